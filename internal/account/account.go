@@ -1,0 +1,109 @@
+// Package account is the domain of photopass: an Instagram account that a
+// person has connected, its profile, its token, the sessions of the browsers
+// that may read it, and the [Store] that keeps them.
+//
+// The package knows neither HTTP nor AWS nor Instagram's wire formats. It
+// imports nothing of photopass, so every other package may import it.
+package account
+
+import (
+	"crypto/rand"
+	"time"
+)
+
+// A Status says whether Instagram still accepts an account's token.
+type Status string
+
+// The two states of a connection.
+const (
+	Active            Status = "active"
+	ReconnectRequired Status = "reconnect_required" // only a new login helps
+)
+
+// An Account is one connected Instagram account.
+type Account struct {
+	ID     string // app-scoped id, /me.id: decimal digits
+	UserID string // id of the professional account, /me.user_id; empty in the legacy dialect
+
+	// Connection is a random mark, new when the account is made and when a
+	// login heals ReconnectRequired. A session that names another is dead.
+	Connection string
+
+	// TokenRev is a random mark, new with every write of token or status. A
+	// writer names the one it read, so that no write undoes a newer one.
+	TokenRev string
+
+	Status      Status
+	Token       Token
+	Permissions []string // as granted, in Instagram's names
+	ConnectedAt time.Time
+	Profile     Profile
+}
+
+// A Token is a sealed access token and the times that govern it.
+type Token struct {
+	Sealed    []byte    // see package custody
+	IssuedAt  time.Time // when Instagram gave it out
+	ExpiresAt time.Time // when Instagram stops accepting it; zero: not announced (legacy)
+	RefreshAt time.Time // when a refresh is due; zero: it cannot be refreshed (legacy)
+}
+
+// A Profile is what Instagram says of an account. Members that it did not send
+// are empty or nil. All strings are Instagram's and therefore untrusted.
+type Profile struct {
+	ID                string    `json:"id"`
+	UserID            string    `json:"user_id,omitempty"`
+	Username          string    `json:"username,omitempty"`
+	Name              string    `json:"name,omitempty"`
+	AccountType       string    `json:"account_type,omitempty"`
+	ProfilePictureURL string    `json:"profile_picture_url,omitempty"`
+	Biography         string    `json:"biography,omitempty"`
+	Website           string    `json:"website,omitempty"`
+	FollowersCount    *int64    `json:"followers_count,omitempty"`
+	FollowsCount      *int64    `json:"follows_count,omitempty"`
+	MediaCount        *int64    `json:"media_count,omitempty"`
+	FetchedAt         time.Time `json:"fetched_at"`
+}
+
+// A Session is one browser's permission to read one account.
+type Session struct {
+	AccountID  string
+	Key        string // hash of the cookie; the cookie itself is never stored
+	Connection string // the [Account.Connection] it was made for
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	ExpiresAt  time.Time // from then on a store may drop it
+}
+
+// A SessionRef names a session.
+type SessionRef struct {
+	AccountID string
+	Key       string
+}
+
+// A Marker records that a state has been used. It names no account: Result is
+// sealed under a key that only the browser's cookie yields.
+type Marker struct {
+	State     string
+	Attempt   string // random id of the visit that used the state
+	Result    []byte // nil until that visit's login has succeeded
+	ExpiresAt time.Time
+}
+
+// NewMark returns a random mark of at least 128 bits, for [Account.Connection],
+// [Account.TokenRev] and [Marker.Attempt].
+func NewMark() string { return rand.Text() }
+
+// ValidID reports whether s has the shape of an Instagram id: 1 to 40 decimal
+// digits. Ids come from browsers as well and become part of storage keys.
+func ValidID(s string) bool {
+	if len(s) < 1 || len(s) > 40 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}

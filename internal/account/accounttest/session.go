@@ -1,0 +1,103 @@
+package accounttest
+
+import (
+	"time"
+
+	"photopass/internal/account"
+)
+
+func sessionTests() []subtest {
+	return []subtest{
+		{"it returns the session and its account", func(b *bench) { b.wantOpen(b.connect(newID(), newID())) }},
+		{"a session that is missing is ErrNotFound", sessionMissing},
+		{"a session that names another Connection is ErrNotFound", sessionOfAnotherConnection},
+		{"an account that requires a reconnect still opens", sessionReconnectRequired},
+	}
+}
+
+func sessionMissing(b *bench) {
+	l, other := b.connect(newID(), newID()), b.connect(newID(), newID())
+	b.wantDead(
+		account.SessionRef{AccountID: newID(), Key: account.NewMark()},
+		account.SessionRef{AccountID: l.Account.ID, Key: account.NewMark()},
+		account.SessionRef{AccountID: l.Account.ID, Key: ref(other).Key},
+		account.SessionRef{AccountID: newID(), Key: ref(l).Key},
+	)
+}
+
+func sessionOfAnotherConnection(b *bench) {
+	l := b.prepare(newID(), newID())
+	l.Session.Connection = account.NewMark()
+	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
+	b.wantAccount(l.Account)
+	b.wantDead(ref(l))
+}
+
+func sessionReconnectRequired(b *bench) {
+	l := b.connect(newID(), newID())
+	rev := account.NewMark()
+	b.wantErr("RequireReconnect", b.RequireReconnect(b.Context(), l.Account.ID, l.Account.TokenRev, rev), nil)
+	l.Account.Status, l.Account.TokenRev = account.ReconnectRequired, rev
+	b.wantOpen(l)
+}
+
+func touchSessionTests() []subtest {
+	return []subtest{
+		{"it sets LastUsedAt and nothing else", touchSets},
+		{"a session that is missing is ErrNotFound and nothing is written", touchMissing},
+	}
+}
+
+func touchSets(b *bench) {
+	l := b.connect(newID(), newID())
+	l.Session.LastUsedAt = now().Add(7 * time.Minute)
+	for range 2 { // the second is a repeat
+		b.wantErr("TouchSession", b.TouchSession(b.Context(), ref(l), l.Session.LastUsedAt), nil)
+		b.wantOpen(l)
+	}
+}
+
+func touchMissing(b *bench) {
+	l, ended := b.connect(newID(), newID()), b.connect(newID(), newID())
+	b.wantErr("EndSession", b.EndSession(b.Context(), ref(ended)), nil)
+	for _, r := range []account.SessionRef{
+		ref(ended),
+		{AccountID: newID(), Key: ref(l).Key},
+		{AccountID: l.Account.ID, Key: account.NewMark()},
+	} {
+		b.wantUnchanged("TouchSession", account.ErrNotFound, func() error {
+			return b.TouchSession(b.Context(), r, now())
+		})
+	}
+	b.wantOpen(l)
+}
+
+func endSessionTests() []subtest {
+	return []subtest{
+		{"it removes the session and nothing else", endRemoves},
+		{"a session that is not there is no error", endMissing},
+	}
+}
+
+func endRemoves(b *bench) {
+	id, userID := newID(), newID()
+	first := b.connect(id, userID)
+	l := b.connect(id, userID)
+	for range 2 { // the second is a repeat
+		b.wantErr("EndSession", b.EndSession(b.Context(), ref(first)), nil)
+		b.wantDead(ref(first))
+		b.wantOpen(l)
+	}
+	b.wantAliased(userID, id)
+}
+
+func endMissing(b *bench) {
+	l := b.connect(newID(), newID())
+	for _, r := range []account.SessionRef{
+		{AccountID: newID(), Key: ref(l).Key},
+		{AccountID: l.Account.ID, Key: account.NewMark()},
+	} {
+		b.wantUnchanged("EndSession", nil, func() error { return b.EndSession(b.Context(), r) })
+	}
+	b.wantOpen(l)
+}

@@ -1,0 +1,128 @@
+package accounttest
+
+import (
+	"errors"
+	"sync"
+
+	"photopass/internal/account"
+)
+
+func useStateTests() []subtest {
+	return []subtest{
+		{"it records the marker", useStateRecords},
+		{"however many calls race for one state exactly one succeeds", useStateRaces},
+		{"the others get the recorded marker, with its result", useStateReturnsResult},
+		{"a repeat of the same attempt succeeds", useStateRepeats},
+		{"a repeat after Connect leaves the result", useStateRepeatsAfterConnect},
+		{"states do not hinder each other", useStateApart},
+	}
+}
+
+func useStateRecords(b *bench) {
+	m := newMarker()
+	b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
+	got, err := b.Marker(b.Context(), m.State)
+	b.wantErr("Marker", err, nil)
+	b.wantEqual("Marker", got, m)
+}
+
+func useStateRaces(b *bench) {
+	const visits = 50
+	state := account.NewMark()
+	var tried, got [visits]account.Marker
+	var errs [visits]error
+	start := make(chan struct{})
+	var g sync.WaitGroup
+	for i := range visits {
+		tried[i] = newMarker()
+		tried[i].State = state
+		g.Go(func() {
+			<-start
+			got[i], errs[i] = b.UseState(b.Context(), tried[i])
+		})
+	}
+	close(start)
+	g.Wait()
+
+	var winners []account.Marker
+	for i, err := range errs {
+		if err == nil {
+			winners = append(winners, tried[i])
+		} else {
+			b.wantErr("UseState", err, account.ErrStateUsed)
+		}
+	}
+	if len(winners) != 1 {
+		b.Fatalf("UseState by %d visits: got %d that succeeded, want 1", visits, len(winners))
+	}
+	for i, err := range errs {
+		if errors.Is(err, account.ErrStateUsed) {
+			b.wantEqual("UseState: the loser's marker", got[i], winners[0])
+		}
+	}
+}
+
+func useStateReturnsResult(b *bench) {
+	l := b.connect(newID(), newID())
+	want, err := b.Marker(b.Context(), l.State)
+	b.wantErr("Marker", err, nil)
+	m := newMarker()
+	m.State = l.State
+	b.wantUnchanged("UseState", account.ErrStateUsed, func() error {
+		got, err := b.UseState(b.Context(), m)
+		b.wantEqual("UseState", got, want)
+		return err
+	})
+}
+
+func useStateRepeats(b *bench) {
+	m := newMarker()
+	b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
+	b.wantUnchanged("UseState again", nil, func() error {
+		return second(b.UseState(b.Context(), m))
+	})
+}
+
+func useStateRepeatsAfterConnect(b *bench) {
+	l := b.prepare(newID(), newID())
+	m, err := b.Marker(b.Context(), l.State)
+	b.wantErr("Marker", err, nil)
+	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
+	b.wantUnchanged("UseState again", nil, func() error {
+		return second(b.UseState(b.Context(), m))
+	})
+}
+
+func useStateApart(b *bench) {
+	m, other := newMarker(), newMarker()
+	other.Attempt = m.Attempt
+	for _, m := range []account.Marker{m, other} {
+		b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
+	}
+	for _, m := range []account.Marker{m, other} {
+		got, err := b.Marker(b.Context(), m.State)
+		b.wantErr("Marker", err, nil)
+		b.wantEqual("Marker", got, m)
+	}
+}
+
+func markerTests() []subtest {
+	return []subtest{
+		{"a state that was never used is ErrNotFound", markerUnused},
+		{"until Connect the result is nil", markerWithoutResult},
+	}
+}
+
+func markerUnused(b *bench) {
+	_, err := b.Marker(b.Context(), account.NewMark())
+	b.wantErr("Marker", err, account.ErrNotFound)
+}
+
+func markerWithoutResult(b *bench) {
+	l := b.prepare(newID(), newID())
+	m, err := b.Marker(b.Context(), l.State)
+	b.wantErr("Marker", err, nil)
+	if m.Result != nil {
+		b.Errorf("Marker: got result %q, want nil", m.Result)
+	}
+}

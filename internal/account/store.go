@@ -1,0 +1,104 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors that a Store's methods return, wrapped or not; match with errors.Is.
+var (
+	// ErrNotFound means that there is no such item, or none that counts.
+	ErrNotFound = errors.New("not found")
+	// ErrStateUsed means that another visit has used the state.
+	ErrStateUsed = errors.New("state already used")
+	// ErrConflict means that what the caller read has changed since.
+	ErrConflict = errors.New("changed meanwhile")
+)
+
+// A Store keeps accounts, sessions and the marks of used states.
+//
+// Implementations are safe for concurrent use by goroutines and, where they
+// outlive a process, by processes. Every read sees every earlier write. They
+// keep copies: a caller owns what it passes in and what it gets back. An
+// ExpiresAt in the past changes no answer: it only permits the store to drop
+// the item some day, and callers check times themselves. A write that fails
+// writes nothing. A write that is repeated because its first answer was lost
+// succeeds like the first and changes nothing.
+//
+// When an account goes, its sessions are dead at once; removing them is
+// cleaning up, done before the method returns. A clean-up that breaks off is no
+// error of the method, since what remains opens nothing and expires. Errors other than those above mean that the store
+// could not be reached or is broken.
+type Store interface {
+	// UseState records m, whose Result is nil. However many calls race for one
+	// State, exactly one succeeds; the others get the recorded Marker and
+	// ErrStateUsed. The Marker of a success is not for use.
+	UseState(ctx context.Context, m Marker) (Marker, error)
+
+	// Marker returns the record of a used state, or ErrNotFound.
+	Marker(ctx context.Context, state string) (Marker, error)
+
+	// Prior returns what a login of the account id, whose professional id is
+	// userID (may be empty), will replace. Nothing there is no error.
+	Prior(ctx context.Context, id, userID string) (Prior, error)
+
+	// Connect writes a login, all of it or nothing: the account, its alias, its
+	// session and the marker's result, which must not be empty: by it a repeat
+	// is told from a conflict. It removes the session that l.Ends names, and the
+	// account that l.Prior.Aliased names with all its sessions, without a
+	// tombstone, since that account lives on under its other id.
+	// If anything of l.Prior has changed since it was read, or the marker does
+	// not hold l.Attempt, it writes nothing and returns ErrConflict.
+	Connect(ctx context.Context, l Login) error
+
+	// Session returns a session and its account. When either is missing, or
+	// the session names another Connection than the account, it returns
+	// ErrNotFound.
+	Session(ctx context.Context, ref SessionRef) (Account, Session, error)
+
+	// TouchSession sets LastUsedAt. It returns ErrNotFound, and writes
+	// nothing, when there is no such session.
+	TouchSession(ctx context.Context, ref SessionRef, at time.Time) error
+
+	// EndSession removes a session. A session that is not there is no error.
+	EndSession(ctx context.Context, ref SessionRef) error
+
+	// Account returns an account, or ErrNotFound.
+	Account(ctx context.Context, id string) (Account, error)
+
+	// PutProfile replaces the profile of an account and leaves the rest alone,
+	// TokenRev included. It returns ErrConflict, and writes nothing, when the
+	// account is missing or its Connection differs.
+	PutProfile(ctx context.Context, id, connection string, p Profile) error
+
+	// RequireReconnect sets the status ReconnectRequired and the new TokenRev.
+	// It returns ErrConflict, and writes nothing, when the account is missing
+	// or its TokenRev is not tokenRev.
+	RequireReconnect(ctx context.Context, id, tokenRev, newRev string) error
+
+	// Delete removes an account, its alias and all its sessions and leaves a
+	// tombstone, which holds a hash of the id and at. From the moment the
+	// account is gone no session of it opens, and a login that follows at once
+	// loses nothing to the clean-up. It returns ErrConflict, and removes
+	// nothing, when the account's Connection differs, and nil when there is no
+	// account.
+	Delete(ctx context.Context, id, connection string, at time.Time) error
+}
+
+// A Prior is what a login replaces.
+type Prior struct {
+	Account *Account // stored under the id; nil: none
+	Aliased string   // id of another account that the professional id's alias names; empty: none
+}
+
+// A Login is what [Store.Connect] writes.
+type Login struct {
+	Prior   Prior // as read by [Store.Prior] for the ids of Account
+	Account Account
+	Session Session     // of Account
+	Ends    *SessionRef // another session, which the browser had; nil: none
+
+	State, Attempt string // the marker
+	Result         []byte // what the marker shall hold
+}

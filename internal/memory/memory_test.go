@@ -1,0 +1,187 @@
+package memory_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/account/accounttest"
+	"photopass/internal/memory"
+)
+
+func Example() {
+	store := memory.New(time.Now)
+	m := account.Marker{State: "S1", Attempt: account.NewMark(), ExpiresAt: time.Now().Add(10 * time.Minute)}
+	_, err := store.UseState(context.Background(), m)
+	fmt.Println(err)
+	m.Attempt = account.NewMark()
+	_, err = store.UseState(context.Background(), m)
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// state already used
+}
+
+func TestStore(t *testing.T) {
+	accounttest.TestStore(t, func(*testing.T) accounttest.Harness {
+		s := memory.New(time.Now)
+		return accounttest.Harness{Store: s, Dump: func() string { return string(s.Dump()) }}
+	})
+}
+
+// begin is when the tests below begin; their markers last ten minutes and their
+// sessions a day.
+var begin = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func TestExpiry(t *testing.T) {
+	const (
+		marker    = `"M1"`
+		session   = `"K1"`
+		tombstone = `"edee29f882543b956620b26d0ee0e7e950399b1c4222f5de05e06425b4c995e9"` // SHA-256 of 2222
+		acct      = `"TokenRev": "R1111"`
+	)
+	for _, tt := range []struct {
+		name  string
+		after time.Duration
+		want  []string
+		gone  []string
+	}{
+		{"before anything expires", 5 * time.Minute, []string{marker, session, tombstone, acct}, nil},
+		{"when the marker has just expired", 11 * time.Minute, []string{marker, session, tombstone, acct}, nil},
+		{"when the marker has long expired", 2 * time.Hour, []string{session, tombstone, acct}, []string{marker}},
+		{"when the session has just expired", 24*time.Hour + time.Minute, []string{session, tombstone, acct}, []string{marker}},
+		{"when the session has long expired", 26 * time.Hour, []string{tombstone, acct}, []string{marker, session}},
+		{"when backups may still hold the account", 89 * 24 * time.Hour, []string{tombstone, acct}, []string{marker, session}},
+		{"when no backup holds the account", 91 * 24 * time.Hour, []string{acct}, []string{marker, session, tombstone}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now := begin
+			s := memory.New(func() time.Time { return now })
+			connect(t, s, "M1", "1111", "K1")
+			connect(t, s, "M2", "2222", "K2")
+			if err := s.Delete(t.Context(), "2222", "C2222", now); err != nil {
+				t.Fatalf("Delete: got error %v, want none", err)
+			}
+			now = begin.Add(tt.after)
+			useState(t, s, "M3", now)
+
+			dump := string(s.Dump())
+			for _, item := range tt.want {
+				if !strings.Contains(dump, item) {
+					t.Errorf("Dump: got none of %s, want it kept", item)
+				}
+			}
+			for _, item := range tt.gone {
+				if strings.Contains(dump, item) {
+					t.Errorf("Dump: got %s, want it dropped", item)
+				}
+			}
+		})
+	}
+}
+
+func TestExpiryOnConnect(t *testing.T) {
+	now := begin
+	s := memory.New(func() time.Time { return now })
+	connect(t, s, "M1", "1111", "K1")
+	useState(t, s, "M2", now.Add(100*time.Hour))
+	now = now.Add(100 * time.Hour)
+	l := login("M2", "2222", "K2")
+	if err := s.Connect(t.Context(), l); err != nil {
+		t.Fatalf("Connect: got error %v, want none", err)
+	}
+	if _, _, err := s.Session(t.Context(), account.SessionRef{AccountID: "1111", Key: "K1"}); !errors.Is(err, account.ErrNotFound) {
+		t.Errorf("Session after its time: got error %v, want %v", err, account.ErrNotFound)
+	}
+}
+
+func TestExpiryAtMostOnceAMinute(t *testing.T) {
+	now := begin
+	s := memory.New(func() time.Time { return now })
+	useState(t, s, "M1", now) // looks for expired items, finds none
+
+	now = begin.Add(59 * time.Second)
+	useState(t, s, "M2", now.Add(-3*time.Hour))
+	useState(t, s, "M3", now)
+	if _, err := s.Marker(t.Context(), "M2"); err != nil {
+		t.Errorf("Marker within the minute: got error %v, want none", err)
+	}
+
+	now = begin.Add(60 * time.Second)
+	useState(t, s, "M4", now)
+	if _, err := s.Marker(t.Context(), "M2"); !errors.Is(err, account.ErrNotFound) {
+		t.Errorf("Marker after the minute: got error %v, want %v", err, account.ErrNotFound)
+	}
+}
+
+func TestReadsDropNothing(t *testing.T) {
+	now := begin
+	s := memory.New(func() time.Time { return now })
+	connect(t, s, "M1", "1111", "K1")
+	now = begin.Add(1000 * time.Hour)
+	if _, _, err := s.Session(t.Context(), account.SessionRef{AccountID: "1111", Key: "K1"}); err != nil {
+		t.Errorf("Session: got error %v, want none", err)
+	}
+	if _, err := s.Marker(t.Context(), "M1"); err != nil {
+		t.Errorf("Marker: got error %v, want none", err)
+	}
+}
+
+func TestConnectWithAnotherResult(t *testing.T) {
+	s := memory.New(func() time.Time { return begin })
+	connect(t, s, "M1", "1111", "K1")
+	l := login("M1", "2222", "K2")
+	l.Result = []byte("another")
+	if err := s.Connect(t.Context(), l); !errors.Is(err, account.ErrConflict) {
+		t.Errorf("Connect of a second login with one state: got error %v, want %v", err, account.ErrConflict)
+	}
+}
+
+func TestDumpShowsBytesAsText(t *testing.T) {
+	s := memory.New(func() time.Time { return begin })
+	connect(t, s, "M1", "1111", "K1")
+	dump := string(s.Dump())
+	for _, want := range []string{"sealed & 1111", "result of M1"} {
+		if !strings.Contains(dump, want) {
+			t.Errorf("Dump: got\n%s\nwant one that contains %q", dump, want)
+		}
+	}
+}
+
+// connect logs an account in that the store does not know.
+func connect(t *testing.T, s *memory.Store, state, id, key string) {
+	t.Helper()
+	useState(t, s, state, begin)
+	if err := s.Connect(t.Context(), login(state, id, key)); err != nil {
+		t.Fatalf("Connect: got error %v, want none", err)
+	}
+}
+
+func login(state, id, key string) account.Login {
+	return account.Login{
+		Account: account.Account{
+			ID:         id,
+			Connection: "C" + id,
+			TokenRev:   "R" + id,
+			Status:     account.Active,
+			Token:      account.Token{Sealed: []byte("sealed & " + id)},
+		},
+		Session: account.Session{AccountID: id, Key: key, Connection: "C" + id, ExpiresAt: begin.Add(24 * time.Hour)},
+		State:   state,
+		Attempt: "A" + state,
+		Result:  []byte("result of " + state),
+	}
+}
+
+// useState uses state at the time now.
+func useState(t *testing.T, s *memory.Store, state string, now time.Time) {
+	t.Helper()
+	m := account.Marker{State: state, Attempt: "A" + state, ExpiresAt: now.Add(10 * time.Minute)}
+	if _, err := s.UseState(t.Context(), m); err != nil {
+		t.Fatalf("UseState: got error %v, want none", err)
+	}
+}
