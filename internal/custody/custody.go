@@ -1,0 +1,101 @@
+// Package custody keeps access tokens: it seals them for storage and opens
+// them for use.
+//
+// A sealed token is bound to its account and to the attribute it is stored in,
+// so it opens nowhere else; it is not bound to the table, so a restored copy of
+// the table opens under its new name.
+package custody
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/seal"
+)
+
+// ErrBroken means that a sealed token does not open under the key it names, or
+// that the ring lacks that key. It is never a reason to delete the token or to
+// ask the person to connect again: the fault is ours.
+var ErrBroken = errors.New("custody: token does not open")
+
+// Keys hands out the key ring that tokens are sealed under.
+type Keys interface {
+	// Ring returns the ring. It fails when the ring can't be read or is
+	// malformed. It is safe for concurrent use.
+	Ring(ctx context.Context) (*seal.Ring, error)
+
+	// RereadRing returns the ring, read anew unless that happened a short while
+	// ago. It is asked for when a token names a key that Ring lacks.
+	RereadRing(ctx context.Context) (*seal.Ring, error)
+}
+
+// A Vault seals and opens tokens. It is safe for concurrent use.
+type Vault struct{ keys Keys }
+
+// NewVault returns a Vault that takes its keys from keys.
+func NewVault(keys Keys) *Vault { return &Vault{keys} }
+
+// Ready returns an error when the key ring can't be read. A caller asks before
+// it does what can't be undone.
+func (v *Vault) Ready(ctx context.Context) error {
+	if _, err := v.keys.Ring(ctx); err != nil {
+		return fmt.Errorf("custody: read key ring: %w", err)
+	}
+	return nil
+}
+
+// Seal encrypts token for the account accountID.
+func (v *Vault) Seal(ctx context.Context, accountID string, token account.Secret) ([]byte, error) {
+	ring, err := v.keys.Ring(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("custody: read key ring: %w", err)
+	}
+	return ring.Seal([]byte(token.Reveal()), boundTo(accountID)...), nil
+}
+
+// Open decrypts the token of the account accountID. It fails with ErrBroken
+// when the token is at fault, and otherwise when the key ring can't be read.
+func (v *Vault) Open(ctx context.Context, accountID string, sealed []byte) (account.Secret, error) {
+	ring, err := v.keys.Ring(ctx)
+	if err != nil {
+		return account.Secret{}, fmt.Errorf("custody: read key ring: %w", err)
+	}
+	plaintext, err := ring.Open(sealed, boundTo(accountID)...)
+	if errors.Is(err, seal.ErrUnknownKey) {
+		// Another instance may have sealed it under a key that is newer than ours.
+		if ring, err = v.keys.RereadRing(ctx); err != nil {
+			return account.Secret{}, fmt.Errorf("custody: read key ring anew: %w", err)
+		}
+		plaintext, err = ring.Open(sealed, boundTo(accountID)...)
+	}
+	if err != nil {
+		return account.Secret{}, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	return account.NewSecret(string(plaintext)), nil
+}
+
+func boundTo(accountID string) []string {
+	return []string{"photopass/token/v1", accountID, "token"}
+}
+
+// minRefreshAge is the age from which Instagram refreshes a long-lived token
+// (Meta, Instagram Platform reference, "Refresh Access Token").
+const minRefreshAge = 24 * time.Hour
+
+// RefreshAt returns when a token should be refreshed: at half of its life, a
+// tenth of it earlier or later at random so that accounts connected together
+// do not fall due together, and never before Instagram permits it. For a token
+// whose end is unknown it returns the zero time.
+func RefreshAt(issued, expires time.Time) time.Time {
+	if expires.IsZero() {
+		return time.Time{}
+	}
+	life := expires.Sub(issued)
+	jitter := time.Duration((rand.Float64()*2 - 1) * 0.1 * float64(life))
+	at := issued.Add(max(life/2+jitter, minRefreshAge))
+	return at.Add(time.Second - 1).Truncate(time.Second) // up: a moment too early would be refused
+}
