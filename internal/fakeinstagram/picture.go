@@ -1,0 +1,69 @@
+package fakeinstagram
+
+import (
+	"bytes"
+	"fmt"
+	"hash/fnv"
+	"image"
+	"image/color"
+	"image/png"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// pictureLife is how long a picture URL works. Instagram's work for days.
+const pictureLife = 4 * 24 * time.Hour
+
+// pictureURL is a's picture, empty when it has none. The fake's own URLs
+// expire at oe, hexadecimal seconds since 1970, as the CDN's do; in 2018 they
+// did not expire.
+func (i *Instagram) pictureURL(r *http.Request, a Account) string {
+	switch {
+	case a.NoPicture:
+		return ""
+	case a.Picture != "":
+		return a.Picture
+	}
+	u := i.origin(r) + "/picture/" + url.PathEscape(a.ID) + ".png"
+	if i.config.API == legacyAPI {
+		return u
+	}
+	return fmt.Sprintf("%s?oh=00_fake&oe=%X", u, i.now().Add(pictureLife).Unix())
+}
+
+// picture serves an account's picture.
+func (i *Instagram) picture(r *http.Request) answer {
+	id := picturePath.FindStringSubmatch(r.URL.Path)[1]
+	if _, ok := i.account(id); !ok {
+		return newAnswer(http.StatusNotFound, "text/plain; charset=utf-8", []byte("not found"))
+	}
+	if oe := r.URL.Query().Get("oe"); oe != "" {
+		expires, err := strconv.ParseInt(oe, 16, 64)
+		if err != nil || i.now().Unix() >= expires {
+			return newAnswer(http.StatusForbidden, "text/plain", []byte("URL signature expired"))
+		}
+	}
+	return newAnswer(http.StatusOK, "image/png", drawPicture(id))
+}
+
+// drawPicture is a small picture in colours that the id decides.
+func drawPicture(id string) []byte {
+	h := fnv.New32a()
+	h.Write([]byte(id))
+	sum := h.Sum32()
+	dark := color.RGBA{uint8(sum), uint8(sum >> 8), uint8(sum >> 16), 255}
+	light := color.RGBA{255 - dark.R/4, 255 - dark.G/4, 255 - dark.B/4, 255}
+	img := image.NewPaletted(image.Rect(0, 0, 64, 64), color.Palette{light, dark})
+	for y := range 64 {
+		for x := range 64 {
+			if dx, dy := x-32, y-32; dx*dx+dy*dy < 24*24 {
+				img.SetColorIndex(x, y, 1)
+			}
+		}
+	}
+	var b bytes.Buffer
+	_ = png.Encode(&b, img) // a bytes.Buffer takes everything
+	return b.Bytes()
+}
