@@ -1,0 +1,169 @@
+package instagram
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"photopass/internal/loopback"
+)
+
+// decode reads the answer into v. Meta's guide shows answers wrapped in "data",
+// as a list or an object; its reference and live answers are flat. Both pass.
+func (a answer) decode(v any) error {
+	var wrapped struct {
+		Data json.RawMessage `json:"data"`
+	}
+	body := a.body
+	if json.Unmarshal(body, &wrapped) == nil && len(wrapped.Data) > 0 {
+		body = wrapped.Data
+		var list []json.RawMessage
+		if json.Unmarshal(body, &list) == nil {
+			if len(list) != 1 {
+				return a.malformed()
+			}
+			body = list[0]
+		}
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || json.Unmarshal(body, v) != nil {
+		return a.malformed()
+	}
+	return nil
+}
+
+// malformed returns the error for an answer that says success and is none.
+func (a answer) malformed() error {
+	return &Error{Op: a.op, Class: Transient, Status: a.status, Err: errMalformed}
+}
+
+// An id is Instagram's id of an account: a JSON string, or a JSON number that
+// must not pass through a float64, which would change it.
+type id string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (i *id) UnmarshalJSON(b []byte) error {
+	s := string(b)
+	if s == "null" {
+		return nil
+	}
+	if unquoted, err := strconv.Unquote(s); err == nil {
+		s = unquoted
+	}
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return errors.New("id is not decimal digits")
+		}
+	}
+	*i = id(s)
+	return nil
+}
+
+// permissions is a list of permissions: an array, or one string with commas or
+// spaces. Nil when absent.
+type permissions []string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (p *permissions) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	list := []string{}
+	if json.Unmarshal(b, &list) != nil {
+		var s string
+		if err := json.Unmarshal(b, &s); err != nil {
+			return err
+		}
+		list = strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+	}
+	*p = list[:0]
+	for _, s := range list {
+		if permissionShape.MatchString(s) && len(*p) < 32 {
+			*p = append(*p, s)
+		}
+	}
+	return nil
+}
+
+var permissionShape = regexp.MustCompile(`^[a-z_]{1,64}$`)
+
+// A number is a code in an error: a JSON number, or a string that holds one.
+// One that is neither counts as 0, so that an odd code never hides an error.
+type number int
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (n *number) UnmarshalJSON(b []byte) error {
+	i, err := strconv.Atoi(strings.Trim(string(b), `"`))
+	if err == nil {
+		*n = number(i)
+	}
+	return nil
+}
+
+// seconds is a life time on the wire.
+type seconds int64
+
+// UnmarshalJSON implements [json.Unmarshaler]. It takes what is between a
+// second and ten years; Instagram's tokens live 60 days.
+func (s *seconds) UnmarshalJSON(b []byte) error {
+	i, err := strconv.ParseInt(strings.Trim(string(b), `"`), 10, 64)
+	if err != nil || i < 1 || i > 10*366*24*3600 {
+		return errors.New("life time is not a sensible number of seconds")
+	}
+	*s = seconds(i)
+	return nil
+}
+
+func (s seconds) duration() time.Duration { return time.Duration(s) * time.Second }
+
+// validToken reports whether s can be a token: 1 to 2048 visible ASCII
+// characters, since it goes into a header.
+func validToken(s string) bool {
+	if len(s) < 1 || len(s) > 2048 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// Limits in characters for Instagram's texts, several times what it permits.
+const (
+	maxName = 256
+	maxText = 2048
+)
+
+// clip cuts s after n characters.
+func clip(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
+}
+
+// pictureURL returns raw if a page may show it: https, or http from this
+// machine when Instagram itself is on it, and a plain host, since the host
+// becomes part of the page's content security policy. Otherwise it returns the
+// empty string: a profile without picture is better than none.
+func (b *base) pictureURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || len(raw) > maxText || u.User != nil || !hostShape.MatchString(u.Host) {
+		return ""
+	}
+	if u.Scheme == "https" || u.Scheme == "http" && b.loopback && loopback.Host(u.Hostname()) {
+		return u.String()
+	}
+	return ""
+}
+
+var hostShape = regexp.MustCompile(`^[a-zA-Z0-9.-]{1,253}(:[0-9]{1,5})?$`)

@@ -1,0 +1,142 @@
+package instagram
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"photopass/internal/account"
+)
+
+// graph is the Instagram API with Instagram Login (Meta, "Business Login for
+// Instagram").
+type graph struct{ base }
+
+// The fields of /me that instagram_business_basic covers, and the four that
+// every account answers: some accounts refuse the longer list with code 100.
+const (
+	allFields  = "id,user_id,username,name,account_type,profile_picture_url,followers_count,follows_count,media_count"
+	fewFields  = "id,username,name,account_type"
+	codeParams = 100 // Graph API error code, "invalid parameter"
+)
+
+// AuthorizationURL implements [Client].
+func (g *graph) AuthorizationURL(state, challenge string) string {
+	return g.authorizationURL(state, challenge, ",")
+}
+
+// Issuer implements [Client].
+func (g *graph) Issuer() string { return "https://www.instagram.com" }
+
+// RequiredPermission implements [Client].
+func (g *graph) RequiredPermission() string { return "instagram_business_basic" }
+
+// Exchange implements [Client]. The short-lived token of the first answer dies
+// within the hour, so it is exchanged for a long-lived one at once.
+func (g *graph) Exchange(ctx context.Context, e Exchange) (Grant, error) {
+	a, err := g.sendCode(ctx, e)
+	if err != nil {
+		return Grant{}, err
+	}
+	var short struct {
+		AccessToken string      `json:"access_token"`
+		UserID      id          `json:"user_id"`
+		Permissions permissions `json:"permissions"`
+	}
+	if err := a.decode(&short); err != nil {
+		return Grant{}, err
+	}
+	if !account.ValidID(string(short.UserID)) || !validToken(short.AccessToken) {
+		return Grant{}, a.malformed()
+	}
+	token, expires, err := g.extend(ctx, account.NewSecret(short.AccessToken), e.ClientSecret)
+	if err != nil {
+		return Grant{}, err
+	}
+	granted := []string(short.Permissions)
+	if granted == nil {
+		granted = g.Scopes
+	}
+	return Grant{
+		UserID:      string(short.UserID),
+		Token:       token,
+		IssuedAt:    g.now(),
+		ExpiresAt:   expires,
+		Permissions: granted,
+	}, nil
+}
+
+// extend exchanges a short-lived token for a long-lived one. Instagram takes
+// secret and token in the query here and nowhere else.
+func (g *graph) extend(ctx context.Context, short, clientSecret account.Secret) (account.Secret, time.Time, error) {
+	a, err := g.get(ctx, "extend", "/access_token", url.Values{
+		"grant_type":    {"ig_exchange_token"},
+		"client_secret": {clientSecret.Reveal()},
+		"access_token":  {short.Reveal()},
+	}, account.Secret{})
+	if err != nil {
+		return account.Secret{}, time.Time{}, err
+	}
+	var long struct {
+		AccessToken string  `json:"access_token"`
+		ExpiresIn   seconds `json:"expires_in"`
+	}
+	if err := a.decode(&long); err != nil {
+		return account.Secret{}, time.Time{}, err
+	}
+	if !validToken(long.AccessToken) || long.ExpiresIn <= 0 {
+		return account.Secret{}, time.Time{}, a.malformed()
+	}
+	return account.NewSecret(long.AccessToken), g.now().Add(long.ExpiresIn.duration()), nil
+}
+
+// Profile implements [Client]. An account that refuses the full list of fields
+// is asked once more for the four that all have.
+func (g *graph) Profile(ctx context.Context, token account.Secret) (account.Profile, error) {
+	p, err := g.me(ctx, token, allFields)
+	if e, ok := errors.AsType[*Error](err); ok && e.Class == Refused && e.Code == codeParams {
+		return g.me(ctx, token, fewFields)
+	}
+	return p, err
+}
+
+func (g *graph) me(ctx context.Context, token account.Secret, fields string) (account.Profile, error) {
+	a, err := g.get(ctx, "profile", "/"+g.GraphVersion+"/me", url.Values{"fields": {fields}}, token)
+	if err != nil {
+		return account.Profile{}, err
+	}
+	var me struct {
+		ID          id     `json:"id"`
+		UserID      id     `json:"user_id"`
+		Username    string `json:"username"`
+		Name        string `json:"name"`
+		AccountType string `json:"account_type"`
+		Picture     string `json:"profile_picture_url"`
+		Biography   string `json:"biography"`
+		Website     string `json:"website"`
+		Followers   *int64 `json:"followers_count"`
+		Follows     *int64 `json:"follows_count"`
+		Media       *int64 `json:"media_count"`
+	}
+	if err := a.decode(&me); err != nil {
+		return account.Profile{}, err
+	}
+	if !account.ValidID(string(me.ID)) || (me.UserID != "" && !account.ValidID(string(me.UserID))) {
+		return account.Profile{}, a.malformed()
+	}
+	return account.Profile{
+		ID:                string(me.ID),
+		UserID:            string(me.UserID),
+		Username:          clip(me.Username, maxName),
+		Name:              clip(me.Name, maxName),
+		AccountType:       clip(me.AccountType, maxName),
+		ProfilePictureURL: g.pictureURL(me.Picture),
+		Biography:         clip(me.Biography, maxText),
+		Website:           clip(me.Website, maxText),
+		FollowersCount:    me.Followers,
+		FollowsCount:      me.Follows,
+		MediaCount:        me.Media,
+		FetchedAt:         g.now(),
+	}, nil
+}

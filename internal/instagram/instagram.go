@@ -1,0 +1,166 @@
+// Package instagram is a client of Instagram's authorization and profile API
+// in two dialects: "graph", the Instagram API with Instagram Login of today,
+// and "legacy", the API of 2018, which Instagram switched off in 2020.
+//
+// [New] returns a [Client] for one of them. What Instagram answers is treated
+// as hostile: bodies are limited, redirects refused, ids kept exactly as sent
+// (they exceed 2^53), and no error holds anything that Instagram or the request
+// said in free text. See [Error].
+//
+// The package sends a code once and never again: an authorization code is
+// single-use, and after a time-out nobody knows whether it was used.
+package instagram
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/loopback"
+)
+
+// The two dialects, as INSTAGRAM_API names them.
+const (
+	Graph  = "graph"
+	Legacy = "legacy"
+)
+
+// A Client speaks one dialect. It is safe for concurrent use. All errors of
+// its methods match [*Error].
+type Client interface {
+	// AuthorizationURL returns the address of the consent page (RFC 6749,
+	// section 4.1.1) with a PKCE challenge of method S256 (RFC 7636).
+	AuthorizationURL(state, challenge string) string
+
+	// Issuer returns the origin of Instagram's own consent page, which names the
+	// authorization server (RFC 9207).
+	Issuer() string
+
+	// Exchange turns a code into the longest-lived token that the dialect has.
+	// The code is sent once, whatever happens.
+	Exchange(ctx context.Context, e Exchange) (Grant, error)
+
+	// Profile reads the profile of the account that the token belongs to.
+	Profile(ctx context.Context, token account.Secret) (account.Profile, error)
+
+	// RequiredPermission returns the one permission nothing works without.
+	RequiredPermission() string
+}
+
+// An Exchange is what a code is exchanged with (RFC 6749, section 4.1.3).
+type Exchange struct {
+	Code         account.Secret
+	ClientSecret account.Secret
+	Verifier     account.Secret // of PKCE
+}
+
+// A Grant is what a code was exchanged for.
+type Grant struct {
+	UserID      string // as the token answer names the account
+	Token       account.Secret
+	IssuedAt    time.Time
+	ExpiresAt   time.Time // zero: not announced
+	Permissions []string  // as granted; as requested when the answer does not say (RFC 6749, section 5.1)
+}
+
+// A Config configures a Client. All members up to RedirectURI are required,
+// but for GraphVersion in the legacy dialect.
+type Config struct {
+	API          string // Graph or Legacy
+	ClientID     string
+	Scopes       []string
+	AuthorizeURL string
+	TokenURL     string
+	GraphURL     string // base of the other calls, no trailing slash
+	GraphVersion string // such as "v26.0"; part of the profile's path alone
+	RedirectURI  string // as registered with Meta, character for character
+
+	HTTP *http.Client     // nil: one that suits Lambda, see newHTTPClient
+	Now  func() time.Time // nil: time.Now
+}
+
+// New returns a Client for c.API. It makes no request.
+func New(c Config) (Client, error) {
+	graphURL, err := url.Parse(c.GraphURL)
+	if err != nil || graphURL.Host == "" {
+		return nil, fmt.Errorf("instagram: base URL is not absolute")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.HTTP == nil {
+		c.HTTP = newHTTPClient()
+	}
+	b := base{Config: c, loopback: loopback.Host(graphURL.Hostname())}
+	switch c.API {
+	case Graph:
+		return &graph{b}, nil
+	case Legacy:
+		return &legacy{b}, nil
+	}
+	return nil, fmt.Errorf("instagram: unknown API %q", c.API)
+}
+
+// base is what the dialects share.
+type base struct {
+	Config
+	loopback bool // the API is on this machine, so its pictures may be too
+}
+
+// now is the time in the precision that Instagram's life times have.
+func (b *base) now() time.Time { return b.Now().UTC().Truncate(time.Second) }
+
+// authorizationURL builds the consent page's address. Instagram's two dialects
+// differ in what stands between scopes.
+func (b *base) authorizationURL(state, challenge, separator string) string {
+	q := url.Values{
+		"client_id":             {b.ClientID},
+		"redirect_uri":          {b.RedirectURI},
+		"response_type":         {"code"},
+		"scope":                 {strings.Join(b.Scopes, separator)},
+		"state":                 {state},
+		"code_challenge":        {challenge},
+		"code_challenge_method": {"S256"},
+	}
+	join := "?"
+	if strings.Contains(b.AuthorizeURL, "?") {
+		join = "&"
+	}
+	return b.AuthorizeURL + join + q.Encode()
+}
+
+// sendCode posts the code. Both dialects take the same fields.
+func (b *base) sendCode(ctx context.Context, e Exchange) (answer, error) {
+	form := url.Values{
+		"client_id":     {b.ClientID},
+		"client_secret": {e.ClientSecret.Reveal()},
+		"grant_type":    {"authorization_code"},
+		"redirect_uri":  {b.RedirectURI},
+		"code":          {e.Code.Reveal()},
+		"code_verifier": {e.Verifier.Reveal()},
+	}
+	req, err := http.NewRequest(http.MethodPost, b.TokenURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return answer{}, &Error{Op: "exchange", Class: Misconfigured}
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.GetBody = nil // so that net/http has nothing to send a second time
+	return b.do(ctx, "exchange", req)
+}
+
+// get sends a GET to the API. A bearer token, if any, goes into the header and
+// so stays out of the URL.
+func (b *base) get(ctx context.Context, op, path string, query url.Values, bearer account.Secret) (answer, error) {
+	req, err := http.NewRequest(http.MethodGet, b.GraphURL+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return answer{}, &Error{Op: op, Class: Misconfigured}
+	}
+	if token := bearer.Reveal(); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return b.do(ctx, op, req)
+}

@@ -1,0 +1,90 @@
+package instagram
+
+import (
+	"context"
+	"net/url"
+
+	"photopass/internal/account"
+)
+
+// legacy is the API of 2018. Its tokens carry no end and can't be refreshed.
+type legacy struct{ base }
+
+// AuthorizationURL implements [Client]. The API of 2018 wants its scopes
+// separated by a "+" in the URL, which is how a space is encoded there; it
+// refuses "%2B" and a comma.
+func (l *legacy) AuthorizationURL(state, challenge string) string {
+	return l.authorizationURL(state, challenge, " ")
+}
+
+// Issuer implements [Client].
+func (l *legacy) Issuer() string { return "https://api.instagram.com" }
+
+// RequiredPermission implements [Client].
+func (l *legacy) RequiredPermission() string { return "basic" }
+
+// Exchange implements [Client].
+func (l *legacy) Exchange(ctx context.Context, e Exchange) (Grant, error) {
+	a, err := l.sendCode(ctx, e)
+	if err != nil {
+		return Grant{}, err
+	}
+	var t struct {
+		AccessToken string `json:"access_token"`
+		User        struct {
+			ID id `json:"id"`
+		} `json:"user"`
+	}
+	if err := a.decode(&t); err != nil {
+		return Grant{}, err
+	}
+	if !account.ValidID(string(t.User.ID)) || !validToken(t.AccessToken) {
+		return Grant{}, a.malformed()
+	}
+	return Grant{
+		UserID:      string(t.User.ID),
+		Token:       account.NewSecret(t.AccessToken),
+		IssuedAt:    l.now(),
+		Permissions: l.Scopes,
+	}, nil
+}
+
+// Profile implements [Client]. The API of 2018 takes the token in the query
+// only.
+func (l *legacy) Profile(ctx context.Context, token account.Secret) (account.Profile, error) {
+	a, err := l.get(ctx, "profile", "/users/self/", url.Values{"access_token": {token.Reveal()}}, account.Secret{})
+	if err != nil {
+		return account.Profile{}, err
+	}
+	var self struct {
+		ID       id     `json:"id"`
+		Username string `json:"username"`
+		FullName string `json:"full_name"`
+		Picture  string `json:"profile_picture"`
+		Bio      string `json:"bio"`
+		Website  string `json:"website"`
+		Counts   struct {
+			Media      *int64 `json:"media"`
+			Follows    *int64 `json:"follows"`
+			FollowedBy *int64 `json:"followed_by"`
+		} `json:"counts"`
+	}
+	if err := a.decode(&self); err != nil {
+		return account.Profile{}, err
+	}
+	if !account.ValidID(string(self.ID)) {
+		return account.Profile{}, a.malformed()
+	}
+	return account.Profile{
+		ID:                string(self.ID),
+		Username:          clip(self.Username, maxName),
+		Name:              clip(self.FullName, maxName),
+		ProfilePictureURL: l.pictureURL(self.Picture),
+		Biography:         clip(self.Bio, maxText),
+		Website:           clip(self.Website, maxText),
+		FollowersCount:    self.Counts.FollowedBy,
+		FollowsCount:      self.Counts.Follows,
+		MediaCount:        self.Counts.Media,
+		FetchedAt:         l.now(),
+	}, nil
+}
