@@ -1,0 +1,175 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/seal"
+)
+
+const (
+	// cacheTTL is how long a value is used before it is read anew. A rotation
+	// has reached every instance after that long.
+	cacheTTL = 5 * time.Minute
+
+	// rereadCooldown is the least time between two readings that were caused by
+	// a doubt about a value, so that hostile input can't cause many.
+	rereadCooldown = 5 * time.Minute
+
+	// retryAfter is how long a stale value is used after a reading has failed.
+	retryAfter = 30 * time.Second
+
+	// readTimeout bounds one reading.
+	readTimeout = 2 * time.Second
+)
+
+// A Reader reads the current value of a secret.
+type Reader interface {
+	// Read returns the value. Its error matches ErrMisconfigured when the secret
+	// has no value or may not be read. It is safe for concurrent use.
+	Read(ctx context.Context, id string) (string, error)
+}
+
+// A Config configures a Cache. An empty id means that the secret is not used.
+type Config struct {
+	Reader         Reader
+	ClientSecretID string
+	KeyRingID      string
+	Now            func() time.Time
+	Log            *slog.Logger
+}
+
+// A Cache keeps secrets for five minutes, and longer while they can't be read.
+// It is safe for concurrent use.
+type Cache struct {
+	client *cached[ClientSecret]
+	ring   *cached[*seal.Ring]
+}
+
+// NewCache returns a Cache that has read nothing yet.
+func NewCache(c Config) *Cache {
+	return &Cache{
+		client: &cached[ClientSecret]{config: c, id: c.ClientSecretID, parse: warnIfUnusual(c.Log)},
+		ring: &cached[*seal.Ring]{config: c, id: c.KeyRingID, parse: func(value string) (*seal.Ring, error) {
+			return seal.ParseRing([]byte(value))
+		}},
+	}
+}
+
+func warnIfUnusual(log *slog.Logger) func(string) (ClientSecret, error) {
+	return func(value string) (ClientSecret, error) {
+		c, err := ParseClientSecretValue(value)
+		if err == nil && Unusual(c.Current) {
+			log.Warn("the client secret is not 32 hexadecimal digits, as Meta's are; was it cut when it was copied?")
+		}
+		return c, err
+	}
+}
+
+// Prime reads, side by side, every secret that is used. After an error the
+// first request that needs the secret tries again.
+func (c *Cache) Prime(ctx context.Context) error {
+	var wg sync.WaitGroup
+	var clientErr, ringErr error
+	if c.client.id != "" {
+		wg.Go(func() { _, clientErr = c.client.get(ctx, false) })
+	}
+	if c.ring.id != "" {
+		wg.Go(func() { _, ringErr = c.ring.get(ctx, false) })
+	}
+	wg.Wait()
+	return errors.Join(clientErr, ringErr)
+}
+
+// ClientSecret returns the client secret.
+func (c *Cache) ClientSecret(ctx context.Context) (account.Secret, error) {
+	v, err := c.client.get(ctx, false)
+	return v.Current, err
+}
+
+// ClientSecretRefused says that Instagram refused a request in a way that a
+// wrong client secret causes. The next ClientSecret reads it anew, at most once
+// in five minutes.
+func (c *Cache) ClientSecretRefused() { c.client.doubt() }
+
+// Ring returns the key ring.
+func (c *Cache) Ring(ctx context.Context) (*seal.Ring, error) { return c.ring.get(ctx, false) }
+
+// RereadRing returns the key ring, read anew unless that was asked for within
+// the last five minutes. It is for a value sealed under a key that Ring lacks.
+func (c *Cache) RereadRing(ctx context.Context) (*seal.Ring, error) { return c.ring.get(ctx, true) }
+
+// cached is one secret.
+type cached[T any] struct {
+	config Config
+	id     string
+	parse  func(string) (T, error)
+
+	mu         sync.Mutex // guards what follows, and lets one goroutine read at a time
+	value      T
+	known      bool      // value has been read
+	goodUntil  time.Time // value is used without reading
+	doubtedAt  time.Time // last reading or mark caused by a doubt
+	doubtKnown bool
+}
+
+// get returns the value, read anew when it is old or, at most once in
+// rereadCooldown, when the caller doubts it.
+func (c *cached[T]) get(ctx context.Context, doubted bool) (T, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.config.Now()
+	if doubted && c.mayDoubt(now) {
+		c.goodUntil = time.Time{}
+	}
+	if c.known && now.Before(c.goodUntil) {
+		return c.value, nil
+	}
+	value, err := c.read(ctx)
+	switch {
+	case err == nil:
+		c.value, c.known, c.goodUntil = value, true, now.Add(cacheTTL)
+	case c.known:
+		c.goodUntil = now.Add(retryAfter)
+		c.config.Log.ErrorContext(ctx, "secret can't be read anew; the last value stays in use", "err", err)
+		return c.value, nil
+	}
+	return value, err
+}
+
+// doubt makes the next get read, at most once in rereadCooldown.
+func (c *cached[T]) doubt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mayDoubt(c.config.Now()) {
+		c.goodUntil = time.Time{}
+	}
+}
+
+func (c *cached[T]) mayDoubt(now time.Time) bool {
+	if c.doubtKnown && now.Before(c.doubtedAt.Add(rereadCooldown)) {
+		return false
+	}
+	c.doubtedAt, c.doubtKnown = now, true
+	return true
+}
+
+func (c *cached[T]) read(ctx context.Context) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	var none T
+	raw, err := c.config.Reader.Read(ctx, c.id)
+	if err != nil {
+		return none, fmt.Errorf("secret %s: %w", c.id, err)
+	}
+	value, err := c.parse(raw)
+	if err != nil {
+		return none, fmt.Errorf("secret %s %w: %w", c.id, err, ErrMisconfigured)
+	}
+	return value, nil
+}
