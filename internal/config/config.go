@@ -1,0 +1,227 @@
+// Package config reads the environment into one validated struct.
+//
+// [Load] is the only reader. An empty variable counts as unset. The first bad
+// value ends it with one line that names the variable and says what it takes;
+// the value itself is never quoted, since a secret may have been pasted there.
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"photopass/internal/instagram"
+	"photopass/internal/loopback"
+)
+
+// A Config is the validated environment. Members whose variable is unset and
+// has no default are empty.
+type Config struct {
+	API          string   // INSTAGRAM_API: instagram.Graph or instagram.Legacy
+	ClientID     string   // INSTAGRAM_CLIENT_ID
+	Scopes       []string // INSTAGRAM_SCOPES
+	AuthorizeURL string   // INSTAGRAM_AUTHORIZE_URL
+	TokenURL     string   // INSTAGRAM_TOKEN_URL
+	GraphURL     string   // INSTAGRAM_GRAPH_URL, no trailing slash
+	GraphVersion string   // INSTAGRAM_GRAPH_VERSION
+
+	ClientSecretID    string // CLIENT_SECRET_ID
+	TokenKeysSecretID string // TOKEN_KEYS_SECRET_ID
+	TableName         string // TABLE_NAME
+
+	PublicURL       string   // PUBLIC_URL: the origin that browsers use
+	ReturnToOrigins []string // RETURN_TO_ORIGINS
+
+	FlowTTL         time.Duration // FLOW_TTL
+	SessionIdle     time.Duration // SESSION_IDLE
+	SessionMax      time.Duration // SESSION_MAX
+	ProfileTTL      time.Duration // PROFILE_TTL
+	ProfileMaxStale time.Duration // PROFILE_MAX_STALE
+}
+
+// RedirectURI returns the one redirect URI, as it must be registered with Meta.
+func (c Config) RedirectURI() string { return c.PublicURL + "/callback" }
+
+// Instagram returns the configuration of the client of Instagram.
+func (c Config) Instagram() instagram.Config {
+	return instagram.Config{
+		API:          c.API,
+		ClientID:     c.ClientID,
+		Scopes:       c.Scopes,
+		AuthorizeURL: c.AuthorizeURL,
+		TokenURL:     c.TokenURL,
+		GraphURL:     c.GraphURL,
+		GraphVersion: c.GraphVersion,
+		RedirectURI:  c.RedirectURI(),
+	}
+}
+
+// WithPublicURL returns c at another public URL. It fails when v is no origin.
+func (c Config) WithPublicURL(v string) (Config, error) {
+	l := loader{}
+	c.PublicURL = l.origin("PUBLIC_URL, unset, or else the stage variable BaseUrl", v)
+	return c, l.err
+}
+
+// defaults by dialect.
+var defaults = map[string]map[string]string{
+	instagram.Graph: {
+		"INSTAGRAM_SCOPES":        "instagram_business_basic",
+		"INSTAGRAM_AUTHORIZE_URL": "https://www.instagram.com/oauth/authorize",
+		"INSTAGRAM_GRAPH_URL":     "https://graph.instagram.com",
+	},
+	instagram.Legacy: {
+		"INSTAGRAM_SCOPES":        "basic",
+		"INSTAGRAM_AUTHORIZE_URL": "https://api.instagram.com/oauth/authorize/",
+		"INSTAGRAM_GRAPH_URL":     "https://api.instagram.com/v1",
+	},
+}
+
+// Load reads the environment through getenv. The variables named in required
+// must be set.
+func Load(getenv func(string) string, required ...string) (Config, error) {
+	l := loader{getenv: getenv}
+	for _, name := range required {
+		if getenv(name) == "" {
+			l.fail(name, "must be set")
+		}
+	}
+	l.localHTTP = getenv("AWS_SAM_LOCAL") == "true"
+	c := Config{API: l.oneOf("INSTAGRAM_API", instagram.Graph, instagram.Legacy)}
+	l.dialect = defaults[c.API]
+	c.ClientID = l.matching("INSTAGRAM_CLIENT_ID", "", clientIDShape, "the Instagram app id: 1 to 64 letters, digits, - or _")
+	c.Scopes = l.scopes("INSTAGRAM_SCOPES")
+	c.AuthorizeURL = l.endpoint("INSTAGRAM_AUTHORIZE_URL", "")
+	c.TokenURL = l.endpoint("INSTAGRAM_TOKEN_URL", "https://api.instagram.com/oauth/access_token")
+	c.GraphURL = strings.TrimSuffix(l.endpoint("INSTAGRAM_GRAPH_URL", ""), "/")
+	if strings.Contains(c.GraphURL, "?") {
+		l.fail("INSTAGRAM_GRAPH_URL", "takes a URL without a query")
+	}
+	c.GraphVersion = l.matching("INSTAGRAM_GRAPH_VERSION", "v26.0", versionShape, "a version such as v26.0")
+	c.ClientSecretID = l.matching("CLIENT_SECRET_ID", "", awsNameShape, "the name or ARN of a secret")
+	c.TokenKeysSecretID = l.matching("TOKEN_KEYS_SECRET_ID", "", awsNameShape, "the name or ARN of a secret")
+	c.TableName = l.matching("TABLE_NAME", "", awsNameShape, "the name of a DynamoDB table")
+	if v := getenv("PUBLIC_URL"); v != "" {
+		c.PublicURL = l.origin("PUBLIC_URL", v)
+	}
+	c.ReturnToOrigins = l.origins("RETURN_TO_ORIGINS")
+	c.FlowTTL = l.duration("FLOW_TTL", "10m")
+	c.SessionIdle = l.duration("SESSION_IDLE", "168h")
+	c.SessionMax = l.duration("SESSION_MAX", "720h")
+	c.ProfileTTL = l.duration("PROFILE_TTL", "15m")
+	c.ProfileMaxStale = l.duration("PROFILE_MAX_STALE", "24h")
+	if c.SessionIdle > c.SessionMax {
+		l.fail("SESSION_IDLE", "must not be longer than SESSION_MAX")
+	}
+	return c, l.err
+}
+
+var (
+	clientIDShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	versionShape  = regexp.MustCompile(`^v[0-9]{1,3}\.[0-9]{1,3}$`)
+	scopeShape    = regexp.MustCompile(`^[a-z_]{1,64}$`)
+	awsNameShape  = regexp.MustCompile(`^[A-Za-z0-9/_+=.@:!-]{1,512}$`)
+)
+
+// A loader remembers the first error, so that Load reads as a list.
+type loader struct {
+	getenv    func(string) string
+	dialect   map[string]string
+	localHTTP bool // sam local: services on the host are reached by http
+	err       error
+}
+
+func (l *loader) fail(name, takes string) {
+	if l.err == nil {
+		l.err = fmt.Errorf("%s %s", name, takes)
+	}
+}
+
+func (l *loader) value(name, fallback string) string {
+	if v := l.getenv(name); v != "" {
+		return v
+	}
+	if v := l.dialect[name]; v != "" {
+		return v
+	}
+	return fallback
+}
+
+func (l *loader) oneOf(name string, values ...string) string {
+	v := l.value(name, values[0])
+	for _, known := range values {
+		if v == known {
+			return v
+		}
+	}
+	l.fail(name, "takes "+strings.Join(values, " or "))
+	return values[0]
+}
+
+func (l *loader) matching(name, fallback string, shape *regexp.Regexp, takes string) string {
+	v := l.value(name, fallback)
+	if v != "" && !shape.MatchString(v) {
+		l.fail(name, "takes "+takes)
+	}
+	return v
+}
+
+func (l *loader) scopes(name string) []string {
+	list := strings.FieldsFunc(l.value(name, ""), func(r rune) bool { return strings.ContainsRune(", +", r) })
+	for _, s := range list {
+		if !scopeShape.MatchString(s) {
+			l.fail(name, "takes permissions separated by comma, space or +")
+		}
+	}
+	if len(list) == 0 {
+		l.fail(name, "takes at least one permission")
+	}
+	return list
+}
+
+func (l *loader) endpoint(name, fallback string) string {
+	v := l.value(name, fallback)
+	u, err := url.Parse(v)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || !l.schemeAllowed(u) {
+		l.fail(name, "takes an https URL; http only to a loopback host or under sam local")
+	}
+	return v
+}
+
+func (l *loader) origins(name string) []string {
+	var list []string
+	for _, v := range strings.Split(l.getenv(name), ",") {
+		if v = strings.TrimSpace(v); v != "" {
+			list = append(list, l.origin(name, v))
+		}
+	}
+	return list
+}
+
+// origin accepts v only in the form in which browsers send it, so that it can
+// be compared as a string (RFC 6454, section 6.2).
+func (l *loader) origin(name, v string) string {
+	u, err := url.Parse(v)
+	if err != nil || u.Host == "" || !l.schemeAllowed(u) ||
+		v != u.Scheme+"://"+strings.ToLower(u.Host) || !hostShape.MatchString(u.Host) ||
+		u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
+		l.fail(name, "takes an origin such as https://example.com: https, lower case, no path, no trailing slash, no default port; http only for a loopback host or under sam local")
+	}
+	return v
+}
+
+var hostShape = regexp.MustCompile(`^([a-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\])(:[0-9]{1,5})?$`)
+
+func (l *loader) schemeAllowed(u *url.URL) bool {
+	return u.Scheme == "https" || u.Scheme == "http" && (l.localHTTP || loopback.Host(u.Hostname()))
+}
+
+func (l *loader) duration(name, fallback string) time.Duration {
+	d, err := time.ParseDuration(l.value(name, fallback))
+	if err != nil || d <= 0 {
+		l.fail(name, "takes a positive duration such as 10m or 168h")
+	}
+	return d
+}

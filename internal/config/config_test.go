@@ -1,0 +1,377 @@
+package config_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/config"
+	"photopass/internal/instagram"
+)
+
+// What each kind of variable takes, as the start's one line says it.
+const (
+	takesEndpoint = " takes an https URL; http only to a loopback host or under sam local"
+	takesOrigin   = " takes an origin such as https://example.com: https, lower case, no path, no trailing slash, no default port; http only for a loopback host or under sam local"
+	takesDuration = " takes a positive duration such as 10m or 168h"
+	takesScopes   = " takes permissions separated by comma, space or +"
+	takesSecret   = " takes the name or ARN of a secret"
+)
+
+func TestDefaults(t *testing.T) {
+	common := config.Config{
+		TokenURL:        "https://api.instagram.com/oauth/access_token",
+		GraphVersion:    "v26.0",
+		FlowTTL:         10 * time.Minute,
+		SessionIdle:     168 * time.Hour,
+		SessionMax:      720 * time.Hour,
+		ProfileTTL:      15 * time.Minute,
+		ProfileMaxStale: 24 * time.Hour,
+	}
+	graph := common
+	graph.API = "graph"
+	graph.Scopes = []string{"instagram_business_basic"}
+	graph.AuthorizeURL = "https://www.instagram.com/oauth/authorize"
+	graph.GraphURL = "https://graph.instagram.com"
+	legacy := common
+	legacy.API = "legacy"
+	legacy.Scopes = []string{"basic"}
+	legacy.AuthorizeURL = "https://api.instagram.com/oauth/authorize/"
+	legacy.GraphURL = "https://api.instagram.com/v1"
+
+	for _, tt := range []struct {
+		name string
+		env  map[string]string
+		want config.Config
+	}{
+		{"nothing set", nil, graph},
+		{"graph", map[string]string{"INSTAGRAM_API": "graph"}, graph},
+		{"legacy", map[string]string{"INSTAGRAM_API": "legacy"}, legacy},
+		{"all set to nothing", allEmpty(), graph},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := config.Load(getenv(tt.env))
+			if err != nil {
+				t.Fatalf("Load: got error %v, want none", err)
+			}
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("Load: got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestGoodValues(t *testing.T) {
+	for _, tt := range []struct {
+		variable, value string
+		got             func(config.Config) any
+		want            any
+	}{
+		{"INSTAGRAM_CLIENT_ID", "990602627938098", clientID, "990602627938098"},
+		{"INSTAGRAM_CLIENT_ID", "fb2e77d00000000000000000000000aa", clientID, "fb2e77d00000000000000000000000aa"},
+		{"INSTAGRAM_SCOPES", "instagram_business_basic", scopes, []string{"instagram_business_basic"}},
+		{"INSTAGRAM_SCOPES", "basic,public_content", scopes, []string{"basic", "public_content"}},
+		{"INSTAGRAM_SCOPES", "basic public_content", scopes, []string{"basic", "public_content"}},
+		{"INSTAGRAM_SCOPES", "basic+public_content", scopes, []string{"basic", "public_content"}},
+		{"INSTAGRAM_SCOPES", " basic, public_content + likes,", scopes, []string{"basic", "public_content", "likes"}},
+		{"INSTAGRAM_AUTHORIZE_URL", "https://www.example/oauth/authorize?force_reauth=true", authorizeURL, "https://www.example/oauth/authorize?force_reauth=true"},
+		{"INSTAGRAM_AUTHORIZE_URL", "http://localhost:8090/oauth/authorize", authorizeURL, "http://localhost:8090/oauth/authorize"},
+		{"INSTAGRAM_TOKEN_URL", "https://api.example/oauth/access_token", tokenURL, "https://api.example/oauth/access_token"},
+		{"INSTAGRAM_TOKEN_URL", "http://127.0.0.1:8090/oauth/access_token", tokenURL, "http://127.0.0.1:8090/oauth/access_token"},
+		{"INSTAGRAM_TOKEN_URL", "http://[::1]:8090/oauth/access_token", tokenURL, "http://[::1]:8090/oauth/access_token"},
+		{"INSTAGRAM_GRAPH_URL", "https://graph.example", graphURL, "https://graph.example"},
+		{"INSTAGRAM_GRAPH_URL", "https://graph.example/", graphURL, "https://graph.example"},
+		{"INSTAGRAM_GRAPH_URL", "http://fake.localhost:8090/v1/", graphURL, "http://fake.localhost:8090/v1"},
+		{"INSTAGRAM_GRAPH_VERSION", "v26.0", graphVersion, "v26.0"},
+		{"INSTAGRAM_GRAPH_VERSION", "v100.12", graphVersion, "v100.12"},
+		{"CLIENT_SECRET_ID", "photopass/client-secret", clientSecretID, "photopass/client-secret"},
+		{"CLIENT_SECRET_ID", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:ClientSecret-AbCdEf", clientSecretID, "arn:aws:secretsmanager:eu-central-1:123456789012:secret:ClientSecret-AbCdEf"},
+		{"TOKEN_KEYS_SECRET_ID", "TokenKeys-AbC_d+E=f.@!", tokenKeysSecretID, "TokenKeys-AbC_d+E=f.@!"},
+		{"TABLE_NAME", "photopass-Table-1ABC", tableName, "photopass-Table-1ABC"},
+		{"PUBLIC_URL", "https://photopass.example", publicURL, "https://photopass.example"},
+		{"PUBLIC_URL", "https://photopass.example:8443", publicURL, "https://photopass.example:8443"},
+		{"PUBLIC_URL", "https://abc123.execute-api.eu-central-1.amazonaws.com", publicURL, "https://abc123.execute-api.eu-central-1.amazonaws.com"},
+		{"PUBLIC_URL", "http://localhost:8080", publicURL, "http://localhost:8080"},
+		{"PUBLIC_URL", "http://[::1]:8080", publicURL, "http://[::1]:8080"},
+		{"RETURN_TO_ORIGINS", "https://app.example", returnTo, []string{"https://app.example"}},
+		{"RETURN_TO_ORIGINS", "https://app.example, http://localhost:3000 ,,https://app.example:444", returnTo, []string{"https://app.example", "http://localhost:3000", "https://app.example:444"}},
+		{"FLOW_TTL", "90s", flowTTL, 90 * time.Second},
+		{"FLOW_TTL", "1ns", flowTTL, time.Nanosecond},
+		{"SESSION_IDLE", "1h30m", sessionIdle, 90 * time.Minute},
+		{"SESSION_IDLE", "720h", sessionIdle, 720 * time.Hour},
+		{"SESSION_MAX", "168h", sessionMax, 168 * time.Hour},
+		{"SESSION_MAX", "8760h", sessionMax, 8760 * time.Hour},
+		{"PROFILE_TTL", "2s", profileTTL, 2 * time.Second},
+		{"PROFILE_MAX_STALE", "0.5h", profileMaxStale, 30 * time.Minute},
+	} {
+		t.Run(tt.variable+"="+tt.value, func(t *testing.T) {
+			c, err := config.Load(getenv(map[string]string{tt.variable: tt.value}))
+			if err != nil {
+				t.Fatalf("Load: got error %v, want none", err)
+			}
+			if got := tt.got(c); !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("%s: got %v, want %v", tt.variable, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestBadValues(t *testing.T) {
+	for _, tt := range []struct {
+		variable, want string // want follows the variable's name
+		values         []string
+	}{
+		{"INSTAGRAM_API", " takes graph or legacy", []string{"Graph", "basic", "graph ", " ", "hunter2"}},
+		{"INSTAGRAM_CLIENT_ID", " takes the Instagram app id: 1 to 64 letters, digits, - or _", []string{
+			" ", "990602627938098 ", "990602627938098\n", "99060&scope=x", "99060%20", "ä", "<script>", strings.Repeat("9", 65)}},
+		{"INSTAGRAM_SCOPES", takesScopes, []string{"Basic", "basic;likes", "basic|likes", "instagram_business_basic,user profile!", "https://hunter2", "basic\tlikes", strings.Repeat("a", 65)}},
+		{"INSTAGRAM_SCOPES", " takes at least one permission", []string{" ", ",", "+", " , + "}},
+		{"INSTAGRAM_AUTHORIZE_URL", takesEndpoint, badEndpoints()},
+		{"INSTAGRAM_TOKEN_URL", takesEndpoint, badEndpoints()},
+		{"INSTAGRAM_GRAPH_URL", takesEndpoint, badEndpoints()},
+		{"INSTAGRAM_GRAPH_VERSION", " takes a version such as v26.0", []string{
+			"26.0", "v26", "v26.", "v.0", "V26.0", "v26.0/", "v26.0.1", "v26.0\n", "v1234.0", "vx.y", "latest", "v26.0/../oauth", " "}},
+		{"CLIENT_SECRET_ID", takesSecret, []string{" ", "a b", "name\n", `{"client_secret":"hunter2"}`, strings.Repeat("a", 513), "ä"}},
+		{"TOKEN_KEYS_SECRET_ID", takesSecret, []string{" ", "a b", `{"current":"k1"}`, "a?b"}},
+		{"TABLE_NAME", " takes the name of a DynamoDB table", []string{" ", "my table", "table\n", "table?"}},
+		{"PUBLIC_URL", takesOrigin, badOrigins()},
+		{"RETURN_TO_ORIGINS", takesOrigin, append(badOrigins(),
+			"*", "null", "https://*.example", "https://app.example;https://b.example", "https://app.example https://b.example", "https://app.example,https://b.example/")},
+		{"FLOW_TTL", takesDuration, badDurations()},
+		{"SESSION_IDLE", takesDuration, badDurations()},
+		{"SESSION_MAX", takesDuration, badDurations()},
+		{"PROFILE_TTL", takesDuration, badDurations()},
+		{"PROFILE_MAX_STALE", takesDuration, badDurations()},
+	} {
+		for _, value := range tt.values {
+			t.Run(tt.variable+"="+value, func(t *testing.T) {
+				wantError(t, map[string]string{tt.variable: value}, tt.variable+tt.want)
+			})
+		}
+	}
+}
+
+func TestIdleAboveMax(t *testing.T) {
+	const want = "SESSION_IDLE must not be longer than SESSION_MAX"
+	for _, tt := range []struct{ name, idle, max, want string }{
+		{"idle longer", "2h", "1h", want},
+		{"idle longer by a moment", "1h1ns", "1h", want},
+		{"idle longer than the default of max", "721h", "", want},
+		{"max shorter than the default of idle", "", "1h", want},
+		{"equal", "1h", "1h", ""},
+		{"idle shorter", "1h", "2h", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			wantError(t, map[string]string{"SESSION_IDLE": tt.idle, "SESSION_MAX": tt.max}, tt.want)
+		})
+	}
+}
+
+// Under sam local the services on the host are reached by http, under a name
+// that is no loopback host.
+func TestSAMLocal(t *testing.T) {
+	const host = "http://host.docker.internal:8090"
+	for _, tt := range []struct{ name, local, variable, want string }{
+		{"graph URL", "true", "INSTAGRAM_GRAPH_URL", ""},
+		{"token URL", "true", "INSTAGRAM_TOKEN_URL", ""},
+		{"authorize URL", "true", "INSTAGRAM_AUTHORIZE_URL", ""},
+		{"public URL", "true", "PUBLIC_URL", ""},
+		{"return_to origin", "true", "RETURN_TO_ORIGINS", ""},
+		{"unset", "", "INSTAGRAM_GRAPH_URL", "INSTAGRAM_GRAPH_URL" + takesEndpoint},
+		{"false", "false", "INSTAGRAM_GRAPH_URL", "INSTAGRAM_GRAPH_URL" + takesEndpoint},
+		{"1", "1", "INSTAGRAM_TOKEN_URL", "INSTAGRAM_TOKEN_URL" + takesEndpoint},
+		{"TRUE", "TRUE", "INSTAGRAM_AUTHORIZE_URL", "INSTAGRAM_AUTHORIZE_URL" + takesEndpoint},
+		{"false, public URL", "false", "PUBLIC_URL", "PUBLIC_URL" + takesOrigin},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			wantError(t, map[string]string{"AWS_SAM_LOCAL": tt.local, tt.variable: host}, tt.want)
+		})
+	}
+}
+
+// Under sam local, too, only http is added.
+func TestSAMLocalPermitsNoOtherScheme(t *testing.T) {
+	wantError(t, map[string]string{"AWS_SAM_LOCAL": "true", "INSTAGRAM_GRAPH_URL": "ftp://localhost/"}, "INSTAGRAM_GRAPH_URL"+takesEndpoint)
+}
+
+func TestRequired(t *testing.T) {
+	for _, name := range variables {
+		t.Run(name, func(t *testing.T) {
+			for _, env := range []map[string]string{nil, {name: ""}} {
+				if _, err := config.Load(getenv(env), name); err == nil || err.Error() != name+" must be set" {
+					t.Errorf("Load: got error %v, want %q", err, name+" must be set")
+				}
+			}
+		})
+	}
+}
+
+func TestRequiredAndSet(t *testing.T) {
+	c, err := config.Load(getenv(map[string]string{"TABLE_NAME": "t", "INSTAGRAM_CLIENT_ID": "1"}), "TABLE_NAME", "INSTAGRAM_CLIENT_ID")
+	if err != nil {
+		t.Fatalf("Load: got error %v, want none", err)
+	}
+	if c.TableName != "t" || c.ClientID != "1" {
+		t.Errorf("Load: got table %q and client id %q, want t and 1", c.TableName, c.ClientID)
+	}
+}
+
+// Several faults make one line, about the first that is missing or bad.
+func TestOneErrorAtATime(t *testing.T) {
+	env := getenv(map[string]string{"INSTAGRAM_API": "x", "FLOW_TTL": "x", "PUBLIC_URL": "x"})
+	for _, tt := range []struct {
+		name     string
+		required []string
+		want     string
+	}{
+		{"bad values", nil, "INSTAGRAM_API takes graph or legacy"},
+		{"missing first", []string{"PUBLIC_URL", "TABLE_NAME", "CLIENT_SECRET_ID"}, "TABLE_NAME must be set"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := config.Load(env, tt.required...); err == nil || err.Error() != tt.want {
+				t.Errorf("Load: got error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// A value that is set wins over the dialect's default.
+func TestLegacyWithOwnEndpoints(t *testing.T) {
+	c, err := config.Load(getenv(map[string]string{
+		"INSTAGRAM_API": "legacy", "INSTAGRAM_GRAPH_URL": "http://localhost:8090/v1", "INSTAGRAM_SCOPES": "basic likes",
+	}))
+	if err != nil {
+		t.Fatalf("Load: got error %v, want none", err)
+	}
+	if got, want := c.GraphURL, "http://localhost:8090/v1"; got != want {
+		t.Errorf("GraphURL: got %q, want %q", got, want)
+	}
+	if got, want := c.AuthorizeURL, "https://api.instagram.com/oauth/authorize/"; got != want {
+		t.Errorf("AuthorizeURL: got %q, want %q", got, want)
+	}
+	if got, want := c.Scopes, []string{"basic", "likes"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("Scopes: got %v, want %v", got, want)
+	}
+}
+
+func TestRedirectURI(t *testing.T) {
+	c := config.Config{PublicURL: "https://photopass.example"}
+	if got, want := c.RedirectURI(), "https://photopass.example/callback"; got != want {
+		t.Errorf("RedirectURI: got %q, want %q", got, want)
+	}
+}
+
+func TestInstagram(t *testing.T) {
+	c, err := config.Load(getenv(map[string]string{
+		"INSTAGRAM_API": "legacy", "INSTAGRAM_CLIENT_ID": "1", "INSTAGRAM_SCOPES": "basic likes", "INSTAGRAM_GRAPH_VERSION": "v25.0",
+		"INSTAGRAM_AUTHORIZE_URL": "https://a.example/", "INSTAGRAM_TOKEN_URL": "https://b.example/", "INSTAGRAM_GRAPH_URL": "https://c.example/",
+		"PUBLIC_URL": "https://photopass.example",
+	}))
+	if err != nil {
+		t.Fatalf("Load: got error %v, want none", err)
+	}
+	want := instagram.Config{
+		API: "legacy", ClientID: "1", Scopes: []string{"basic", "likes"}, GraphVersion: "v25.0",
+		AuthorizeURL: "https://a.example/", TokenURL: "https://b.example/", GraphURL: "https://c.example",
+		RedirectURI: "https://photopass.example/callback",
+	}
+	if got := c.Instagram(); !reflect.DeepEqual(got, want) {
+		t.Errorf("Instagram: got %+v, want %+v", got, want)
+	}
+}
+
+func TestWithPublicURL(t *testing.T) {
+	c := config.Config{PublicURL: "https://old.example", TableName: "t"}
+	got, err := c.WithPublicURL("https://photopass.example")
+	if err != nil || got.PublicURL != "https://photopass.example" || got.TableName != "t" {
+		t.Errorf("WithPublicURL: got %q and error %v, want the new one and none", got.PublicURL, err)
+	}
+	if c.PublicURL != "https://old.example" {
+		t.Errorf("PublicURL of the original: got %q, want it unchanged", c.PublicURL)
+	}
+	const want = "PUBLIC_URL, unset, or else the stage variable BaseUrl" + takesOrigin
+	for _, v := range append(badOrigins(), "") {
+		if _, err := c.WithPublicURL(v); err == nil || err.Error() != want {
+			t.Errorf("WithPublicURL of %q: got error %v, want %q", v, err, want)
+		}
+	}
+}
+
+// variables are all that Load reads, but for AWS_SAM_LOCAL.
+var variables = []string{
+	"INSTAGRAM_API", "INSTAGRAM_CLIENT_ID", "INSTAGRAM_SCOPES", "INSTAGRAM_AUTHORIZE_URL", "INSTAGRAM_TOKEN_URL",
+	"INSTAGRAM_GRAPH_URL", "INSTAGRAM_GRAPH_VERSION", "CLIENT_SECRET_ID", "TOKEN_KEYS_SECRET_ID", "TABLE_NAME",
+	"PUBLIC_URL", "RETURN_TO_ORIGINS", "FLOW_TTL", "SESSION_IDLE", "SESSION_MAX", "PROFILE_TTL", "PROFILE_MAX_STALE",
+}
+
+func allEmpty() map[string]string {
+	env := map[string]string{"AWS_SAM_LOCAL": ""}
+	for _, name := range variables {
+		env[name] = ""
+	}
+	return env
+}
+
+func badEndpoints() []string {
+	return []string{
+		" ", "hunter2", "www.instagram.com/oauth", "//www.instagram.com/oauth", "/oauth", "https://", "https:", "https:///oauth", "https://:443/oauth",
+		"http://api.instagram.com/oauth", "http://10.0.0.1/", "http://0.0.0.0/", "http://localhost.example/", "http://host.docker.internal/",
+		"ftp://localhost/", "file:///etc/passwd", "javascript://localhost/", "wss://localhost/",
+		"https://user:hunter2@api.instagram.com/", "https://user@api.instagram.com/", "https://api.instagram.com/#_",
+		"https://api.instagram.com/\n", "https://api.instagram.com:port/", "https://api instagram.com/", " https://api.instagram.com/",
+	}
+}
+
+func badOrigins() []string {
+	return []string{
+		"photopass.example", "//photopass.example", "https://", "https:photopass.example",
+		"https://photopass.example/", "https://photopass.example/app", "https://photopass.example?x", "https://photopass.example#x",
+		"https://Photopass.example", "HTTPS://photopass.example", "https://photopass.example:443", "http://localhost:80", "https://photopass.example:",
+		"https://user:hunter2@photopass.example", "https://:8443", "https://photopass.example:port",
+		"http://photopass.example", "http://10.0.0.1:8080", "ftp://localhost", "javascript:alert(1)", "data:text/html,x",
+		"https://phötopass.example", "https://photo_pass.example", "https://photopass.example%2f", "https://photopass.example\n.example", "https://a'b", "https://a;b", "https://a b",
+	}
+}
+
+func badDurations() []string {
+	return []string{"0", "0s", "-1s", "-10m", "10", "10 m", "ten minutes", "1d", "10M", " ", "m", "1h-", "NaN", "hunter2", "10000000h"}
+}
+
+func clientID(c config.Config) any          { return c.ClientID }
+func scopes(c config.Config) any            { return c.Scopes }
+func authorizeURL(c config.Config) any      { return c.AuthorizeURL }
+func tokenURL(c config.Config) any          { return c.TokenURL }
+func graphURL(c config.Config) any          { return c.GraphURL }
+func graphVersion(c config.Config) any      { return c.GraphVersion }
+func clientSecretID(c config.Config) any    { return c.ClientSecretID }
+func tokenKeysSecretID(c config.Config) any { return c.TokenKeysSecretID }
+func tableName(c config.Config) any         { return c.TableName }
+func publicURL(c config.Config) any         { return c.PublicURL }
+func returnTo(c config.Config) any          { return c.ReturnToOrigins }
+func flowTTL(c config.Config) any           { return c.FlowTTL }
+func sessionIdle(c config.Config) any       { return c.SessionIdle }
+func sessionMax(c config.Config) any        { return c.SessionMax }
+func profileTTL(c config.Config) any        { return c.ProfileTTL }
+func profileMaxStale(c config.Config) any   { return c.ProfileMaxStale }
+
+func getenv(env map[string]string) func(string) string {
+	return func(name string) string { return env[name] }
+}
+
+// wantError checks that env is refused with exactly want, which quotes no
+// value; if want is empty, that it is taken.
+func wantError(t *testing.T, env map[string]string, want string) {
+	t.Helper()
+	_, err := config.Load(getenv(env))
+	got := ""
+	if err != nil {
+		got = err.Error()
+	}
+	if got != want {
+		t.Errorf("Load: got error %q, want %q", got, want)
+	}
+	if strings.ContainsAny(got, "\r\n") {
+		t.Errorf("Load: got error %q, want one line", got)
+	}
+}

@@ -1,0 +1,128 @@
+// Package session is a browser's session: its cookie, the key under which the
+// store finds it, and its time-outs.
+//
+// The cookie reads "<account id>.<secret>". The store holds a hash of it in
+// the account's own collection, so one read fetches session and account, and a
+// copy of the table opens no session.
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"time"
+
+	"photopass/internal/account"
+)
+
+// CookieName is the session cookie's name. The prefix makes browsers refuse it
+// from sibling domains and without Secure (RFC 6265bis, section 4.1.3.2).
+const CookieName = "__Host-session"
+
+// secretLength is the length of 32 bytes in base64url.
+const secretLength = 43
+
+// A Policy holds the time-outs of sessions.
+type Policy struct {
+	Idle time.Duration // since the last use
+	Max  time.Duration // since the login
+}
+
+// Alive reports whether s may still be used.
+func (p Policy) Alive(s account.Session, now time.Time) bool {
+	return now.Before(s.CreatedAt.Add(p.Max)) && now.Before(s.LastUsedAt.Add(p.Idle))
+}
+
+// TouchDue reports whether the use at now must be recorded. A tenth of Idle is
+// precise enough and spares nearly all of the writes.
+func (p Policy) TouchDue(s account.Session, now time.Time) bool {
+	return !now.Before(s.LastUsedAt.Add(p.Idle / 10))
+}
+
+// New returns a session of a, begun at now, for the browser that holds secret.
+func (p Policy) New(a account.Account, secret account.Secret, now time.Time) account.Session {
+	return account.Session{
+		AccountID:  a.ID,
+		Key:        key(Value(a.ID, secret).Reveal()),
+		Connection: a.Connection,
+		CreatedAt:  now,
+		LastUsedAt: now,
+		ExpiresAt:  now.Add(p.Max),
+	}
+}
+
+// Value returns the cookie's value for an account and a secret of 43 base64url
+// characters.
+func Value(accountID string, secret account.Secret) account.Secret {
+	return account.NewSecret(accountID + "." + secret.Reveal())
+}
+
+// key is what the store knows a cookie by. The cookie holds 256 random bits, so
+// a plain hash can't be searched.
+func key(cookie string) string {
+	sum := sha256.Sum256([]byte("photopass/session-key/v1:" + cookie))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// SetCookie adds the session cookie to an answer.
+func (p Policy) SetCookie(w http.ResponseWriter, value account.Secret) {
+	http.SetCookie(w, cookie(value.Reveal(), int(p.Max/time.Second)))
+}
+
+// ClearCookie tells the browser to forget its session cookie.
+func ClearCookie(w http.ResponseWriter) { http.SetCookie(w, cookie("", -1)) }
+
+// Lax and not Strict: the browser comes back from Instagram by a redirect that
+// began on another site, and a Strict cookie would not be sent on its last hop
+// to the profile.
+func cookie(value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name:     CookieName,
+		Value:    value,
+		Path:     "/",
+		MaxAge:   maxAge,
+		Secure:   true,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// FromRequest returns the session that r's cookie names. It reports false when
+// there is no such cookie, more than one, or one of another shape.
+func FromRequest(r *http.Request) (account.SessionRef, bool) {
+	cookies := r.CookiesNamed(CookieName)
+	if len(cookies) != 1 {
+		return account.SessionRef{}, false
+	}
+	value := cookies[0].Value
+	id, secret, ok := strings.Cut(value, ".")
+	if !ok || !account.ValidID(id) || len(secret) != secretLength {
+		return account.SessionRef{}, false
+	}
+	return account.SessionRef{AccountID: id, Key: key(value)}, true
+}
+
+// Open returns the account and the session that r's cookie opens at now, and
+// records the use when that is due. It returns [account.ErrNotFound] when the
+// cookie opens none.
+func (p Policy) Open(ctx context.Context, store account.Store, r *http.Request, now time.Time) (account.Account, account.SessionRef, error) {
+	ref, ok := FromRequest(r)
+	if !ok {
+		return account.Account{}, ref, account.ErrNotFound
+	}
+	a, s, err := store.Session(ctx, ref)
+	if err != nil {
+		return account.Account{}, ref, err
+	}
+	if !p.Alive(s, now) {
+		return account.Account{}, ref, account.ErrNotFound
+	}
+	if p.TouchDue(s, now) {
+		if err := store.TouchSession(ctx, ref, now); err != nil {
+			return account.Account{}, ref, err
+		}
+	}
+	return a, ref, nil
+}

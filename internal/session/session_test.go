@@ -1,0 +1,399 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/memory"
+	"photopass/internal/session"
+)
+
+const (
+	id     = "27640875392278831"
+	secret = "dGhlIHNlY3JldCBvZiBhIHNlc3Npb24sIDMyIGJ5dGU" // 43 characters
+	cookie = id + "." + secret
+	// The hash of "photopass/session-key/v1:" and the cookie. Were it another,
+	// every session that is stored would end.
+	cookieKey = "HzAZtesk3h2OJ7gk-V4qk6SIwDmEMs1yHv6X_GmvlXE"
+)
+
+var (
+	login  = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	policy = session.Policy{Idle: 168 * time.Hour, Max: 720 * time.Hour}
+)
+
+func TestAlive(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		used, now time.Duration // after the login
+		want      bool
+	}{
+		{"at the login", 0, 0, true},
+		{"just before idle", 0, 168*time.Hour - 1, true},
+		{"at idle", 0, 168 * time.Hour, false},
+		{"after idle", 0, 169 * time.Hour, false},
+		{"used, just before idle", 100 * time.Hour, 268*time.Hour - 1, true},
+		{"used, at idle", 100 * time.Hour, 268 * time.Hour, false},
+		{"just before max", 719 * time.Hour, 720*time.Hour - 1, true},
+		{"at max", 719 * time.Hour, 720 * time.Hour, false},
+		{"used at max", 720 * time.Hour, 720 * time.Hour, false},
+		{"after max", 800 * time.Hour, 800 * time.Hour, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := account.Session{CreatedAt: login, LastUsedAt: login.Add(tt.used)}
+			if got := policy.Alive(s, login.Add(tt.now)); got != tt.want {
+				t.Errorf("Alive: got %t, want %t", got, tt.want)
+			}
+		})
+	}
+}
+
+// The store's own expiry must not keep a session alive, or the code would rely
+// on a deletion that comes late.
+func TestAliveIgnoresExpiresAt(t *testing.T) {
+	s := account.Session{CreatedAt: login, LastUsedAt: login, ExpiresAt: login.AddDate(10, 0, 0)}
+	if policy.Alive(s, login.Add(720*time.Hour)) {
+		t.Error("Alive at max with a later ExpiresAt: got true, want false")
+	}
+	shorter := session.Policy{Idle: time.Hour, Max: 2 * time.Hour}
+	if shorter.Alive(s, login.Add(time.Hour)) {
+		t.Error("Alive after the settings were made stricter: got true, want false")
+	}
+}
+
+func TestTouchDue(t *testing.T) {
+	const tenth = 16*time.Hour + 48*time.Minute
+	for _, tt := range []struct {
+		name string
+		now  time.Duration // after the last use
+		want bool
+	}{
+		{"at once", 0, false},
+		{"just before a tenth of idle", tenth - 1, false},
+		{"at a tenth of idle", tenth, true},
+		{"after it", 20 * time.Hour, true},
+		{"before the last use, by a clock that went back", -time.Hour, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := account.Session{CreatedAt: login, LastUsedAt: login.Add(time.Hour)}
+			if got := policy.TouchDue(s, login.Add(time.Hour+tt.now)); got != tt.want {
+				t.Errorf("TouchDue: got %t, want %t", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestNew(t *testing.T) {
+	a := account.Account{ID: id, Connection: "connection mark"}
+	got := policy.New(a, account.NewSecret(secret), login)
+	want := account.Session{
+		AccountID: id, Key: cookieKey, Connection: "connection mark",
+		CreatedAt: login, LastUsedAt: login, ExpiresAt: login.Add(720 * time.Hour),
+	}
+	if got != want {
+		t.Errorf("New: got %+v, want %+v", got, want)
+	}
+}
+
+// A copy of the table must open no session.
+func TestStoredSessionHidesCookie(t *testing.T) {
+	stored := fmt.Sprintf("%+v", policy.New(account.Account{ID: id}, account.NewSecret(secret), login))
+	if strings.Contains(stored, secret) || strings.Contains(stored, secret[:16]) {
+		t.Error("New: the session holds the cookie's secret, want only a hash")
+	}
+}
+
+func TestSetCookie(t *testing.T) {
+	w := httptest.NewRecorder()
+	policy.SetCookie(w, session.Value(id, account.NewSecret(secret)))
+	wantSetCookie(t, w, "__Host-session="+cookie+"; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax")
+	c := parsed(t, w)
+	if c.Name != "__Host-session" || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" ||
+		c.SameSite != http.SameSiteLaxMode || c.MaxAge != 2592000 {
+		t.Error("SetCookie: an attribute differs from Secure, HttpOnly, Path=/, SameSite=Lax, Max-Age=2592000, no Domain")
+	}
+}
+
+// A browser removes a cookie only under the attributes that it was set with.
+func TestClearCookie(t *testing.T) {
+	w := httptest.NewRecorder()
+	session.ClearCookie(w)
+	wantSetCookie(t, w, "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
+}
+
+func TestFromRequest(t *testing.T) {
+	const other = "17841405793187219." + secret
+	for _, tt := range []struct {
+		name   string
+		header []string // Cookie lines
+		want   bool
+	}{
+		{"the cookie", []string{"__Host-session=" + cookie}, true},
+		{"among others", []string{"a=b; __Host-session=" + cookie + "; c=d"}, true},
+		{"on a line of its own", []string{"a=b", "__Host-session=" + cookie}, true},
+		{"quoted", []string{`__Host-session="` + cookie + `"`}, true},
+
+		{"none", nil, false},
+		{"empty line", []string{""}, false},
+		{"another cookie", []string{"session=" + cookie}, false},
+		{"another prefix", []string{"__Secure-session=" + cookie}, false},
+		{"another case", []string{"__host-session=" + cookie}, false},
+		{"longer name", []string{"__Host-session2=" + cookie}, false},
+
+		{"twice the same", []string{"__Host-session=" + cookie + "; __Host-session=" + cookie}, false},
+		{"two that differ", []string{"__Host-session=" + cookie + "; __Host-session=" + other}, false},
+		{"twice on two lines", []string{"__Host-session=" + cookie, "__Host-session=" + cookie}, false},
+		{"one good and one empty", []string{"__Host-session=" + cookie + "; __Host-session="}, false},
+		{"one good and one without value", []string{"__Host-session=" + cookie + "; __Host-session"}, false},
+
+		// Browsers take a Unicode space in front for part of the name, so such
+		// a cookie escapes the rules of the prefix. It must not be trimmed.
+		{"no-break space before the name", []string{"\u00a0__Host-session=" + cookie}, false},
+		{"em space before the name", []string{"\u2003__Host-session=" + cookie}, false},
+		{"ideographic space before the name", []string{"\u3000__Host-session=" + cookie}, false},
+		{"next line character before the name", []string{"\u0085__Host-session=" + cookie}, false},
+		{"byte order mark before the name", []string{"\ufeff__Host-session=" + cookie}, false},
+		{"no-break space behind the name", []string{"__Host-session\u00a0=" + cookie}, false},
+		{"no-break space before the value", []string{"__Host-session=\u00a0" + cookie}, false},
+		{"good one beside one with a no-break space", []string{"__Host-session=" + cookie + "; \u00a0__Host-session=" + other}, true},
+
+		{"empty value", []string{"__Host-session="}, false},
+		{"no dot", []string{"__Host-session=" + id + secret}, false},
+		{"no id", []string{"__Host-session=." + secret}, false},
+		{"no secret", []string{"__Host-session=" + id + "."}, false},
+		{"secret too short", []string{"__Host-session=" + cookie[:len(cookie)-1]}, false},
+		{"secret too long", []string{"__Host-session=" + cookie + "A"}, false},
+		{"one dot more", []string{"__Host-session=" + id + "." + cookie}, false},
+		{"id with a letter", []string{"__Host-session=2764087539227883x." + secret}, false},
+		{"id with a sign", []string{"__Host-session=-1." + secret}, false},
+		{"id in other digits", []string{"__Host-session=٣." + secret}, false},
+		{"id of 41 digits", []string{"__Host-session=" + strings.Repeat("1", 41) + "." + secret}, false},
+		{"id that is a key's prefix", []string{"__Host-session=account#1." + secret}, false},
+		{"very long", []string{"__Host-session=" + id + "." + strings.Repeat("A", 1<<16)}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ref, ok := session.FromRequest(request(tt.header...))
+			want := account.SessionRef{}
+			if tt.want {
+				want = account.SessionRef{AccountID: id, Key: cookieKey}
+			}
+			if ref != want || ok != tt.want {
+				t.Errorf("FromRequest: got %+v, %t, want %+v, %t", ref, ok, want, tt.want)
+			}
+		})
+	}
+}
+
+// A key that came from secret or id alone would let one account's cookie open
+// another's session.
+func TestKeyDependsOnIDAndSecret(t *testing.T) {
+	keys := map[string]bool{}
+	for _, value := range []string{cookie, "17841405793187219." + secret, id + "." + secret[:42] + "V"} {
+		ref, ok := session.FromRequest(request("__Host-session=" + value))
+		if !ok {
+			t.Fatal("FromRequest: got false, want true")
+		}
+		keys[ref.Key] = true
+	}
+	if got, want := len(keys), 3; got != want {
+		t.Errorf("different keys: got %d, want %d", got, want)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		after  time.Duration
+		cookie string
+		want   error
+	}{
+		{"at once", 0, cookie, nil},
+		{"just before idle", 168*time.Hour - 1, cookie, nil},
+		{"at idle", 168 * time.Hour, cookie, account.ErrNotFound},
+		{"at max", 720 * time.Hour, cookie, account.ErrNotFound},
+		{"unknown secret", 0, id + "." + secret[:42] + "V", account.ErrNotFound},
+		{"unknown account", 0, "17841405793187219." + secret, account.ErrNotFound},
+		{"malformed", 0, "x", account.ErrNotFound},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			store := connected(t)
+			a, _, err := policy.Open(t.Context(), store, request("__Host-session="+tt.cookie), login.Add(tt.after))
+			if !errors.Is(err, tt.want) {
+				t.Fatalf("Open: got error %v, want %v", err, tt.want)
+			}
+			wantID := id
+			if tt.want != nil {
+				wantID = ""
+			}
+			if a.ID != wantID {
+				t.Errorf("Open: got account %q, want %q", a.ID, wantID)
+			}
+		})
+	}
+}
+
+// The cookie's absence must not cost a call.
+func TestOpenWithoutCookieAsksNobody(t *testing.T) {
+	store := connected(t)
+	for _, header := range [][]string{nil, {"__Host-session=x"}, {"__Host-session=" + cookie, "__Host-session=" + cookie}} {
+		if _, _, err := policy.Open(t.Context(), store, request(header...), login); !errors.Is(err, account.ErrNotFound) {
+			t.Errorf("Open: got error %v, want ErrNotFound", err)
+		}
+	}
+	if got, want := store.reads, 0; got != want {
+		t.Errorf("reads: got %d, want %d", got, want)
+	}
+}
+
+// In eight days of a use every minute there is one write for each tenth of
+// Idle, which is 16 hours and 48 minutes, and the session lives on.
+func TestOpenTouchesOncePerTenth(t *testing.T) {
+	store := connected(t)
+	const minutes = 8 * 24 * 60
+	for n := range minutes {
+		now := login.Add(time.Duration(n) * time.Minute)
+		if _, _, err := policy.Open(t.Context(), store, request("__Host-session="+cookie), now); err != nil {
+			t.Fatalf("Open after %d minutes: got error %v, want none", n, err)
+		}
+	}
+	if got, want := len(store.touches), 11; got != want {
+		t.Fatalf("touches: got %d, want %d", got, want)
+	}
+	for n, at := range store.touches {
+		if want := login.Add(time.Duration(n+1) * 1008 * time.Minute); !at.Equal(want) {
+			t.Errorf("touch %d: got %v, want %v", n, at, want)
+		}
+	}
+	if got, want := store.reads, minutes; got != want {
+		t.Errorf("reads: got %d, want %d", got, want)
+	}
+}
+
+// A session that ends between reading and touching opens nothing: it must not
+// come back by being touched.
+func TestOpenOfVanishedSession(t *testing.T) {
+	store := connected(t)
+	store.beforeTouch = func(ref account.SessionRef) {
+		if err := store.EndSession(t.Context(), ref); err != nil {
+			t.Errorf("EndSession: %v", err)
+		}
+	}
+	a, _, err := policy.Open(t.Context(), store, request("__Host-session="+cookie), login.Add(24*time.Hour))
+	if !errors.Is(err, account.ErrNotFound) || a.ID != "" {
+		t.Errorf("Open: got account %q and error %v, want none and ErrNotFound", a.ID, err)
+	}
+	store.beforeTouch = nil
+	if _, _, err := policy.Open(t.Context(), store, request("__Host-session="+cookie), login); !errors.Is(err, account.ErrNotFound) {
+		t.Errorf("Open afterwards: got error %v, want ErrNotFound", err)
+	}
+}
+
+// A store that is out of order must not look like the end of a session.
+func TestOpenOfBrokenStore(t *testing.T) {
+	broken := errors.New("table can't be reached")
+	for _, tt := range []struct {
+		name        string
+		read, touch error
+	}{
+		{"read fails", broken, nil},
+		{"touch fails", nil, broken},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			store := connected(t)
+			store.readErr, store.touchErr = tt.read, tt.touch
+			a, _, err := policy.Open(t.Context(), store, request("__Host-session="+cookie), login.Add(24*time.Hour))
+			if !errors.Is(err, broken) || errors.Is(err, account.ErrNotFound) || a.ID != "" {
+				t.Errorf("Open: got account %q and error %v, want none and %v", a.ID, err, broken)
+			}
+		})
+	}
+}
+
+func TestOpenReturnsRef(t *testing.T) {
+	_, ref, err := policy.Open(t.Context(), connected(t), request("__Host-session="+cookie), login)
+	if want := (account.SessionRef{AccountID: id, Key: cookieKey}); err != nil || ref != want {
+		t.Errorf("Open: got %+v and error %v, want %+v and none", ref, err, want)
+	}
+}
+
+// A counter is a store that counts what Open asks of it.
+type counter struct {
+	account.Store
+	reads             int
+	touches           []time.Time
+	beforeTouch       func(account.SessionRef)
+	readErr, touchErr error
+}
+
+// Session implements [account.Store].
+func (c *counter) Session(ctx context.Context, ref account.SessionRef) (account.Account, account.Session, error) {
+	c.reads++
+	if c.readErr != nil {
+		return account.Account{}, account.Session{}, c.readErr
+	}
+	return c.Store.Session(ctx, ref)
+}
+
+// TouchSession implements [account.Store].
+func (c *counter) TouchSession(ctx context.Context, ref account.SessionRef, at time.Time) error {
+	c.touches = append(c.touches, at)
+	if c.beforeTouch != nil {
+		c.beforeTouch(ref)
+	}
+	if c.touchErr != nil {
+		return c.touchErr
+	}
+	return c.Store.TouchSession(ctx, ref, at)
+}
+
+// connected returns a store that holds one account and the session of cookie,
+// begun at login.
+func connected(t testing.TB) *counter {
+	t.Helper()
+	store := memory.New(func() time.Time { return login })
+	m := account.Marker{State: "S1", Attempt: account.NewMark(), ExpiresAt: login.Add(10 * time.Minute)}
+	if _, err := store.UseState(t.Context(), m); err != nil {
+		t.Fatalf("UseState: %v", err)
+	}
+	a := account.Account{ID: id, Connection: account.NewMark(), TokenRev: account.NewMark(), Status: account.Active, ConnectedAt: login}
+	err := store.Connect(t.Context(), account.Login{
+		Account: a, Session: policy.New(a, account.NewSecret(secret), login),
+		State: m.State, Attempt: m.Attempt, Result: []byte("result"),
+	})
+	if err != nil {
+		t.Fatalf("Connect: %v", err)
+	}
+	return &counter{Store: store}
+}
+
+func request(cookies ...string) *http.Request {
+	r := httptest.NewRequest("GET", "/profile", nil)
+	for _, c := range cookies {
+		r.Header.Add("Cookie", c)
+	}
+	return r
+}
+
+func parsed(t *testing.T, w *httptest.ResponseRecorder) *http.Cookie {
+	t.Helper()
+	cookies := w.Result().Cookies()
+	if len(cookies) != 1 {
+		t.Fatalf("cookies: got %d, want 1", len(cookies))
+	}
+	return cookies[0]
+}
+
+func wantSetCookie(t *testing.T, w *httptest.ResponseRecorder, want string) {
+	t.Helper()
+	got := w.Header().Values("Set-Cookie")
+	if len(got) != 1 || got[0] != want {
+		t.Errorf("Set-Cookie: got %q, want %q alone", got, want)
+	}
+}

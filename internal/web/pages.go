@@ -1,0 +1,40 @@
+package web
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+
+	"github.com/a-h/templ"
+
+	"photopass/internal/account"
+)
+
+// The pages' one stylesheet and one script stand in the page itself, and the
+// policy allows them by their hash; so there is nothing to fetch, and nothing
+// that was not built in runs.
+var (
+	//go:embed style.css
+	style     string
+	styleHash = hash(style)
+
+	hideQueryHash = hash(hideQuery)
+)
+
+// hideQuery takes code and state out of the address bar, the history entry and
+// what the next page could see as referrer.
+const hideQuery = `history.replaceState(null,"",location.pathname)`
+
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// LandingPage is the start page. connect is the address of the Connect link;
+// hasSession says whether to offer the profile.
+func LandingPage(connect string, hasSession bool) templ.Component {
+	return landingPage(connect, hasSession)
+}
+
+// ProfilePage shows an account and the forms for log-out and disconnecting.
+func ProfilePage(a account.Account) templ.Component { return profilePage(a) }

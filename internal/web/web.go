@@ -1,0 +1,252 @@
+// Package web is what all of photopass's answers share: routing by exact path,
+// security headers, content negotiation, errors as problem+json (RFC 9457) or
+// pages, and the check that a POST comes from our own pages.
+//
+// Start with [Site.Handler]. A route's function returns an error instead of
+// writing one; [*Problem] says which answer it becomes, anything else is
+// "internal". No answer holds an error's text: that is for the log, under the
+// id that the answer quotes.
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"photopass/internal/loopback"
+)
+
+// A Site is where the service is reached and where it logs.
+type Site struct {
+	PublicURL string       // origin, no trailing slash
+	Log       *slog.Logger // one line for each answered error
+}
+
+// A HandlerFunc answers a request, or returns an error before it has written
+// anything.
+type HandlerFunc func(http.ResponseWriter, *http.Request) error
+
+// A Route is what one path answers.
+type Route struct {
+	Get  HandlerFunc // answers HEAD as well
+	Post HandlerFunc
+
+	NoHead    bool // Get has an effect, so HEAD is not allowed
+	HideQuery bool // error pages take the query out of the address bar
+}
+
+// Routes maps exact paths to what they answer.
+type Routes map[string]Route
+
+// Handler serves routes. Every answer carries the security headers; unknown
+// paths are "not_found", other methods "method_not_allowed" with Allow. A panic
+// becomes "internal" and the process lives.
+func (s Site) Handler(routes Routes) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.setHeaders(w.Header())
+		route, known := routes[r.URL.Path]
+		if r.Method == http.MethodHead {
+			w = headWriter{w}
+		}
+		err := guard(func() error {
+			if !known {
+				return &Problem{Code: NotFound}
+			}
+			return route.serve(w, r)
+		})
+		if err != nil {
+			s.fail(w, r, route, err)
+		}
+	})
+}
+
+// Failing returns a handler that answers everything with p.
+func (s Site) Failing(p *Problem) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.setHeaders(w.Header())
+		if r.Method == http.MethodHead {
+			w = headWriter{w}
+		}
+		s.fail(w, r, Route{}, p)
+	})
+}
+
+func (route Route) serve(w http.ResponseWriter, r *http.Request) error {
+	switch {
+	case r.Method == http.MethodGet && route.Get != nil:
+		return route.Get(w, r)
+	case r.Method == http.MethodHead && route.Get != nil && !route.NoHead:
+		return route.Get(w, r)
+	case r.Method == http.MethodPost && route.Post != nil:
+		return route.Post(w, r)
+	}
+	w.Header().Set("Allow", route.allow())
+	return &Problem{Code: MethodNotAllowed}
+}
+
+func (route Route) allow() string {
+	var methods []string
+	if route.Get != nil {
+		methods = append(methods, http.MethodGet)
+		if !route.NoHead {
+			methods = append(methods, http.MethodHead)
+		}
+	}
+	if route.Post != nil {
+		methods = append(methods, http.MethodPost)
+	}
+	return strings.Join(methods, ", ")
+}
+
+// guard turns a panic of f into an error that does not hold its value: a panic
+// may quote anything.
+func guard(f func() error) (err error) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = fmt.Errorf("panic: %w\n%s", v, debug.Stack())
+		default:
+			err = fmt.Errorf("panic with a value of type %T\n%s", v, debug.Stack())
+		}
+	}()
+	return f()
+}
+
+// headWriter drops the body, which HEAD must not have (RFC 9110, section 9.3.2).
+type headWriter struct{ http.ResponseWriter }
+
+// Write implements [http.ResponseWriter].
+func (headWriter) Write(b []byte) (int, error) { return len(b), nil }
+
+// fail writes err as the answer and logs it.
+func (s Site) fail(w http.ResponseWriter, r *http.Request, route Route, err error) {
+	p, ok := errors.AsType[*Problem](err)
+	if !ok {
+		p = &Problem{Code: Internal, Err: err}
+	}
+	id := rand.Text()
+	level := slog.LevelInfo
+	if p.status() >= 500 {
+		level = slog.LevelError
+	}
+	s.Log.LogAttrs(r.Context(), level, "problem", slog.String("id", id), slog.String("code", string(p.Code)),
+		slog.Int("status", p.status()), slog.Any("err", p.Err))
+	if err := writeProblem(w, r, p, id, route.HideQuery); err != nil {
+		s.Log.ErrorContext(r.Context(), "write problem", "id", id, "err", err)
+	}
+}
+
+// setHeaders sets what every answer carries. The policy is the strictest there
+// is; [WritePage] allows what a page needs. Browsers would keep HSTS for
+// localhost over other local projects, so a loopback host does not send it.
+func (s Site) setHeaders(h http.Header) {
+	if u, err := url.Parse(s.PublicURL); err == nil && !loopback.Host(u.Hostname()) {
+		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+	}
+	h.Set("Content-Security-Policy", policy{}.String())
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// A policy lists what a page needs beyond nothing.
+type policy struct {
+	style, script string // hashes, as CSP writes them
+	image         string // origin
+}
+
+// String returns the value of Content-Security-Policy.
+func (p policy) String() string {
+	s := "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+	if p.style != "" {
+		s += "; style-src " + p.style
+	}
+	if p.script != "" {
+		s += "; script-src " + p.script
+	}
+	if p.image != "" {
+		s += "; img-src " + p.image
+	}
+	return s
+}
+
+// A Page is an HTML answer.
+type Page struct {
+	Status   int
+	Body     templ.Component
+	HasForms bool   // forms need a Referrer-Policy under which browsers send Origin
+	Picture  string // URL of the only picture; empty: none
+
+	hideQuery bool
+}
+
+// WritePage answers with an HTML page.
+func WritePage(w http.ResponseWriter, r *http.Request, p Page) error {
+	var b bytes.Buffer
+	if err := p.Body.Render(context.WithoutCancel(r.Context()), &b); err != nil {
+		return fmt.Errorf("web: render page: %w", err)
+	}
+	allowed := policy{style: styleHash, image: origin(p.Picture)}
+	if p.hideQuery {
+		allowed.script = hideQueryHash
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", allowed.String())
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	if p.HasForms {
+		h.Set("Referrer-Policy", "same-origin")
+	}
+	w.WriteHeader(p.Status)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func origin(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// Redirect answers with a status of 3xx. Unlike [http.Redirect] it leaves
+// target as it is and writes no body.
+func Redirect(w http.ResponseWriter, status int, target string) {
+	w.Header().Set("Location", target)
+	w.WriteHeader(status)
+}
+
+// Header returns a request header with repeated lines joined, as the gateway
+// does it, so that a second line never hides behind the first.
+func Header(r *http.Request, name string) string {
+	return strings.Join(r.Header.Values(name), ",")
+}
+
+// IsPrefetch reports whether the browser asks without the person having gone
+// there (Fetch standard, Sec-Purpose; older names of it).
+func IsPrefetch(r *http.Request) bool {
+	return Header(r, "Sec-Purpose") != "" || Header(r, "Purpose") != "" || Header(r, "X-Moz") != "" || Header(r, "X-Purpose") != ""
+}
+
+// SameOrigin reports whether a POST comes from our own pages or from no browser
+// at all. Fetch Metadata decides first; browsers without it send Origin with
+// every POST. The public origin comes from the settings, never from Host.
+func (s Site) SameOrigin(r *http.Request) bool {
+	if site := Header(r, "Sec-Fetch-Site"); site != "" {
+		return site == "same-origin" || site == "none"
+	}
+	return len(r.Header.Values("Origin")) == 0 || Header(r, "Origin") == s.PublicURL
+}
