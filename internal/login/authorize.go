@@ -1,0 +1,108 @@
+// Package login is a person's way to Instagram and back: the authorization
+// request ([NewAuthorize]) and the callback ([NewCallback]).
+//
+// The authorization request stores nothing. The flow is in a cookie of the
+// browser, and the state is a hash of that cookie, so an answer counts only in
+// the browser that asked. The callback uses each state once, exchanges each
+// code once, and can give its answer again when the first one was lost.
+//
+// The implicit flow, with the token in the URL's fragment, is not built: RFC
+// 9700, section 2.1.2.
+package login
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"photopass/internal/instagram"
+	"photopass/internal/session"
+	"photopass/internal/web"
+)
+
+// Settings are what both halves of a login must agree on.
+type Settings struct {
+	PublicURL       string           // the origin that browsers use
+	ReturnToOrigins []string         // origins that return_to may name
+	FlowTTL         time.Duration    // how long a person may take at Instagram
+	Instagram       instagram.Client // its redirect URI is PublicURL + "/callback"
+	Now             func() time.Time
+	Log             *slog.Logger
+}
+
+// NewAuthorize returns the handler of "/" and "/authorize". Every other path is
+// "not_found".
+func NewAuthorize(s Settings) http.Handler {
+	a := authorize{s}
+	return web.Site{PublicURL: s.PublicURL, Log: s.Log}.Handler(web.Routes{
+		"/":          {Get: a.landing},
+		"/authorize": {Get: a.authorize},
+	})
+}
+
+type authorize struct{ Settings }
+
+// landing offers to connect. Whether the session still lives is not known here:
+// this function has no access to the table.
+func (a authorize) landing(w http.ResponseWriter, r *http.Request) error {
+	return a.writeLanding(w, r, "")
+}
+
+func (a authorize) writeLanding(w http.ResponseWriter, r *http.Request, returnTo string) error {
+	connect := "/authorize"
+	if returnTo != "" {
+		connect += "?" + url.Values{"return_to": {returnTo}}.Encode()
+	}
+	_, hasSession := session.FromRequest(r)
+	return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.LandingPage(connect, hasSession)})
+}
+
+// authorize begins a flow, when the person asked for it. Of the query only
+// return_to is read: state, scope, client and redirect URI are ours.
+func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
+	returnTo, ok := a.returnTo(r)
+	if !ok {
+		return &web.Problem{Code: web.InvalidRequest}
+	}
+	if !a.mayStart(r) {
+		return a.writeLanding(w, r, returnTo)
+	}
+	f := newFlow(returnTo, a.Now())
+	state := f.state(a.Instagram.Issuer())
+	for _, name := range surplusFlows(r) {
+		http.SetCookie(w, flowCookie(name, "", -1))
+	}
+	http.SetCookie(w, flowCookie(flowCookieName(state), f.value, int(a.FlowTTL/time.Second)))
+	web.Redirect(w, http.StatusFound, a.Instagram.AuthorizationURL(state, f.challenge()))
+	return nil
+}
+
+// returnTo returns the query's return_to, empty if there is none. It reports
+// false when it may not be used.
+func (a authorize) returnTo(r *http.Request) (string, bool) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || len(q["return_to"]) > 1 {
+		return "", false
+	}
+	target := q.Get("return_to")
+	return target, !q.Has("return_to") || validReturnTo(target, a.ReturnToOrigins)
+}
+
+// mayStart reports whether the person went here on purpose: from our own pages,
+// by typing the address, or from a listed origin. A page elsewhere could
+// otherwise connect its visitors without a click, or fill their cookie jar. A
+// browser without Fetch Metadata is let through.
+func (a authorize) mayStart(r *http.Request) bool {
+	dest := web.Header(r, "Sec-Fetch-Dest")
+	if web.IsPrefetch(r) || dest != "" && dest != "document" {
+		return false
+	}
+	switch web.Header(r, "Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return true
+	}
+	referer, err := url.Parse(r.Referer())
+	return err == nil && referer.Host != "" && slices.Contains(a.ReturnToOrigins, referer.Scheme+"://"+referer.Host)
+}

@@ -1,0 +1,386 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/custody"
+	"photopass/internal/instagram"
+	"photopass/internal/secrets"
+	"photopass/internal/session"
+	"photopass/internal/web"
+)
+
+const (
+	// callbackTimeout bounds a whole callback, upstreamTimeout the calls to
+	// Instagram in it, so that there is time left to write what they brought.
+	callbackTimeout = 14 * time.Second
+	upstreamTimeout = 12 * time.Second
+
+	// repeatWait is how long a second visit waits for the first one's result.
+	repeatWait = 5 * time.Second
+
+	// markerMargin keeps a marker beyond the end of its flow, so that clocks
+	// that differ never let a state be used twice.
+	markerMargin = 5 * time.Minute
+
+	// connectTries bounds how often a login is written anew because the account
+	// changed in between.
+	connectTries = 3
+)
+
+// Secrets hands out the client secret.
+type Secrets interface {
+	// ClientSecret returns the secret. Its error matches
+	// [secrets.ErrMisconfigured] when the operator has to act. It is safe for
+	// concurrent use.
+	ClientSecret(ctx context.Context) (account.Secret, error)
+
+	// ClientSecretRefused says that Instagram refused a code in the way in which
+	// it refuses a wrong client secret.
+	ClientSecretRefused()
+}
+
+// CallbackSettings are what the callback needs beside [Settings].
+type CallbackSettings struct {
+	Settings
+	Store    account.Store
+	Vault    *custody.Vault
+	Secrets  Secrets
+	Sessions session.Policy
+}
+
+// NewCallback returns the handler of "/callback".
+func NewCallback(s CallbackSettings) http.Handler {
+	c := callback{s}
+	return web.Site{PublicURL: s.PublicURL, Log: s.Log}.Handler(web.Routes{
+		"/callback": {Get: c.serve, NoHead: true, HideQuery: true},
+	})
+}
+
+type callback struct{ CallbackSettings }
+
+// serve answers the browser that comes back. Nothing outside is called before
+// the state is known to be this browser's, and the state is used up before
+// error or code is looked at. A browser that goes away changes nothing: its
+// code is spent by then, and the same browser may ask again.
+func (c callback) serve(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
+	defer cancel()
+	if web.IsPrefetch(r) {
+		return &web.Problem{Code: web.InvalidRequest}
+	}
+	resp, err := parseResponse(r, c.Instagram.Issuer())
+	if err != nil {
+		return err
+	}
+	f, err := c.flow(r, resp)
+	if err != nil {
+		return err
+	}
+	clientSecret, err := c.Secrets.ClientSecret(ctx)
+	if err != nil {
+		return unreadable(err)
+	}
+	if err := c.Vault.Ready(ctx); err != nil {
+		return unreadable(err)
+	}
+	marker := account.Marker{
+		State:     resp.state,
+		Attempt:   account.NewMark(),
+		ExpiresAt: f.started.Add(c.FlowTTL + markerMargin),
+	}
+	used, err := c.Store.UseState(ctx, marker)
+	switch {
+	case errors.Is(err, account.ErrStateUsed):
+		return c.repeat(ctx, w, f, resp, used)
+	case err != nil:
+		return fmt.Errorf("use state: %w", err)
+	case resp.problem != nil:
+		return resp.problem
+	}
+	id, err := c.connect(ctx, r, f, resp.code, clientSecret, marker)
+	if err != nil {
+		return err
+	}
+	c.finish(w, f, id)
+	return nil
+}
+
+// unreadable says what a secret that can't be had means: the operator's fault
+// or a passing one.
+func unreadable(err error) error {
+	if errors.Is(err, secrets.ErrMisconfigured) {
+		return &web.Problem{Code: web.AppMisconfigured, Err: err}
+	}
+	return err
+}
+
+// flow returns the flow that the answer belongs to, checked against the clock
+// and today's settings.
+func (c callback) flow(r *http.Request, resp response) (flow, error) {
+	f, ok := flowOf(r, resp.state, c.Instagram.Issuer())
+	if !ok {
+		return flow{}, &web.Problem{Code: web.FlowMismatch}
+	}
+	if age := c.Now().Sub(f.started); age >= c.FlowTTL || age < -maxAhead {
+		return flow{}, &web.Problem{Code: web.FlowExpired}
+	}
+	if f.returnTo != "" && !validReturnTo(f.returnTo, c.ReturnToOrigins) {
+		return flow{}, &web.Problem{Code: web.InvalidRequest}
+	}
+	return f, nil
+}
+
+// finish sends the browser on, with its session. The flow's cookie stays, so
+// that this answer can be given again until it ends.
+func (c callback) finish(w http.ResponseWriter, f flow, accountID string) {
+	c.Sessions.SetCookie(w, session.Value(accountID, f.sessionSecret()))
+	target := f.returnTo
+	if target == "" {
+		target = "/profile"
+	}
+	web.Redirect(w, http.StatusSeeOther, target)
+}
+
+// repeat answers a visit whose state has been used: like the first visit, as
+// soon as that one's result is there.
+func (c callback) repeat(ctx context.Context, w http.ResponseWriter, f flow, resp response, m account.Marker) error {
+	if resp.problem == nil {
+		m = c.await(ctx, m)
+	}
+	if m.Result == nil {
+		return &web.Problem{Code: web.FlowUsed}
+	}
+	id, err := f.markerKey().Open(m.Result, m.State)
+	if err != nil {
+		return fmt.Errorf("open marker: %w", err)
+	}
+	c.finish(w, f, string(id))
+	return nil
+}
+
+// await reads the marker until it has a result, for repeatWait at most, and
+// returns it as last read.
+func (c callback) await(ctx context.Context, m account.Marker) account.Marker {
+	ctx, cancel := context.WithTimeout(ctx, repeatWait)
+	defer cancel()
+	for pause := 50 * time.Millisecond; m.Result == nil; pause = min(2*pause, time.Second) {
+		select {
+		case <-ctx.Done():
+			return m
+		case <-time.After(pause):
+		}
+		if read, err := c.Store.Marker(ctx, m.State); err == nil {
+			m = read
+		}
+	}
+	return m
+}
+
+// connect exchanges the code, reads the profile and writes the account with
+// its session. It returns the account's id.
+func (c callback) connect(ctx context.Context, r *http.Request, f flow, code, clientSecret account.Secret, m account.Marker) (string, error) {
+	grant, profile, err := c.ask(ctx, f, code, clientSecret)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := c.Vault.Seal(ctx, profile.ID, grant.Token)
+	if err != nil {
+		return "", unreadable(err)
+	}
+	now := c.Now().UTC().Truncate(time.Second)
+	l := account.Login{
+		Account: account.Account{
+			ID:          profile.ID,
+			UserID:      profile.UserID,
+			Status:      account.Active,
+			Permissions: grant.Permissions,
+			ConnectedAt: now,
+			Profile:     profile,
+			Token: account.Token{
+				Sealed:    sealed,
+				IssuedAt:  grant.IssuedAt,
+				ExpiresAt: grant.ExpiresAt,
+				RefreshAt: custody.RefreshAt(grant.IssuedAt, grant.ExpiresAt),
+			},
+		},
+		State:   m.State,
+		Attempt: m.Attempt,
+		Result:  f.markerKey().Seal([]byte(profile.ID), m.State),
+	}
+	if ref, ok := session.FromRequest(r); ok {
+		l.Ends = &ref
+	}
+	return profile.ID, c.write(ctx, l, f, now)
+}
+
+// ask makes the calls to Instagram and judges what they bring.
+func (c callback) ask(ctx context.Context, f flow, code, clientSecret account.Secret) (instagram.Grant, account.Profile, error) {
+	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
+	defer cancel()
+	grant, err := c.Instagram.Exchange(ctx, instagram.Exchange{Code: code, ClientSecret: clientSecret, Verifier: f.verifier()})
+	if err != nil {
+		if e, ok := errors.AsType[*instagram.Error](err); ok && e.Class == instagram.Misconfigured {
+			c.Secrets.ClientSecretRefused()
+		}
+		return grant, account.Profile{}, problemOf(err)
+	}
+	if !slices.Contains(grant.Permissions, c.Instagram.RequiredPermission()) {
+		return grant, account.Profile{}, &web.Problem{Code: web.PermissionMissing}
+	}
+	profile, err := c.Instagram.Profile(ctx, grant.Token)
+	switch {
+	case err != nil:
+		return grant, profile, problemOf(err)
+	case grant.UserID != profile.ID && grant.UserID != profile.UserID:
+		return grant, profile, &web.Problem{Code: web.ExchangeRejected, Err: errOtherAccount}
+	case !supported(profile.AccountType):
+		return grant, profile, &web.Problem{Code: web.AccountUnsupported}
+	}
+	return grant, profile, nil
+}
+
+var errOtherAccount = errors.New("token answer and profile name different accounts")
+
+// supported reports whether the API serves this kind of account. An account
+// whose kind was not told is taken: the API serves no others.
+func supported(accountType string) bool {
+	switch strings.ToUpper(accountType) {
+	case "", "BUSINESS", "MEDIA_CREATOR", "CREATOR":
+		return true
+	}
+	return false
+}
+
+// write stores the login.
+func (c callback) write(ctx context.Context, l account.Login, f flow, now time.Time) error {
+	for range connectTries {
+		prior, err := c.Store.Prior(ctx, l.Account.ID, l.Account.UserID)
+		if err != nil {
+			return fmt.Errorf("read what the login replaces: %w", err)
+		}
+		l.Prior = prior
+		l.Account.TokenRev = account.NewMark()
+		l.Account.Connection = account.NewMark()
+		if old := prior.Account; old != nil {
+			keep(&l.Account, *old)
+		}
+		l.Session = c.Sessions.New(l.Account, f.sessionSecret(), now)
+		if err = c.Store.Connect(ctx, l); err == nil {
+			return nil
+		}
+		if !errors.Is(err, account.ErrConflict) {
+			return fmt.Errorf("write login: %w", err)
+		}
+	}
+	return fmt.Errorf("write login: %w", account.ErrConflict)
+}
+
+// keep carries over what a login leaves alone: the connection, and with it the
+// sessions of other browsers, unless the account had to be reconnected; and the
+// professional id, which Instagram does not send for every account each time.
+func keep(a *account.Account, old account.Account) {
+	if old.Status == account.Active {
+		a.Connection = old.Connection
+		a.ConnectedAt = old.ConnectedAt
+	}
+	if a.UserID == "" {
+		a.UserID = old.UserID
+	}
+}
+
+// problemOf says what a failed call to Instagram means for a login.
+func problemOf(err error) *web.Problem {
+	e, ok := errors.AsType[*instagram.Error](err)
+	if !ok {
+		return &web.Problem{Code: web.Internal, Err: err}
+	}
+	p := &web.Problem{Code: web.InstagramUnavailable, Err: err, RetryAfter: e.RetryAfter}
+	switch e.Class {
+	case instagram.Rejected, instagram.TokenDead, instagram.AppRemoved:
+		p.Code = web.ExchangeRejected
+	case instagram.Misconfigured, instagram.Refused:
+		p.Code = web.AppMisconfigured
+	case instagram.PermissionMissing:
+		p.Code = web.PermissionMissing
+	case instagram.Throttled:
+		p.Code = web.RateLimited
+	}
+	return p
+}
+
+// A response is an authorization response (RFC 6749, sections 4.1.2 and
+// 4.1.2.1) of the right shape: a state, and either a code or a problem.
+type response struct {
+	state   string
+	code    account.Secret
+	problem *web.Problem
+}
+
+// maxCode is several times the length that Instagram's codes have.
+const maxCode = 2048
+
+var (
+	stateShape = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+	codeShape  = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]+$`)
+	errorShape = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+)
+
+// parseResponse reads the query. Anything missing, doubled or malformed is an
+// invalid request; a cancel without state is taken at its word.
+func parseResponse(r *http.Request, issuer string) (response, error) {
+	invalid := &web.Problem{Code: web.InvalidRequest}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return response{}, invalid
+	}
+	for _, name := range []string{"state", "code", "error", "error_reason", "error_description", "iss"} {
+		if len(q[name]) > 1 {
+			return response{}, invalid
+		}
+	}
+	if q.Has("iss") && q.Get("iss") != issuer { // RFC 9207, section 2.4
+		return response{}, invalid
+	}
+	if !q.Has("state") && !q.Has("code") && q.Get("error") == "access_denied" {
+		return response{}, &web.Problem{Code: web.AccessDenied}
+	}
+	// Instagram appends a fragment "#_"; scripts that relay a code take it along.
+	code := strings.TrimSuffix(q.Get("code"), "#_")
+	state := strings.TrimSuffix(q.Get("state"), "#_")
+	switch {
+	case !stateShape.MatchString(state) || q.Has("code") == q.Has("error"):
+		return response{}, invalid
+	case q.Has("code") && (len(code) > maxCode || !codeShape.MatchString(code)):
+		return response{}, invalid
+	case q.Has("error") && !errorShape.MatchString(q.Get("error")):
+		return response{}, invalid
+	case q.Has("error"):
+		return response{state: state, problem: refusal(q.Get("error"))}, nil
+	}
+	return response{state: state, code: account.NewSecret(code)}, nil
+}
+
+// refusal says what an error in the authorization response means (RFC 6749,
+// section 4.1.2.1). What the person did is the usual case.
+func refusal(code string) *web.Problem {
+	p := &web.Problem{Code: web.ExchangeRejected, Err: fmt.Errorf("authorization response: error %q", code)}
+	switch code {
+	case "access_denied":
+		p.Code = web.AccessDenied
+	case "server_error", "temporarily_unavailable":
+		p.Code = web.InstagramUnavailable
+	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope":
+		p.Code = web.AppMisconfigured
+	}
+	return p
+}

@@ -1,0 +1,691 @@
+package login_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/apptest"
+	"photopass/internal/fakeinstagram"
+	"photopass/internal/seal"
+	"photopass/internal/secrets"
+)
+
+// A source hands out the client secret and the key ring, or fails.
+type source struct {
+	ring *seal.Ring
+	fail func(what string) error // what is "client secret" or "key ring"; nil: never fails
+
+	refused atomic.Int32
+}
+
+// ClientSecret implements login.Secrets.
+func (s *source) ClientSecret(context.Context) (account.Secret, error) {
+	if s.fail != nil {
+		if err := s.fail("client secret"); err != nil {
+			return account.Secret{}, err
+		}
+	}
+	return account.NewSecret(apptest.ClientSecret), nil
+}
+
+// ClientSecretRefused implements login.Secrets.
+func (s *source) ClientSecretRefused() { s.refused.Add(1) }
+
+// Ring implements custody.Keys.
+func (s *source) Ring(context.Context) (*seal.Ring, error) {
+	if s.fail != nil {
+		if err := s.fail("key ring"); err != nil {
+			return nil, err
+		}
+	}
+	return s.ring, nil
+}
+
+// RereadRing implements custody.Keys.
+func (s *source) RereadRing(ctx context.Context) (*seal.Ring, error) { return s.Ring(ctx) }
+
+func TestUnreadableSecretsUseNothingUp(t *testing.T) {
+	misconfigured := fmt.Errorf("no value: %w", secrets.ErrMisconfigured)
+	passing := errors.New("no answer: time-out")
+	for _, tt := range []struct {
+		name, secret string
+		err          error
+		code         string
+	}{
+		{"client secret unset", "client secret", misconfigured, "app_misconfigured"},
+		{"client secret out of reach", "client secret", passing, "internal"},
+		{"key ring unset", "key ring", misconfigured, "app_misconfigured"},
+		{"key ring out of reach", "key ring", passing, "internal"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var broken atomic.Bool
+			from := &source{ring: apptest.Ring(t), fail: func(what string) error {
+				if broken.Load() && what == tt.secret {
+					return tt.err
+				}
+				return nil
+			}}
+			s := &spy{}
+			o := spied(s)
+			o.Secrets, o.Keys = from, from
+			a := apptest.New(t, o)
+			b, back := consented(t, a)
+			broken.Store(true)
+			wantProblem(t, "GET /callback", b.Get(back), http.StatusInternalServerError, tt.code)
+			denied := strings.Replace(back, "code=", "error=access_denied&x=", 1)
+			wantProblem(t, "denied", b.Get(denied), http.StatusInternalServerError, tt.code)
+			wantCalls(t, "GET /callback", a, 0)
+			if got := s.taken(); got != "" {
+				t.Errorf("calls of the store: got %s, want none", got)
+			}
+			if !strings.Contains(a.Logs(), tt.err.Error()) {
+				t.Error("logs: do not say why")
+			}
+			broken.Store(false)
+			wantLogin(t, "same address again", b.Get(back), "/profile")
+		})
+	}
+}
+
+// Instagram's words may cause a look at the secret, never a second POST.
+func TestRefusedClientSecretIsDoubted(t *testing.T) {
+	for _, tt := range []struct {
+		name, message string
+		refused       int32
+		code          string
+		status        int
+	}{
+		{"wrong secret", "Error validating verification code. Please make sure your redirect_uri is identical to the one you used in the OAuth dialog request",
+			1, "app_misconfigured", 500},
+		{"wrong code", "Invalid authorization code", 0, "exchange_rejected", 400},
+		{"used code", "Matching code was not found or was already used", 0, "exchange_rejected", 400},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			from := &source{ring: apptest.Ring(t)}
+			a := apptest.New(t, apptest.Options{Secrets: from})
+			b, back := consented(t, a)
+			a.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Message: tt.message})
+			wantProblem(t, "GET /callback", b.Get(back), tt.status, tt.code)
+			wantCalls(t, "GET /callback", a, 1)
+			if got := from.refused.Load(); got != tt.refused {
+				t.Errorf("doubts of the client secret: got %d, want %d", got, tt.refused)
+			}
+			b.Login()
+			if got := from.refused.Load(); got != tt.refused {
+				t.Errorf("doubts of the client secret after a login: got %d, want %d", got, tt.refused)
+			}
+		})
+	}
+}
+
+func TestKeyRingLostDuringALogin(t *testing.T) {
+	var reads atomic.Int32
+	a := apptest.New(t, apptest.Options{Keys: &source{ring: apptest.Ring(t), fail: func(string) error {
+		if reads.Add(1) == 2 {
+			return secrets.ErrMisconfigured
+		}
+		return nil
+	}}})
+	b, back := consented(t, a)
+	wantProblem(t, "GET /callback", b.Get(back), http.StatusInternalServerError, "app_misconfigured")
+	wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+	b.Login()
+}
+
+// Nothing of a login is written when the store fails, and no session given out.
+func TestStoreFailures(t *testing.T) {
+	for _, tt := range []struct {
+		method   string
+		requests int    // to Instagram
+		calls    string // of the store
+		markers  int
+	}{
+		{"UseState", 0, "UseState", 0},
+		{"Prior", 3, "UseState Prior", 1},
+		{"Connect", 3, "UseState Prior Connect", 1},
+	} {
+		t.Run(tt.method, func(t *testing.T) {
+			var broken atomic.Bool
+			s := &spy{fail: func(method string) error {
+				if broken.Load() && method == tt.method {
+					return errBroken
+				}
+				return nil
+			}}
+			a := apptest.New(t, spied(s))
+			b, back := consented(t, a)
+			broken.Store(true)
+			wantProblem(t, "GET /callback", b.Get(back), http.StatusInternalServerError, "internal")
+			wantCalls(t, "GET /callback", a, tt.requests)
+			if got := s.taken(); got != tt.calls {
+				t.Errorf("calls of the store: got %s, want %s", got, tt.calls)
+			}
+			wantStored(t, "GET /callback", a.Memory, 0, 0, tt.markers)
+			if !strings.Contains(a.Logs(), "store out of reach") {
+				t.Error("logs: do not say why")
+			}
+			broken.Store(false)
+			if tt.markers == 0 {
+				wantLogin(t, "same address again", b.Get(back), "/profile")
+			}
+			b.Login()
+			wantProfile(t, "next login", b, http.StatusOK)
+		})
+	}
+}
+
+// A login that fails at the last step leaves the session that the browser had.
+func TestFailedLoginKeepsTheOldSession(t *testing.T) {
+	var broken atomic.Bool
+	s := &spy{fail: func(method string) error {
+		if broken.Load() && method == "Connect" {
+			return errBroken
+		}
+		return nil
+	}}
+	a := apptest.New(t, spied(s))
+	b := a.Browser()
+	b.Login()
+	before := stored(t, a.Memory).Accounts[acmeID]
+	broken.Store(true)
+	back := b.Decide(b.Authorize(""), "allow")
+	wantProblem(t, "second login", b.Get(back), http.StatusInternalServerError, "internal")
+	broken.Store(false)
+	wantProfile(t, "first session", b, http.StatusOK)
+	if got := stored(t, a.Memory).Accounts[acmeID].TokenRev; got != before.TokenRev {
+		t.Error("account: was written by a login that failed")
+	}
+}
+
+func TestConflicts(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		conflicts int32
+		status    int
+		calls     string
+	}{
+		{"once", 1, 303, "UseState Prior Connect Prior Connect"},
+		{"twice", 2, 303, "UseState Prior Connect Prior Connect Prior Connect"},
+		{"always", 1000, 500, "UseState Prior Connect Prior Connect Prior Connect"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var left atomic.Int32
+			s := &spy{fail: func(method string) error {
+				if method == "Connect" && left.Add(-1) >= 0 {
+					return fmt.Errorf("transaction: %w", account.ErrConflict)
+				}
+				return nil
+			}}
+			a := apptest.New(t, spied(s))
+			b, back := consented(t, a)
+			left.Store(tt.conflicts)
+			r := b.Get(back)
+			if got := s.taken(); got != tt.calls {
+				t.Errorf("calls of the store: got %s, want %s", got, tt.calls)
+			}
+			wantCalls(t, "GET /callback", a, 3)
+			if tt.status == 303 {
+				wantLogin(t, "GET /callback", r, "/profile")
+				wantProfile(t, "GET /callback", b, http.StatusOK)
+				return
+			}
+			wantProblem(t, "GET /callback", r, http.StatusInternalServerError, "internal")
+			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+			left.Store(0)
+			b.Login()
+		})
+	}
+}
+
+// A racer lets another login in between reading what is there and writing.
+type racer struct {
+	account.Store
+	between func()
+}
+
+// Connect implements [account.Store].
+func (r *racer) Connect(ctx context.Context, l account.Login) error {
+	if f := r.between; f != nil {
+		r.between = nil
+		f()
+	}
+	return r.Store.Connect(ctx, l)
+}
+
+func TestLoginsOfOneAccountRace(t *testing.T) {
+	race := &racer{}
+	a := apptest.New(t, apptest.Options{Store: func(inner account.Store) account.Store {
+		race.Store = inner
+		return race
+	}})
+	slow, fast := a.Browser(), a.Browser()
+	back := slow.Decide(slow.Authorize(""), "allow")
+	race.between = func() { fast.Login() }
+	wantLogin(t, "GET /callback", slow.Get(back), "/profile")
+	wantStored(t, "two logins", a.Memory, 1, 2, 2)
+	wantProfile(t, "login that was overtaken", slow, http.StatusOK)
+	wantProfile(t, "login that overtook", fast, http.StatusOK)
+}
+
+// A failing is how a login ends when Instagram fails in some way.
+type failing struct {
+	fault      fakeinstagram.Fault
+	status     int
+	code       string
+	retryAfter string
+}
+
+func (f failing) name() string {
+	return fmt.Sprintf("%s %s %d/%d status %d %s", f.fault.Operation, f.fault.Kind, f.fault.Code, f.fault.Subcode, f.fault.Status,
+		strings.ReplaceAll(f.fault.Message, "/", " "))
+}
+
+// check makes a login that fails, and one after it that does not.
+func (f failing) check(t *testing.T, o apptest.Options) {
+	t.Helper()
+	a := apptest.New(t, o)
+	b, back := consented(t, a)
+	a.Fake.Order(f.fault)
+	r := b.Get(back)
+	wantProblem(t, "GET /callback", r, f.status, f.code)
+	if got := r.Header.Get("Retry-After"); got != f.retryAfter {
+		t.Errorf("Retry-After: got %q, want %q", got, f.retryAfter)
+	}
+	if got := a.Fake.Count(fakeinstagram.OpExchange); got != 1 {
+		t.Errorf("exchanges: got %d, want 1", got)
+	}
+	wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+	for _, request := range a.Fake.Requests() {
+		if request.FollowedRedirect {
+			t.Error("GET /callback: followed a redirect")
+		}
+	}
+	a.Fake.ClearFaults()
+	b.Login()
+}
+
+func TestBrokenAnswers(t *testing.T) {
+	for _, op := range []fakeinstagram.Operation{"exchange", "extend", "profile"} {
+		for _, fault := range []fakeinstagram.Fault{
+			{Kind: fakeinstagram.KindResetBefore},
+			{Kind: fakeinstagram.KindResetAfter},
+			{Kind: fakeinstagram.KindTruncated},
+			{Kind: fakeinstagram.KindHTML},
+			{Kind: fakeinstagram.KindHTML, Status: 200},
+			{Kind: fakeinstagram.KindHTML, Status: 404},
+			{Kind: fakeinstagram.KindHTML, Status: 502},
+			{Kind: fakeinstagram.KindRedirect},
+			{Kind: fakeinstagram.KindHuge},
+			{Kind: fakeinstagram.KindEmpty},
+		} {
+			// For ever: net/http may repeat a GET on a connection that broke.
+			fault.Operation, fault.Count = op, -1
+			f := failing{fault, 503, "instagram_unavailable", "30"}
+			t.Run(f.name(), func(t *testing.T) { f.check(t, apptest.Options{}) })
+		}
+	}
+}
+
+// An impatient gives up a call of one path as soon as the fake has it.
+type impatient struct {
+	path string
+	app  atomic.Pointer[apptest.App]
+	op   fakeinstagram.Operation
+	off  atomic.Bool
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (i *impatient) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path != i.path || i.off.Load() {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	ctx, giveUp := context.WithCancel(r.Context())
+	defer giveUp()
+	before := i.app.Load().Fake.Count(i.op)
+	go func() {
+		for i.app.Load().Fake.Count(i.op) == before && ctx.Err() == nil {
+			runtime.Gosched()
+		}
+		giveUp()
+	}()
+	resp, err := http.DefaultTransport.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		return nil, context.DeadlineExceeded
+	}
+	return resp, nil
+}
+
+func TestSlowAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		op   fakeinstagram.Operation
+		path string
+	}{
+		{"exchange", "/oauth/access_token"},
+		{"extend", "/access_token"},
+		{"profile", "/v26.0/me"},
+	} {
+		t.Run(string(tt.op), func(t *testing.T) {
+			client := &impatient{path: tt.path, op: tt.op}
+			a := apptest.New(t, apptest.Options{HTTP: &http.Client{Transport: client}})
+			client.app.Store(a)
+			b, back := consented(t, a)
+			a.Fake.Order(fakeinstagram.Fault{Operation: tt.op, Kind: fakeinstagram.KindSlow, Delay: time.Hour, Count: -1})
+			r := b.Get(back)
+			wantProblem(t, "GET /callback", r, http.StatusServiceUnavailable, "instagram_unavailable")
+			if got := r.Header.Get("Retry-After"); got != "30" {
+				t.Errorf("Retry-After: got %q, want 30", got)
+			}
+			if got := a.Fake.Count(fakeinstagram.OpExchange); got != 1 {
+				t.Errorf("exchanges: got %d, want 1", got)
+			}
+			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+			a.Fake.ClearFaults()
+			client.off.Store(true)
+			b.Login()
+		})
+	}
+}
+
+// The words and numbers are those that Instagram was seen to answer with.
+func TestRefusedCodes(t *testing.T) {
+	const verification = "Error validating verification code. Please make sure your redirect_uri is identical to the one you used in the OAuth dialog request"
+	for _, f := range []failing{
+		{fakeinstagram.Fault{}, 400, "exchange_rejected", ""},
+		{fakeinstagram.Fault{Code: 400}, 400, "exchange_rejected", ""},
+		{fakeinstagram.Fault{Message: "Matching code was not found or was already used"}, 400, "exchange_rejected", ""},
+		{fakeinstagram.Fault{Message: "Matching code was not found or was already used."}, 400, "exchange_rejected", ""},
+		{fakeinstagram.Fault{Message: "Invalid authorization code"}, 400, "exchange_rejected", ""},
+		{fakeinstagram.Fault{Message: "Words that nobody has seen"}, 400, "exchange_rejected", ""},
+		{fakeinstagram.Fault{Message: verification}, 500, "app_misconfigured", ""},
+		{fakeinstagram.Fault{Message: "Invalid platform app"}, 500, "app_misconfigured", ""},
+		{fakeinstagram.Fault{Message: "Redirect URI does not match registered redirect URI"}, 500, "app_misconfigured", ""},
+		{fakeinstagram.Fault{Status: 403, ErrorType: "OAuthForbiddenException"}, 500, "app_misconfigured", ""},
+		{fakeinstagram.Fault{Code: 429}, 429, "rate_limited", "30"},
+		{fakeinstagram.Fault{Code: 420}, 429, "rate_limited", "30"},
+		{fakeinstagram.Fault{Status: 429, RetryAfter: 90 * time.Second}, 429, "rate_limited", "90"},
+		{fakeinstagram.Fault{Status: 500}, 503, "instagram_unavailable", "30"},
+		{fakeinstagram.Fault{Status: 503}, 503, "instagram_unavailable", "30"},
+	} {
+		f.fault.Operation, f.fault.Kind = fakeinstagram.OpExchange, fakeinstagram.KindError
+		t.Run(f.name(), func(t *testing.T) { f.check(t, apptest.Options{}) })
+	}
+}
+
+func TestGraphErrors(t *testing.T) {
+	const usage = `{"17841405793187218":[{"type":"instagram","call_count":100,"estimated_time_to_regain_access":5}]}`
+	for _, op := range []fakeinstagram.Operation{"extend", "profile"} {
+		for _, f := range []failing{
+			{fakeinstagram.Fault{}, 503, "instagram_unavailable", "30"},
+			{fakeinstagram.Fault{Code: 1}, 503, "instagram_unavailable", "30"},
+			{fakeinstagram.Fault{Code: 2}, 503, "instagram_unavailable", "30"},
+			{fakeinstagram.Fault{Code: 999}, 503, "instagram_unavailable", "30"},
+			{fakeinstagram.Fault{Code: 999, Status: 500}, 503, "instagram_unavailable", "30"},
+			{fakeinstagram.Fault{Code: 190}, 400, "exchange_rejected", ""},
+			{fakeinstagram.Fault{Code: 190, Status: 401}, 400, "exchange_rejected", ""},
+			{fakeinstagram.Fault{Code: 190, Subcode: 458}, 400, "exchange_rejected", ""},
+			{fakeinstagram.Fault{Code: 190, Subcode: 459}, 400, "exchange_rejected", ""},
+			{fakeinstagram.Fault{Code: 190, Subcode: 460}, 400, "exchange_rejected", ""},
+			{fakeinstagram.Fault{Code: 190, Subcode: 463}, 400, "exchange_rejected", ""},
+			{fakeinstagram.Fault{Code: 190, Subcode: 464}, 400, "exchange_rejected", ""},
+			{fakeinstagram.Fault{Code: 190, Subcode: 467}, 400, "exchange_rejected", ""},
+			{fakeinstagram.Fault{Code: 190, Subcode: 492}, 400, "exchange_rejected", ""},
+			{fakeinstagram.Fault{Code: 102}, 400, "exchange_rejected", ""},
+			{fakeinstagram.Fault{Code: 3}, 403, "permission_missing", ""},
+			{fakeinstagram.Fault{Code: 10}, 403, "permission_missing", ""},
+			{fakeinstagram.Fault{Code: 200}, 403, "permission_missing", ""},
+			{fakeinstagram.Fault{Code: 299, Status: 403}, 403, "permission_missing", ""},
+			{fakeinstagram.Fault{Code: 100}, 500, "app_misconfigured", ""},
+			{fakeinstagram.Fault{Code: 100, Subcode: 33}, 500, "app_misconfigured", ""},
+			{fakeinstagram.Fault{Code: 2500}, 500, "app_misconfigured", ""},
+			{fakeinstagram.Fault{Code: 4}, 429, "rate_limited", "30"},
+			{fakeinstagram.Fault{Code: 17}, 429, "rate_limited", "30"},
+			{fakeinstagram.Fault{Code: 32}, 429, "rate_limited", "30"},
+			{fakeinstagram.Fault{Code: 341}, 429, "rate_limited", "30"},
+			{fakeinstagram.Fault{Code: 368}, 429, "rate_limited", "30"},
+			{fakeinstagram.Fault{Code: 613}, 429, "rate_limited", "30"},
+			{fakeinstagram.Fault{Code: 80002}, 429, "rate_limited", "30"},
+			{fakeinstagram.Fault{Code: 80002, Status: 429, Usage: usage}, 429, "rate_limited", "300"},
+			{fakeinstagram.Fault{Code: 4, RetryAfter: 7 * time.Minute}, 429, "rate_limited", "420"},
+			{fakeinstagram.Fault{Code: 4, RetryAfter: 90 * 24 * time.Hour}, 429, "rate_limited", "86400"},
+			{fakeinstagram.Fault{Code: 4, Usage: "X-App-Usage: nonsense"}, 429, "rate_limited", "30"},
+		} {
+			// For ever: a profile that is refused with 100 is asked for once more.
+			f.fault.Operation, f.fault.Kind, f.fault.Count = op, fakeinstagram.KindError, -1
+			t.Run(f.name()+" "+f.retryAfter, func(t *testing.T) { f.check(t, apptest.Options{}) })
+		}
+	}
+}
+
+func TestLegacyErrors(t *testing.T) {
+	for _, tt := range []struct {
+		operation fakeinstagram.Operation
+		failing
+	}{
+		{"exchange", failing{fakeinstagram.Fault{Message: "Matching code was not found or was already used."}, 400, "exchange_rejected", ""}},
+		{"exchange", failing{fakeinstagram.Fault{Message: "Redirect URI does not match registered redirect URI"}, 500, "app_misconfigured", ""}},
+		{"exchange", failing{fakeinstagram.Fault{Code: 429}, 429, "rate_limited", "30"}},
+		{"exchange", failing{fakeinstagram.Fault{Code: 503}, 503, "instagram_unavailable", "30"}},
+		{"profile", failing{fakeinstagram.Fault{ErrorType: "OAuthAccessTokenException"}, 400, "exchange_rejected", ""}},
+		{"profile", failing{fakeinstagram.Fault{ErrorType: "OAuthPermissionsException"}, 403, "permission_missing", ""}},
+		{"profile", failing{fakeinstagram.Fault{ErrorType: "APINotAllowedError"}, 403, "permission_missing", ""}},
+		{"profile", failing{fakeinstagram.Fault{ErrorType: "OAuthForbiddenException", Status: 403}, 500, "app_misconfigured", ""}},
+		{"profile", failing{fakeinstagram.Fault{ErrorType: "OAuthParameterException"}, 503, "instagram_unavailable", "30"}},
+		{"profile", failing{fakeinstagram.Fault{Code: 429}, 429, "rate_limited", "30"}},
+		{"profile", failing{fakeinstagram.Fault{Code: 420}, 429, "rate_limited", "30"}},
+		{"profile", failing{fakeinstagram.Fault{Code: 500}, 503, "instagram_unavailable", "30"}},
+	} {
+		f := tt.failing
+		f.fault.Operation, f.fault.Kind, f.fault.Count = tt.operation, fakeinstagram.KindError, -1
+		t.Run(f.name()+" "+f.fault.ErrorType, func(t *testing.T) { f.check(t, apptest.Options{API: "legacy"}) })
+	}
+}
+
+// A connection that has served before is where net/http would send a request a
+// second time.
+func TestCodeIsSentOnceOnAUsedConnection(t *testing.T) {
+	for _, kind := range []fakeinstagram.Kind{
+		fakeinstagram.KindError, fakeinstagram.KindResetBefore, fakeinstagram.KindResetAfter, fakeinstagram.KindTruncated,
+		fakeinstagram.KindHTML, fakeinstagram.KindRedirect, fakeinstagram.KindHuge, fakeinstagram.KindEmpty,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			a := apptest.New(t, apptest.Options{})
+			b := a.Browser()
+			b.Login()
+			back := b.Decide(b.Authorize(""), "allow")
+			a.Fake.ResetRequests()
+			a.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Kind: kind, Count: -1})
+			if r := b.Get(back); r.Status < 400 || len(r.Cookies) != 0 {
+				t.Errorf("GET /callback: got status %d and %d cookies, want an error and none", r.Status, len(r.Cookies))
+			}
+			wantCalls(t, "GET /callback", a, 1)
+			wantProfile(t, "session of before", b, http.StatusOK)
+		})
+	}
+}
+
+// Some accounts refuse the longer list of fields.
+func TestProfileWithFewFields(t *testing.T) {
+	a := apptest.New(t, apptest.Options{})
+	a.Fake.SetShape(fakeinstagram.Shape{RejectFields: []string{"user_id"}})
+	b, back := consented(t, a)
+	wantLogin(t, "GET /callback", b.Get(back), "/profile")
+	wantCalls(t, "GET /callback", a, 4)
+}
+
+func TestPermissionMissing(t *testing.T) {
+	for _, shape := range []fakeinstagram.Shape{
+		{DropPermissions: []string{"instagram_business_basic"}},
+		{DropPermissions: []string{"instagram_business_basic"}, Permissions: "comma"},
+	} {
+		t.Run("permissions as "+shape.Permissions, func(t *testing.T) {
+			a := apptest.New(t, apptest.Options{Scopes: []string{"instagram_business_basic", "instagram_business_manage_insights"}})
+			a.Fake.SetShape(shape)
+			b, back := consented(t, a)
+			wantProblem(t, "GET /callback", b.Get(back), http.StatusForbidden, "permission_missing")
+			if got := a.Fake.Count(fakeinstagram.OpExchange); got != 1 {
+				t.Errorf("exchanges: got %d, want 1", got)
+			}
+			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+			a.Fake.SetShape(fakeinstagram.Shape{})
+			b.Login()
+		})
+	}
+}
+
+func TestOptionalPermissionMayBeMissing(t *testing.T) {
+	a := apptest.New(t, apptest.Options{Scopes: []string{"instagram_business_basic", "instagram_business_manage_insights"}})
+	a.Fake.SetShape(fakeinstagram.Shape{DropPermissions: []string{"instagram_business_manage_insights"}})
+	a.Browser().Login()
+	if got := strings.Join(stored(t, a.Memory).Accounts[acmeID].Permissions, " "); got != "instagram_business_basic" {
+		t.Errorf("permissions: got %q, want instagram_business_basic", got)
+	}
+}
+
+// What the token answer says of permissions counts, whatever the profile call
+// would answer.
+func TestGrantedPermissionsAreChecked(t *testing.T) {
+	const granted = `["instagram_business_basic"]`
+	for _, tt := range []struct{ name, permissions string }{
+		{"none", `[]`},
+		{"none, as text", `""`},
+		{"another", `["instagram_business_manage_insights"]`},
+		{"longer name", `["instagram_business_basic_x"]`},
+		{"capitals", `["INSTAGRAM_BUSINESS_BASIC"]`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rewrite := rewriter{"/oauth/access_token", strings.NewReplacer(granted, tt.permissions)}
+			a := apptest.New(t, apptest.Options{HTTP: &http.Client{Transport: rewrite}})
+			b, back := consented(t, a)
+			wantProblem(t, "GET /callback", b.Get(back), http.StatusForbidden, "permission_missing")
+			if got := a.Fake.Count(fakeinstagram.OpProfile); got != 0 {
+				t.Errorf("profile calls: got %d, want 0", got)
+			}
+			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+		})
+	}
+	// RFC 6749, section 5.1: an answer that does not say means what was asked for.
+	a := apptest.New(t, apptest.Options{})
+	a.Fake.SetShape(fakeinstagram.Shape{Permissions: "absent"})
+	a.Browser().Login()
+}
+
+// A rewriter changes the answers of one path.
+type rewriter struct {
+	path string
+	text *strings.Replacer
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (w rewriter) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || r.URL.Path != w.path {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	text := w.text.Replace(string(body))
+	resp.Body = io.NopCloser(bytes.NewBufferString(text))
+	resp.ContentLength = int64(len(text))
+	return resp, nil
+}
+
+func TestTokenAndProfileNameTheSameAccount(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		path   string
+		ids    []string // old and new
+		id     string   // stored; empty: the login fails
+		status int
+	}{
+		{"same id", "/nowhere", nil, acmeID, 303},
+		{"token has the professional id", "/oauth/access_token", []string{acmeID, acmeUserID}, acmeID, 303},
+		{"profile has no professional id, token has the other", "/v26.0/me", []string{`"user_id"`, `"x"`}, acmeID, 303},
+		{"profile of another account", "/v26.0/me", []string{acmeID, limaID, acmeUserID, "17841405793187221"}, "", 400},
+		{"token of another account", "/oauth/access_token", []string{acmeID, limaID}, "", 400},
+		{"neighbour by a float64", "/oauth/access_token", []string{acmeID, "27640875392278832"}, "", 400},
+		{"token has the professional id, profile none", "/v26.0/me", []string{acmeID, limaID, `"user_id"`, `"x"`}, "", 400},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := apptest.New(t, apptest.Options{HTTP: &http.Client{Transport: rewriter{tt.path, strings.NewReplacer(tt.ids...)}}})
+			b, back := consented(t, a)
+			r := b.Get(back)
+			wantCalls(t, "GET /callback", a, 3)
+			if tt.status == http.StatusSeeOther {
+				wantLogin(t, "GET /callback", r, "/profile")
+				if _, ok := stored(t, a.Memory).Accounts[tt.id]; !ok {
+					t.Errorf("accounts: none under %s", tt.id)
+				}
+				return
+			}
+			wantProblem(t, "GET /callback", r, http.StatusBadRequest, "exchange_rejected")
+			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+		})
+	}
+}
+
+func TestKindsOfAccount(t *testing.T) {
+	for _, tt := range []struct {
+		kind string
+		ok   bool
+	}{
+		{"BUSINESS", true},
+		{"MEDIA_CREATOR", true},
+		{"Media_Creator", true},
+		{"business", true},
+		{"", true}, // not sent
+		{"PERSONAL", false},
+		{"personal", false},
+		{"SOMETHING_NEW", false},
+	} {
+		t.Run(tt.kind, func(t *testing.T) {
+			a := apptest.New(t, apptest.Options{})
+			a.Fake.PutAccount(fakeinstagram.Account{ID: casualID, UserID: "17841405793187223", Username: "casual", AccountType: tt.kind})
+			a.Fake.SignIn(casualID)
+			b, back := consented(t, a)
+			r := b.Get(back)
+			wantCalls(t, "GET /callback", a, 3)
+			if tt.ok {
+				wantLogin(t, "GET /callback", r, "/profile")
+				return
+			}
+			wantProblem(t, "GET /callback", r, http.StatusForbidden, "account_unsupported")
+			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+			a.Fake.SignIn(acmeID)
+			b.Login()
+		})
+	}
+}
+
+// A panic in what is wired in becomes an answer, and the next login works.
+func TestPanicBecomesInternal(t *testing.T) {
+	var broken atomic.Bool
+	s := &spy{fail: func(method string) error {
+		if broken.Load() && method == "Prior" {
+			panic("canary of the panic")
+		}
+		return nil
+	}}
+	a := apptest.New(t, spied(s))
+	b, back := consented(t, a)
+	broken.Store(true)
+	wantProblem(t, "GET /callback", b.Get(back), http.StatusInternalServerError, "internal")
+	if strings.Contains(a.Logs(), "canary of the panic") {
+		t.Error("logs: quote the value of a panic")
+	}
+	wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+	broken.Store(false)
+	b.Login()
+}

@@ -1,0 +1,149 @@
+package login
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/seal"
+)
+
+const (
+	flowCookiePrefix = "__Host-flow-"
+	flowCookieState  = 16 // characters of state in the cookie's name
+
+	// maxFlows bounds the flows of one browser: five cookies of at most 800
+	// bytes stay well below the 10,240 bytes of headers that the gateway takes.
+	maxFlows = 5
+
+	// maxAhead is how far a flow's time may lie ahead of ours: the clocks of two
+	// execution environments differ a little.
+	maxAhead = time.Minute
+)
+
+// A flow is one login under way. All of it is in the browser's cookie, so an
+// authorization request costs the service nothing.
+type flow struct {
+	value    string // the cookie: 32 random bytes, the time and returnTo
+	started  time.Time
+	returnTo string // empty: none
+}
+
+var b64 = base64.RawURLEncoding
+
+func newFlow(returnTo string, now time.Time) flow {
+	random := make([]byte, 32)
+	rand.Read(random)
+	return flow{
+		value: b64.EncodeToString(random) + "." + strconv.FormatInt(now.Unix(), 10) + "." +
+			b64.EncodeToString([]byte(returnTo)),
+		started:  now.Truncate(time.Second),
+		returnTo: returnTo,
+	}
+}
+
+// parseFlow reads a cookie's value. It reports false for any value that newFlow
+// did not make.
+func parseFlow(value string) (flow, bool) {
+	parts := strings.Split(value, ".")
+	if len(parts) != 3 || len(parts[0]) != 43 || len(parts[1]) > 12 {
+		return flow{}, false
+	}
+	unix, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil {
+		return flow{}, false
+	}
+	returnTo, err := b64.DecodeString(parts[2])
+	if err != nil || len(returnTo) > maxReturnTo {
+		return flow{}, false
+	}
+	return flow{value, time.Unix(unix, 0), string(returnTo)}, true
+}
+
+// derive hashes the cookie's value for one purpose. The value holds 256 random
+// bits, so what is derived for one purpose tells nothing of the others.
+func (f flow) derive(purpose string) string {
+	sum := sha256.Sum256([]byte("photopass/" + purpose + ":" + f.value))
+	return b64.EncodeToString(sum[:])
+}
+
+// state binds the answer to this browser (RFC 9700, section 4.7) and to the
+// issuer that was asked (section 4.4): after a change of dialect no flow that
+// was begun before matches.
+func (f flow) state(issuer string) string { return f.derive("state/v1 " + issuer) }
+
+// verifier is PKCE's code_verifier (RFC 7636, section 4.1), 43 characters.
+func (f flow) verifier() account.Secret { return account.NewSecret(f.derive("pkce/v1")) }
+
+func (f flow) challenge() string {
+	sum := sha256.Sum256([]byte(f.verifier().Reveal()))
+	return b64.EncodeToString(sum[:])
+}
+
+// sessionSecret makes the answer to a lost callback repeatable: the browser
+// that holds the flow's cookie gets the same session again, never a second one.
+func (f flow) sessionSecret() account.Secret { return account.NewSecret(f.derive("session/v1")) }
+
+// markerKey seals what the marker remembers, so that the table does not tell
+// which account a state led to.
+func (f flow) markerKey() seal.Key { return seal.NewKey([]byte(f.value), "photopass/marker/v1") }
+
+// flowCookieName names the cookie after the flow, so that the flows of many tabs
+// stand side by side.
+func flowCookieName(state string) string { return flowCookiePrefix + state[:flowCookieState] }
+
+func flowCookie(name, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name:     name,
+		Value:    value,
+		Path:     "/",
+		MaxAge:   maxAge,
+		Secure:   true,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode, // Strict would not come back from Instagram
+	}
+}
+
+// flowOf returns the flow that state belongs to. It reports false when the
+// browser has no cookie for it, two, or one that state was not made from.
+func flowOf(r *http.Request, state, issuer string) (flow, bool) {
+	cookies := r.CookiesNamed(flowCookieName(state))
+	if len(cookies) != 1 {
+		return flow{}, false
+	}
+	f, ok := parseFlow(cookies[0].Value)
+	if !ok || subtle.ConstantTimeCompare([]byte(f.state(issuer)), []byte(state)) != 1 {
+		return flow{}, false
+	}
+	return f, true
+}
+
+// surplusFlows returns the names of the flow cookies that must go so that one
+// more makes maxFlows at most: those that are no flow at all, then the oldest.
+func surplusFlows(r *http.Request) []string {
+	type found struct {
+		name    string
+		started time.Time // zero: no flow
+	}
+	var flows []found
+	for _, c := range r.Cookies() {
+		if !strings.HasPrefix(c.Name, flowCookiePrefix) {
+			continue
+		}
+		f, _ := parseFlow(c.Value)
+		flows = append(flows, found{c.Name, f.started})
+	}
+	slices.SortStableFunc(flows, func(a, b found) int { return a.started.Compare(b.started) })
+	var names []string
+	for _, f := range flows[:max(0, len(flows)-(maxFlows-1))] {
+		names = append(names, f.name)
+	}
+	return names
+}

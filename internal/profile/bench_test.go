@@ -1,0 +1,56 @@
+package profile_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/apptest"
+)
+
+func BenchmarkProfileCached(b *testing.B) {
+	for _, accept := range []string{"application/json", "text/html"} {
+		b.Run(accept, func(b *testing.B) {
+			benchmark(b, http.MethodGet, "/profile", http.StatusOK, "Accept", accept)
+		})
+	}
+}
+
+func BenchmarkLogout(b *testing.B) {
+	benchmark(b, http.MethodPost, "/logout", http.StatusSeeOther, "Sec-Fetch-Site", "same-origin")
+}
+
+func BenchmarkDisconnect(b *testing.B) {
+	benchmark(b, http.MethodPost, "/disconnect", http.StatusSeeOther, "Sec-Fetch-Site", "same-origin")
+}
+
+// benchmark sends one request of a browser with a session over and over,
+// without a network.
+func benchmark(b *testing.B, method, path string, status int, name, value string) {
+	app := apptest.New(b, apptest.Options{Store: func(s account.Store) account.Store { return keeper{s} }})
+	browser := app.Browser()
+	browser.Login()
+	r := httptest.NewRequest(method, path, nil)
+	r.Header.Set("Cookie", browser.CookieHeader())
+	r.Header.Set(name, value)
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		app.Handler.ServeHTTP(w, r)
+		if w.Code != status {
+			b.Fatalf("%s %s: got status %d, want %d", method, path, w.Code, status)
+		}
+	}
+}
+
+// keeper removes nothing, so that every round finds what the first one found.
+type keeper struct{ account.Store }
+
+// EndSession implements [account.Store].
+func (keeper) EndSession(context.Context, account.SessionRef) error { return nil }
+
+// Delete implements [account.Store].
+func (keeper) Delete(context.Context, string, string, time.Time) error { return nil }

@@ -1,0 +1,149 @@
+package profile_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/apptest"
+)
+
+func TestDisconnect(t *testing.T) {
+	app := apptest.New(t, apptest.Options{})
+	b, other := app.Browser(), app.Browser()
+	b.Login()
+	other.Login()
+	cookie := b.Cookie(sessionCookie)
+	app.Fake.ResetRequests()
+
+	r := b.Post("/disconnect", nil)
+	if r.Status != http.StatusSeeOther || r.Location != "/" || r.Body != "" {
+		t.Errorf("POST /disconnect: got status %d to %q with %d bytes, want 303 to / without a body", r.Status, r.Location, len(r.Body))
+	}
+	wantCleared(t, r)
+	thief := app.Browser()
+	thief.SetCookie(sessionCookie, cookie)
+	for name, browser := range map[string]*apptest.Browser{"old cookie": thief, "another browser": other} {
+		if got, want := browser.Get("/profile").Status, http.StatusUnauthorized; got != want {
+			t.Errorf("GET /profile, %s: got status %d, want %d", name, got, want)
+		}
+		if got, want := browser.Post("/disconnect", nil).Status, http.StatusUnauthorized; got != want {
+			t.Errorf("POST /disconnect, %s: got status %d, want %d", name, got, want)
+		}
+	}
+	wantTombstoneOnly(t, app)
+	if got := app.Fake.Count(""); got != 0 {
+		t.Errorf("calls to Instagram: got %d, want 0", got)
+	}
+
+	// The way back is open, and opens nothing of old.
+	other.Login()
+	if got, want := other.Get("/profile").Status, http.StatusOK; got != want {
+		t.Errorf("GET /profile after a new login: got status %d, want %d", got, want)
+	}
+	if got, want := thief.Get("/profile").Status, http.StatusUnauthorized; got != want {
+		t.Errorf("GET /profile with the old cookie after a new login: got status %d, want %d", got, want)
+	}
+}
+
+// wantTombstoneOnly checks that nothing of acme is left but its tombstone, the
+// SHA-256 of its id. Markers of used states name nobody and may stay.
+func wantTombstoneOnly(t *testing.T, app *apptest.App) {
+	t.Helper()
+	dump := app.Memory.Dump()
+	var content struct {
+		Accounts, Aliases, Tombstones map[string]json.RawMessage
+		Sessions                      []json.RawMessage
+	}
+	if err := json.Unmarshal(dump, &content); err != nil {
+		t.Fatalf("decode dump: %v", err)
+	}
+	if len(content.Accounts) != 0 || len(content.Aliases) != 0 || len(content.Sessions) != 0 {
+		t.Errorf("store: got %d accounts, %d aliases, %d sessions, want none",
+			len(content.Accounts), len(content.Aliases), len(content.Sessions))
+	}
+	const hash = "36baea55bf0be9880b16bdc0ecadc378682d131ed549fe1f932a9542762a5324"
+	if _, ok := content.Tombstones[hash]; !ok || len(content.Tombstones) != 1 {
+		t.Errorf("store: got %d tombstones, want the one of the account", len(content.Tombstones))
+	}
+	for _, personal := range []string{acmeID, "17841405793187218", "acme", "Acme", "/picture/"} {
+		if strings.Contains(string(dump), personal) {
+			t.Errorf("store: %q is still in it", personal)
+		}
+	}
+}
+
+func TestDisconnectIsRepeatable(t *testing.T) {
+	app := apptest.New(t, apptest.Options{})
+	b := app.Browser()
+	b.Login()
+	again := app.Browser()
+	again.SetCookie(sessionCookie, b.Cookie(sessionCookie))
+	b.Post("/disconnect", nil)
+	r := again.Post("/disconnect", nil, "Accept", "text/html")
+	if r.Status != http.StatusUnauthorized || !strings.Contains(r.Body, `href="/authorize"`) {
+		t.Errorf("POST /disconnect again: got status %d, want 401 and a page with Connect", r.Status)
+	}
+}
+
+// The account goes while its profile is on the way from Instagram: the answer
+// must not bring it back.
+func TestDisconnectDuringRefetch(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		order func(*apptest.App)
+		at    string // the store's method that the refetch is held at
+	}{
+		{"the profile arrives", func(*apptest.App) {}, "PutProfile"},
+		{"the token is refused", refuseToken, "RequireReconnect"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			gate := newGate()
+			calls := &recorder{before: map[string]func() error{tt.at: gate.pass}}
+			app := apptest.New(t, apptest.Options{Store: calls.wrap})
+			b, other := app.Browser(), app.Browser()
+			b.Login()
+			other.Login()
+			app.Clock.Advance(15 * time.Minute)
+			tt.order(app)
+
+			answer := make(chan apptest.Response, 1)
+			go func() { answer <- b.Get("/profile") }()
+			<-gate.reached
+			if got, want := other.Post("/disconnect", nil).Status, http.StatusSeeOther; got != want {
+				t.Errorf("POST /disconnect: got status %d, want %d", got, want)
+			}
+			close(gate.open)
+			r := <-answer
+			if got := decode(t, r).Code; r.Status != http.StatusUnauthorized || got != "unauthenticated" {
+				t.Errorf("GET /profile: got status %d, code %q, want 401, unauthenticated", r.Status, got)
+			}
+			wantTombstoneOnly(t, app)
+		})
+	}
+}
+
+// A gate holds the first call of pass until it is opened; later ones go on.
+type gate struct {
+	reached chan struct{} // closed when the first call has come
+	open    chan struct{} // to be closed by the test
+	first   chan struct{} // holds one value for the first call to take
+}
+
+func newGate() gate {
+	g := gate{make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)}
+	g.first <- struct{}{}
+	return g
+}
+
+func (g gate) pass() error {
+	select {
+	case <-g.first:
+		close(g.reached)
+		<-g.open
+	default:
+	}
+	return nil
+}

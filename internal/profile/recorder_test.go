@@ -1,0 +1,129 @@
+package profile_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+)
+
+// A recorder notes which methods of a Store the profile's routes call, and lets
+// a test step in. The zero recorder is ready.
+type recorder struct {
+	account.Store
+
+	// before, by method, runs ahead of the call; an error takes its place.
+	before map[string]func() error
+	// session changes what Session returned.
+	session func(*account.Account)
+
+	mu    sync.Mutex // guards calls
+	calls []string
+}
+
+func (r *recorder) wrap(s account.Store) account.Store {
+	r.Store = s
+	return r
+}
+
+func (r *recorder) note(method string) error {
+	r.mu.Lock()
+	r.calls = append(r.calls, method)
+	r.mu.Unlock()
+	if f := r.before[method]; f != nil {
+		return f()
+	}
+	return nil
+}
+
+func (r *recorder) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = nil
+}
+
+// want checks the calls since the last reset, in their order.
+func (r *recorder) want(t *testing.T, methods ...string) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if got, want := strings.Join(r.calls, " "), strings.Join(methods, " "); got != want {
+		t.Errorf("calls to the store: got %q, want %q", got, want)
+	}
+}
+
+// count returns how often a method was called since the last reset.
+func (r *recorder) count(method string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, c := range r.calls {
+		if c == method {
+			n++
+		}
+	}
+	return n
+}
+
+// Session implements [account.Store].
+func (r *recorder) Session(ctx context.Context, ref account.SessionRef) (account.Account, account.Session, error) {
+	if err := r.note("Session"); err != nil {
+		return account.Account{}, account.Session{}, err
+	}
+	a, s, err := r.Store.Session(ctx, ref)
+	if err == nil && r.session != nil {
+		r.session(&a)
+	}
+	return a, s, err
+}
+
+// TouchSession implements [account.Store].
+func (r *recorder) TouchSession(ctx context.Context, ref account.SessionRef, at time.Time) error {
+	if err := r.note("TouchSession"); err != nil {
+		return err
+	}
+	return r.Store.TouchSession(ctx, ref, at)
+}
+
+// EndSession implements [account.Store].
+func (r *recorder) EndSession(ctx context.Context, ref account.SessionRef) error {
+	if err := r.note("EndSession"); err != nil {
+		return err
+	}
+	return r.Store.EndSession(ctx, ref)
+}
+
+// Account implements [account.Store].
+func (r *recorder) Account(ctx context.Context, id string) (account.Account, error) {
+	if err := r.note("Account"); err != nil {
+		return account.Account{}, err
+	}
+	return r.Store.Account(ctx, id)
+}
+
+// PutProfile implements [account.Store].
+func (r *recorder) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
+	if err := r.note("PutProfile"); err != nil {
+		return err
+	}
+	return r.Store.PutProfile(ctx, id, connection, p)
+}
+
+// RequireReconnect implements [account.Store].
+func (r *recorder) RequireReconnect(ctx context.Context, id, tokenRev, newRev string) error {
+	if err := r.note("RequireReconnect"); err != nil {
+		return err
+	}
+	return r.Store.RequireReconnect(ctx, id, tokenRev, newRev)
+}
+
+// Delete implements [account.Store].
+func (r *recorder) Delete(ctx context.Context, id, connection string, at time.Time) error {
+	if err := r.note("Delete"); err != nil {
+		return err
+	}
+	return r.Store.Delete(ctx, id, connection, at)
+}

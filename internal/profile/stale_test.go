@@ -1,0 +1,330 @@
+package profile_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/apptest"
+	"photopass/internal/fakeinstagram"
+)
+
+const opProfile = fakeinstagram.OpProfile
+
+// refuseToken makes Instagram refuse the token in the next read of a profile.
+func refuseToken(app *apptest.App) {
+	app.Fake.Order(fakeinstagram.Fault{Operation: opProfile, Code: 190, Subcode: 460})
+}
+
+// TestStaleIfError has each way in which Instagram can fail: the last profile
+// is served until it is 24 hours old, then the error.
+func TestStaleIfError(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		fault      fakeinstagram.Fault
+		status     int
+		code       string
+		retryAfter string
+		connection string // status that the JSON tells meanwhile
+	}{
+		{"code 1", fakeinstagram.Fault{Code: 1}, 503, "instagram_unavailable", "30", "active"},
+		{"code 2", fakeinstagram.Fault{Code: 2}, 503, "instagram_unavailable", "30", "active"},
+		{"500 with a page", fakeinstagram.Fault{Kind: fakeinstagram.KindHTML}, 503, "instagram_unavailable", "30", "active"},
+		{"200 with a page", fakeinstagram.Fault{Kind: fakeinstagram.KindHTML, Status: 200}, 503, "instagram_unavailable", "30", "active"},
+		{"empty", fakeinstagram.Fault{Kind: fakeinstagram.KindEmpty}, 503, "instagram_unavailable", "30", "active"},
+		{"cut off", fakeinstagram.Fault{Kind: fakeinstagram.KindTruncated}, 503, "instagram_unavailable", "30", "active"},
+		{"huge", fakeinstagram.Fault{Kind: fakeinstagram.KindHuge}, 503, "instagram_unavailable", "30", "active"},
+		{"redirect", fakeinstagram.Fault{Kind: fakeinstagram.KindRedirect}, 503, "instagram_unavailable", "30", "active"},
+		{"reset", fakeinstagram.Fault{Kind: fakeinstagram.KindResetAfter}, 503, "instagram_unavailable", "30", "active"},
+		{"unknown code", fakeinstagram.Fault{Code: 999999}, 503, "instagram_unavailable", "30", "active"},
+		{"bad request", fakeinstagram.Fault{Code: 2500}, 503, "instagram_unavailable", "30", "active"},
+		{"code 4 with Retry-After", fakeinstagram.Fault{Code: 4, RetryAfter: 90 * time.Second}, 429, "rate_limited", "90", "active"},
+		{"code 17", fakeinstagram.Fault{Code: 17}, 429, "rate_limited", "30", "active"},
+		{"code 80002 with minutes", fakeinstagram.Fault{Code: 80002,
+			Usage: `{"17841405793187218":[{"type":"instagram","estimated_time_to_regain_access":5}]}`}, 429, "rate_limited", "300", "active"},
+		{"code 368", fakeinstagram.Fault{Code: 368}, 429, "rate_limited", "30", "active"},
+		{"code 613 with more than a day", fakeinstagram.Fault{Code: 613, RetryAfter: 48 * time.Hour}, 429, "rate_limited", "86400", "active"},
+		{"code 10", fakeinstagram.Fault{Code: 10}, 403, "permission_missing", "", "active"},
+		{"190/460", fakeinstagram.Fault{Code: 190, Subcode: 460}, 409, "reconnect_required", "", "reconnect_required"},
+		{"102", fakeinstagram.Fault{Code: 102}, 409, "reconnect_required", "", "reconnect_required"},
+		{"190/458", fakeinstagram.Fault{Code: 190, Subcode: 458}, 409, "reconnect_required", "", "reconnect_required"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			app := apptest.New(t, apptest.Options{})
+			b := app.Browser()
+			b.Login()
+			tt.fault.Operation, tt.fault.Count = opProfile, -1
+			app.Fake.Order(tt.fault)
+
+			for _, at := range []struct {
+				advance time.Duration
+				age     string
+			}{
+				{15 * time.Minute, "900"},
+				{23*time.Hour + 44*time.Minute + 59*time.Second, "86399"},
+			} {
+				app.Clock.Advance(at.advance)
+				r := b.Get("/profile")
+				d := decode(t, r)
+				if r.Status != http.StatusOK || r.Header.Get("Age") != at.age || d.FetchedAt != "2026-11-24T12:00:00Z" {
+					t.Fatalf("GET /profile: got status %d, Age %q, fetched_at %q, want 200, %q, noon", r.Status, r.Header.Get("Age"), d.FetchedAt, at.age)
+				}
+				if got := d.Connection.Status; got != tt.connection {
+					t.Errorf("GET /profile: got connection %q, want %q", got, tt.connection)
+				}
+			}
+			app.Clock.Advance(time.Second)
+			r := b.Get("/profile")
+			if got := decode(t, r).Code; r.Status != tt.status || got != tt.code {
+				t.Errorf("GET /profile at 24 hours: got status %d, code %q, want %d, %q", r.Status, got, tt.status, tt.code)
+			}
+			if got := r.Header.Get("Retry-After"); got != tt.retryAfter {
+				t.Errorf("GET /profile at 24 hours: got Retry-After %q, want %q", got, tt.retryAfter)
+			}
+			if got := r.Header.Get("Cache-Control"); got != "no-store" || r.Header.Get("Age") != "" || r.Header.Get("ETag") != "" {
+				t.Errorf("GET /profile at 24 hours: got Cache-Control %q, Age %q, ETag %q, want no-store and neither other",
+					got, r.Header.Get("Age"), r.Header.Get("ETag"))
+			}
+		})
+	}
+}
+
+func TestStaleErrorPage(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		fault  fakeinstagram.Fault
+		status int
+		link   string
+	}{
+		{"unavailable", fakeinstagram.Fault{Code: 2}, 503, `href="/profile">Try again</a>`},
+		{"rate limited", fakeinstagram.Fault{Code: 4}, 429, `href="/profile">Try again</a>`},
+		{"reconnect", fakeinstagram.Fault{Code: 190}, 409, `href="/authorize">Reconnect Instagram</a>`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			app := apptest.New(t, apptest.Options{})
+			b := app.Browser()
+			b.Login()
+			tt.fault.Operation = opProfile
+			app.Fake.Order(tt.fault)
+			app.Clock.Advance(24 * time.Hour)
+			r := b.Get("/profile", "Accept", "text/html")
+			if r.Status != tt.status || !strings.Contains(r.Body, tt.link) {
+				t.Errorf("GET /profile: got status %d, want %d and a page with %s", r.Status, tt.status, tt.link)
+			}
+		})
+	}
+}
+
+func TestInstagramRecovers(t *testing.T) {
+	app := apptest.New(t, apptest.Options{})
+	b := app.Browser()
+	b.Login()
+	app.Fake.Order(fakeinstagram.Fault{Operation: opProfile, Code: 2})
+	app.Clock.Advance(25 * time.Hour)
+	if got, want := b.Get("/profile").Status, http.StatusServiceUnavailable; got != want {
+		t.Errorf("GET /profile: got status %d, want %d", got, want)
+	}
+	r := b.Get("/profile")
+	if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-25T13:00:00Z" || r.Header.Get("Age") != "0" {
+		t.Errorf("GET /profile again: got status %d, fetched_at %q, Age %q, want 200, 13:00 of the next day, 0", r.Status, d.FetchedAt, r.Header.Get("Age"))
+	}
+}
+
+// A refused token ends the connection, not the session: the person sees what
+// was known last, and a new login heals it.
+func TestReconnect(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		order func(*testing.T, *apptest.App)
+	}{
+		{"token refused", func(_ *testing.T, app *apptest.App) { refuseToken(app) }},
+		{"app removed", func(t *testing.T, app *apptest.App) {
+			if err := app.Fake.Revoke(t.Context(), acmeID); err != nil {
+				t.Fatalf("Revoke: %v", err)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			app := apptest.New(t, apptest.Options{})
+			b, other := app.Browser(), app.Browser()
+			b.Login()
+			other.Login()
+			app.Clock.Advance(15 * time.Minute)
+			tt.order(t, app)
+
+			if got, want := decode(t, b.Get("/profile")).Connection.Status, "reconnect_required"; got != want {
+				t.Errorf("GET /profile: got connection %q, want %q", got, want)
+			}
+			app.Fake.ResetRequests()
+			page := b.Get("/profile", "Accept", "text/html")
+			if want := `<a class="button" id="reconnect" href="/authorize">Reconnect Instagram</a>`; page.Status != http.StatusOK || !strings.Contains(page.Body, want) {
+				t.Errorf("GET /profile as HTML: got status %d, want 200 and a page with %s", page.Status, want)
+			}
+			if got := app.Fake.Count(""); got != 0 {
+				t.Errorf("calls to Instagram with a refused token: got %d, want 0", got)
+			}
+
+			app.Clock.Advance(time.Minute)
+			b.Login()
+			d := decode(t, b.Get("/profile"))
+			if d.Connection.Status != "active" || d.Connection.ConnectedAt != "2026-11-24T12:16:00Z" {
+				t.Errorf("GET /profile after a new login: got connection %q of %s, want active of 12:16", d.Connection.Status, d.Connection.ConnectedAt)
+			}
+			if got, want := other.Get("/profile").Status, http.StatusUnauthorized; got != want {
+				t.Errorf("GET /profile in a browser of the old connection: got status %d, want %d", got, want)
+			}
+			if got, want := other.Post("/disconnect", nil).Status, http.StatusUnauthorized; got != want {
+				t.Errorf("POST /disconnect in a browser of the old connection: got status %d, want %d", got, want)
+			}
+		})
+	}
+}
+
+// A login may have replaced the token that Instagram refuses.
+func TestTokenReplacedMeanwhileIsNotMarked(t *testing.T) {
+	gate := newGate()
+	calls := &recorder{before: map[string]func() error{"RequireReconnect": gate.pass}}
+	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	b, other := app.Browser(), app.Browser()
+	b.Login()
+	app.Clock.Advance(15 * time.Minute)
+	refuseToken(app)
+
+	answer := make(chan apptest.Response, 1)
+	go func() { answer <- b.Get("/profile") }()
+	<-gate.reached
+	other.Login()
+	close(gate.open)
+	r := <-answer
+	if d := decode(t, r); r.Status != http.StatusOK || d.Connection.Status != "active" {
+		t.Errorf("GET /profile: got status %d, connection %q, want 200, active", r.Status, d.Connection.Status)
+	}
+	a, err := app.Memory.Account(t.Context(), acmeID)
+	if err != nil || a.Status != account.Active {
+		t.Errorf("Account: got status %q, error %v, want active", a.Status, err)
+	}
+	for _, browser := range []*apptest.Browser{b, other} {
+		if got, want := browser.Get("/profile").Status, http.StatusOK; got != want {
+			t.Errorf("GET /profile afterwards: got status %d, want %d", got, want)
+		}
+	}
+}
+
+// Two reads find the token refused; one marks the account and a login heals it
+// before the other can. The other's session belongs to the dead connection.
+func TestHealedMeanwhile(t *testing.T) {
+	gate := newGate()
+	calls := &recorder{before: map[string]func() error{"RequireReconnect": gate.pass}}
+	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	b, other := app.Browser(), app.Browser()
+	b.Login()
+	other.Login()
+	app.Clock.Advance(15 * time.Minute)
+	refuseToken(app)
+	refuseToken(app)
+
+	answer := make(chan apptest.Response, 1)
+	go func() { answer <- b.Get("/profile") }()
+	<-gate.reached
+	if got, want := decode(t, other.Get("/profile")).Connection.Status, "reconnect_required"; got != want {
+		t.Errorf("GET /profile: got connection %q, want %q", got, want)
+	}
+	other.Login()
+	close(gate.open)
+	if r := <-answer; r.Status != http.StatusUnauthorized {
+		t.Errorf("GET /profile of the old connection: got status %d, want 401", r.Status)
+	}
+	if got, want := decode(t, other.Get("/profile")).Connection.Status, "active"; got != want {
+		t.Errorf("GET /profile of the new connection: got connection %q, want %q", got, want)
+	}
+}
+
+// Whoever can write to the table may put another account's token into a
+// record. It must not open there; and since the fault is ours, nobody is
+// deleted or asked to connect again for it.
+func TestSwappedTokens(t *testing.T) {
+	calls := &recorder{}
+	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	acme, lima := app.Browser(), app.Browser()
+	acme.Login()
+	app.Fake.SignIn("17841405793187219")
+	lima.Login()
+	calls.session = func(a *account.Account) {
+		with := map[string]string{acmeID: "17841405793187219", "17841405793187219": acmeID}[a.ID]
+		other, err := app.Memory.Account(t.Context(), with)
+		if err != nil {
+			t.Errorf("Account: %v", err)
+		}
+		a.Token.Sealed = other.Token.Sealed
+	}
+	before := app.Memory.Dump()
+	app.Fake.ResetRequests()
+	calls.reset()
+
+	app.Clock.Advance(15*time.Minute - time.Second)
+	if got, want := acme.Get("/profile").Status, http.StatusOK; got != want {
+		t.Errorf("GET /profile while cached: got status %d, want %d", got, want)
+	}
+	app.Clock.Advance(time.Second)
+	for _, b := range []*apptest.Browser{acme, lima} {
+		r := b.Get("/profile")
+		if got := decode(t, r).Code; r.Status != http.StatusInternalServerError || got != "internal" {
+			t.Errorf("GET /profile once stale: got status %d, code %q, want 500, internal", r.Status, got)
+		}
+	}
+	if got := app.Fake.Count(""); got != 0 {
+		t.Errorf("calls to Instagram: got %d, want 0", got)
+	}
+	calls.want(t, "Session", "Session", "Session")
+	if !bytes.Equal(app.Memory.Dump(), before) {
+		t.Error("store: changed, want nothing deleted and nothing marked")
+	}
+	if want := `"level":"ERROR"`; !strings.Contains(app.Logs(), want) {
+		t.Errorf("log: got no line with %s", want)
+	}
+
+	calls.session = nil
+	if got, want := acme.Get("/profile").Status, http.StatusOK; got != want {
+		t.Errorf("GET /profile with its own token again: got status %d, want %d", got, want)
+	}
+}
+
+// Instagram answers for another account than the token was given for.
+func TestProfileOfAnotherAccountIsNotStored(t *testing.T) {
+	swap := &swapID{}
+	app := apptest.New(t, apptest.Options{HTTP: &http.Client{Transport: swap}})
+	b := app.Browser()
+	b.Login()
+	swap.to = "17841405793187219"
+	app.Clock.Advance(15 * time.Minute)
+	r := b.Get("/profile")
+	if d := decode(t, r); r.Status != http.StatusOK || d.ID != acmeID || r.Header.Get("Age") != "900" {
+		t.Errorf("GET /profile: got status %d, id %s, Age %s, want the last profile of acme", r.Status, d.ID, r.Header.Get("Age"))
+	}
+	app.Clock.Advance(24 * time.Hour)
+	r = b.Get("/profile")
+	if got := decode(t, r).Code; r.Status != http.StatusInternalServerError || got != "internal" {
+		t.Errorf("GET /profile beyond 24 hours: got status %d, code %q, want 500, internal", r.Status, got)
+	}
+}
+
+// swapID replaces acme's id in answers once to is set.
+type swapID struct{ to string }
+
+// RoundTrip implements [http.RoundTripper].
+func (s *swapID) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || s.to == "" {
+		return resp, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	err = errors.Join(err, resp.Body.Close())
+	body = bytes.ReplaceAll(body, []byte(acmeID), []byte(s.to))
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, err
+}
