@@ -1,0 +1,136 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"photopass/internal/account"
+)
+
+const (
+	// A tombstone outlives every backup that may still hold the account.
+	tombstoneAge = 90 * 24 * time.Hour
+	// Sessions of an account are read this many at a time.
+	sessionsPerPage = 100
+	// So many of them are removed at a time. BatchWriteItem would need a
+	// permission of its own, which would also allow writes without condition.
+	parallelDeletes = 8
+)
+
+// Delete implements [account.Store]. A read, which tells the professional id,
+// and a transaction make the account go; the clean-up adds requests for each
+// page of sessions and for each session. When the clean-up fails, Delete
+// succeeds all the same and the next Delete of the id, whether there is an
+// account or not, finishes it.
+func (s *Store) Delete(ctx context.Context, id, connection string, at time.Time) error {
+	keepAlias := false
+	for range tries {
+		a, err := get(ctx, s, "delete: account", accountKey(id), accountOf)
+		switch {
+		case errors.Is(err, account.ErrNotFound):
+			s.cleanUp(ctx, id)
+			return nil
+		case err != nil:
+			return err
+		case a.Connection != connection:
+			return account.ErrConflict
+		}
+		err = s.transact(ctx, s.deletionWrites(a, at, keepAlias))
+		if err == nil {
+			s.cleanUp(ctx, id)
+			return nil
+		}
+		reasons := failedConditions(err)
+		if reasons == nil {
+			return failure("delete", err)
+		}
+		// Read again: the account is gone, or connected anew, or has another
+		// professional id. If it is none of these, the alias is not its own.
+		keepAlias = !isFailedCondition(reasons[0])
+	}
+	return account.ErrConflict
+}
+
+// deletionWrites returns what makes a go, the account first. A login in between
+// may have given it another alias, which must not be left behind.
+func (s *Store) deletionWrites(a account.Account, at time.Time, keepAlias bool) []types.TransactWriteItem {
+	gone := &types.Delete{
+		TableName:                 &s.table,
+		Key:                       accountKey(a.ID),
+		ConditionExpression:       aws.String("#connection = :connection AND attribute_not_exists(#user_id)"),
+		ExpressionAttributeNames:  names("connection", "user_id"),
+		ExpressionAttributeValues: item{":connection": text(a.Connection)},
+	}
+	if a.UserID != "" {
+		gone.ConditionExpression = aws.String("#connection = :connection AND #user_id = :user_id")
+		gone.ExpressionAttributeValues[":user_id"] = text(a.UserID)
+	}
+	writes := []types.TransactWriteItem{
+		{Delete: gone},
+		{Put: &types.Put{TableName: &s.table, Item: tombstoneItem(a.ID, at, at.Add(tombstoneAge))}},
+	}
+	if a.UserID != "" && !keepAlias {
+		writes = append(writes, types.TransactWriteItem{Delete: s.deleteAlias(a.UserID, a.ID)})
+	}
+	return writes
+}
+
+// cleanUp removes the sessions of the account id that no longer open, and gives
+// up at the first error: they open nothing and expire.
+func (s *Store) cleanUp(ctx context.Context, id string) {
+	in := &dynamodb.QueryInput{
+		TableName:                &s.table,
+		ConsistentRead:           aws.Bool(true),
+		Limit:                    aws.Int32(sessionsPerPage),
+		KeyConditionExpression:   aws.String("#pk = :pk AND begins_with(#sk, :sk)"),
+		ProjectionExpression:     aws.String("#pk, #sk, #connection"),
+		ExpressionAttributeNames: names("pk", "sk", "connection"),
+		ExpressionAttributeValues: item{
+			":pk": accountKey(id)["pk"],
+			":sk": text(sessionPrefix),
+		},
+	}
+	for {
+		page, err := s.api.Query(ctx, in)
+		if err != nil || s.removeDead(ctx, id, page.Items) != nil || len(page.LastEvaluatedKey) == 0 {
+			return
+		}
+		in.ExclusiveStartKey = page.LastEvaluatedKey
+	}
+}
+
+// removeDead removes those of sessions that no longer open the account id. It
+// reads the account only now, after the sessions, so that it knows the
+// connection of every login that they may belong to.
+func (s *Store) removeDead(ctx context.Context, id string, sessions []item) error {
+	if len(sessions) == 0 {
+		return nil
+	}
+	a, err := s.Account(ctx, id)
+	if err != nil && !errors.Is(err, account.ErrNotFound) {
+		return err
+	}
+	alive := err == nil
+
+	errs := make([]error, len(sessions))
+	places := make(chan struct{}, parallelDeletes)
+	var g sync.WaitGroup
+	for i, session := range sessions {
+		if d := (decoder{item: session}); alive && d.text("connection") == a.Connection {
+			continue
+		}
+		places <- struct{}{}
+		g.Go(func() {
+			errs[i] = s.remove(ctx, item{"pk": session["pk"], "sk": session["sk"]})
+			<-places
+		})
+	}
+	g.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,197 @@
+// Package dynamo keeps accounts and sessions in a DynamoDB table.
+//
+// # Table
+//
+// The table's key is pk and sk, both strings; its TTL attribute is ttl. No
+// other attribute takes part in a key or an index.
+//
+//	item       pk                       sk             other attributes
+//	account    ACCOUNT#<id>             ACCOUNT        user_id, connection, token_rev, status,
+//	                                                   token_sealed, token_issued_at, token_expires_at,
+//	                                                   token_refresh_at, permissions, connected_at,
+//	                                                   profile, a map of the members of account.Profile
+//	session    ACCOUNT#<id>             SESSION#<key>  connection, created_at, last_used_at, ttl
+//	alias      ALIAS#<professional id>  ALIAS          account_id
+//	marker     STATE#<state>            STATE          attempt, result, ttl
+//	tombstone  TOMBSTONE#<hash>         TOMBSTONE      deleted_at, ttl
+//
+// Every pk begins with the item's kind, so that a policy can bind
+// dynamodb:LeadingKeys. The hash of a tombstone is the SHA-256 of the account's
+// id, in hex; it names nobody. Times are Unix times in seconds, and the ttl of a
+// session and of a marker is its ExpiresAt. What is empty, zero or nil has no
+// attribute.
+//
+// # Repeated writes
+//
+// The SDK sends a request again when its answer was lost, and a caller may call
+// again. Every write recognises what an earlier one of its kind has written: it
+// succeeds and changes nothing.
+package dynamo
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"photopass/internal/account"
+)
+
+// API is what a [Store] uses of a [dynamodb.Client].
+type API interface {
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+}
+
+var _ API = (*dynamodb.Client)(nil)
+
+// A Store is an [account.Store] over one table.
+type Store struct {
+	api   API
+	table string
+}
+
+var _ account.Store = (*Store)(nil)
+
+// New returns a Store over the table of that name. It makes no request.
+func New(client API, table string) *Store { return &Store{client, table} }
+
+// UseState implements [account.Store] with one write.
+func (s *Store) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
+	err := again(ctx, func() error {
+		_, err := s.api.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName:                           &s.table,
+			Item:                                markerItem(m),
+			ConditionExpression:                 aws.String("attribute_not_exists(#pk)"),
+			ExpressionAttributeNames:            names("pk"),
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
+		return err
+	})
+	if err == nil {
+		return m, nil
+	}
+	old, ok := conditionFailed(err)
+	if !ok {
+		return account.Marker{}, failure("use state", err)
+	}
+	used, err := markerOf(old)
+	switch {
+	case err != nil:
+		return account.Marker{}, failure("use state", err)
+	case used.Attempt == m.Attempt:
+		return used, nil // a repeat
+	default:
+		return used, account.ErrStateUsed
+	}
+}
+
+// Marker implements [account.Store] with one read.
+func (s *Store) Marker(ctx context.Context, state string) (account.Marker, error) {
+	return get(ctx, s, "marker", markerKey(state), markerOf)
+}
+
+// Session implements [account.Store] with one read.
+func (s *Store) Session(ctx context.Context, ref account.SessionRef) (account.Account, account.Session, error) {
+	a, session, err := s.session(ctx, ref)
+	switch {
+	case err != nil:
+		return account.Account{}, account.Session{}, failure("session", err)
+	case a == nil || session == nil || session.Connection != a.Connection:
+		return account.Account{}, account.Session{}, account.ErrNotFound
+	}
+	return *a, *session, nil
+}
+
+// session reads a session and its account, of which either may be nil.
+func (s *Store) session(ctx context.Context, ref account.SessionRef) (a *account.Account, session *account.Session, err error) {
+	items, err := s.batchGet(ctx, sessionKey(ref), accountKey(ref.AccountID))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, i := range items {
+		if isAccount(i) {
+			a, err = pointer(accountOf(i))
+		} else {
+			session, err = pointer(sessionOf(i))
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return a, session, nil
+}
+
+// TouchSession implements [account.Store] with one write.
+func (s *Store) TouchSession(ctx context.Context, ref account.SessionRef, at time.Time) error {
+	err := s.update(ctx, &dynamodb.UpdateItemInput{
+		Key:                       sessionKey(ref),
+		UpdateExpression:          aws.String("SET #last_used_at = :at"),
+		ConditionExpression:       aws.String("attribute_exists(#pk)"),
+		ExpressionAttributeNames:  names("pk", "last_used_at"),
+		ExpressionAttributeValues: item{":at": seconds(at)},
+	})
+	if _, ok := conditionFailed(err); ok {
+		return account.ErrNotFound
+	}
+	return failure("touch session", err)
+}
+
+// EndSession implements [account.Store] with one write.
+func (s *Store) EndSession(ctx context.Context, ref account.SessionRef) error {
+	return failure("end session", s.remove(ctx, sessionKey(ref)))
+}
+
+// Account implements [account.Store] with one read.
+func (s *Store) Account(ctx context.Context, id string) (account.Account, error) {
+	return get(ctx, s, "account", accountKey(id), accountOf)
+}
+
+// PutProfile implements [account.Store] with one write.
+func (s *Store) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
+	err := s.update(ctx, &dynamodb.UpdateItemInput{
+		Key:                      accountKey(id),
+		UpdateExpression:         aws.String("SET #profile = :profile"),
+		ConditionExpression:      aws.String("attribute_exists(#pk) AND #connection = :connection"),
+		ExpressionAttributeNames: names("pk", "connection", "profile"),
+		ExpressionAttributeValues: item{
+			":connection": text(connection),
+			":profile":    profileMap(p),
+		},
+	})
+	if _, ok := conditionFailed(err); ok {
+		return account.ErrConflict
+	}
+	return failure("put profile", err)
+}
+
+// RequireReconnect implements [account.Store] with one write.
+func (s *Store) RequireReconnect(ctx context.Context, id, tokenRev, newRev string) error {
+	err := s.update(ctx, &dynamodb.UpdateItemInput{
+		Key:                      accountKey(id),
+		UpdateExpression:         aws.String("SET #status = :status, #token_rev = :new"),
+		ConditionExpression:      aws.String("attribute_exists(#pk) AND #token_rev = :old"),
+		ExpressionAttributeNames: names("pk", "status", "token_rev"),
+		ExpressionAttributeValues: item{
+			":old":    text(tokenRev),
+			":new":    text(newRev),
+			":status": text(string(account.ReconnectRequired)),
+		},
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	old, ok := conditionFailed(err)
+	if !ok {
+		return failure("require reconnect", err)
+	}
+	if a, err := accountOf(old); err == nil && a.TokenRev == newRev && a.Status == account.ReconnectRequired {
+		return nil // a repeat
+	}
+	return account.ErrConflict
+}

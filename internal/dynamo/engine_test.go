@@ -1,0 +1,143 @@
+package dynamo_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"photopass/internal/account"
+	"photopass/internal/dynamo/dynamotest"
+	"photopass/internal/mototest"
+)
+
+// The tests of this package run against moto. When AWS_ENDPOINT_URL_DYNAMODB is
+// set they run against the engine there, with the SDK's usual configuration:
+//
+//   - DynamoDB Local: AWS_ENDPOINT_URL_DYNAMODB=http://localhost:8000
+//     AWS_REGION=eu-central-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
+//   - DynamoDB itself: AWS_ENDPOINT_URL_DYNAMODB=https://dynamodb.<region>.amazonaws.com
+//     and the credentials of an account for tests.
+//
+// Each test makes a table with a random name and deletes it.
+func TestMain(m *testing.M) { os.Exit(mototest.Main(m)) }
+
+// A db is a table of its own for one test.
+type db struct {
+	*dynamodb.Client
+	table string
+}
+
+// openDB makes a table that lasts as long as the test. With opts, clients can be
+// made to differ from the usual.
+func openDB(t *testing.T) db {
+	t.Helper()
+	d := db{newClient(t), "photopass-test-" + account.NewMark()}
+	if err := dynamotest.CreateTable(t.Context(), d.Client, d.table); err != nil {
+		t.Fatalf("CreateTable: got error %v, want none", err)
+	}
+	t.Cleanup(func() {
+		_, err := d.DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: &d.table})
+		if err != nil {
+			t.Errorf("DeleteTable: got error %v, want none", err)
+		}
+	})
+	return d
+}
+
+// newClient returns a client of the engine.
+func newClient(t *testing.T, opts ...func(*dynamodb.Options)) *dynamodb.Client {
+	t.Helper()
+	if os.Getenv("AWS_ENDPOINT_URL_DYNAMODB") != "" {
+		c, err := config.LoadDefaultConfig(t.Context())
+		if err != nil {
+			t.Fatalf("LoadDefaultConfig: got error %v, want none", err)
+		}
+		return dynamodb.NewFromConfig(c, opts...)
+	}
+	c := mototest.Config(t)
+	c.HTTPClient = &http.Client{Transport: oneAtATime{}}
+	return dynamodb.NewFromConfig(c, opts...)
+}
+
+// oneAtATime sends requests one after the other. moto knows no isolation: a
+// transaction that fails puts back a copy of the whole table, and with it undoes
+// what others wrote meanwhile.
+type oneAtATime struct{}
+
+var motoIsBusy sync.Mutex
+
+func (oneAtATime) RoundTrip(r *http.Request) (*http.Response, error) {
+	motoIsBusy.Lock()
+	defer motoIsBusy.Unlock()
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// items returns all items of the table, in the order of their keys.
+func (d db) items(t *testing.T) []map[string]types.AttributeValue {
+	t.Helper()
+	var items []map[string]types.AttributeValue
+	pages := dynamodb.NewScanPaginator(d.Client, &dynamodb.ScanInput{TableName: &d.table, ConsistentRead: aws.Bool(true)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatalf("Scan: got error %v, want none", err)
+		}
+		items = append(items, page.Items...)
+	}
+	slices.SortFunc(items, func(a, b map[string]types.AttributeValue) int {
+		return strings.Compare(render(a["pk"])+render(a["sk"]), render(b["pk"])+render(b["sk"]))
+	})
+	return items
+}
+
+// dump returns all items as text, an attribute a line and an empty line between
+// items.
+func (d db) dump(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, item := range d.items(t) {
+		for _, name := range slices.Sorted(maps.Keys(item)) {
+			fmt.Fprintf(&b, "%s = %s\n", name, render(item[name]))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// render returns a value as text, bytes in base64 and as they are.
+func render(v types.AttributeValue) string {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return v.Value
+	case *types.AttributeValueMemberN:
+		return v.Value
+	case *types.AttributeValueMemberB:
+		return base64.StdEncoding.EncodeToString(v.Value) + " " + string(v.Value)
+	case *types.AttributeValueMemberL:
+		var parts []string
+		for _, e := range v.Value {
+			parts = append(parts, render(e))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case *types.AttributeValueMemberM:
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(v.Value)) {
+			parts = append(parts, name+"="+render(v.Value[name]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	default:
+		return fmt.Sprintf("a value of type %T", v)
+	}
+}

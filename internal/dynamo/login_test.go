@@ -1,0 +1,156 @@
+package dynamo_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+)
+
+// at is the time of the logins of these tests.
+var at = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// login returns the login of the account id with the professional id userID.
+// Its session's key and its state are made of key.
+func login(id, userID, key string) account.Login {
+	return account.Login{
+		Account: account.Account{
+			ID:         id,
+			UserID:     userID,
+			Connection: "connection-" + id,
+			TokenRev:   "rev-" + key,
+			Status:     account.Active,
+			Token: account.Token{
+				Sealed:    []byte("sealed-" + key),
+				IssuedAt:  at,
+				ExpiresAt: at.Add(60 * 24 * time.Hour),
+				RefreshAt: at.Add(30 * 24 * time.Hour),
+			},
+			Permissions: []string{"instagram_business_basic", "instagram_business_content_publish"},
+			ConnectedAt: at.Add(time.Second),
+			Profile: account.Profile{
+				ID:             id,
+				UserID:         userID,
+				Username:       "acme",
+				Name:           "Acme",
+				AccountType:    "BUSINESS",
+				Website:        "https://acme.example/",
+				FollowersCount: new(int64(123)),
+				MediaCount:     new(int64(0)),
+				FetchedAt:      at.Add(2 * time.Second),
+			},
+		},
+		Session: account.Session{
+			AccountID:  id,
+			Key:        "key-" + key,
+			Connection: "connection-" + id,
+			CreatedAt:  at.Add(3 * time.Second),
+			LastUsedAt: at.Add(4 * time.Second),
+			ExpiresAt:  at.Add(24 * time.Hour),
+		},
+		State:   "state-" + key,
+		Attempt: "attempt-" + key,
+		Result:  []byte("result-" + key),
+	}
+}
+
+// marker returns the marker of l before Connect.
+func marker(l account.Login) account.Marker {
+	return account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: at.Add(10 * time.Minute)}
+}
+
+// ref names the session of l.
+func ref(l account.Login) account.SessionRef {
+	return account.SessionRef{AccountID: l.Session.AccountID, Key: l.Session.Key}
+}
+
+// prepare uses the state of l and reads what it will replace.
+func prepare(t *testing.T, s account.Store, l *account.Login) {
+	t.Helper()
+	if _, err := s.UseState(t.Context(), marker(*l)); err != nil {
+		t.Fatalf("UseState: got error %v, want none", err)
+	}
+	p, err := s.Prior(t.Context(), l.Account.ID, l.Account.UserID)
+	if err != nil {
+		t.Fatalf("Prior: got error %v, want none", err)
+	}
+	l.Prior = p
+}
+
+// connect writes l as the callback does.
+func connect(t *testing.T, s account.Store, l account.Login) {
+	t.Helper()
+	prepare(t, s, &l)
+	wantErr(t, "Connect", s.Connect(t.Context(), l), nil)
+}
+
+// wantErr checks that what op returned matches want, or is nil if want is.
+func wantErr(t *testing.T, op string, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Errorf("%s: got error %v, want %v", op, got, want)
+	}
+}
+
+// wantOpen checks whether the sessions of logins open.
+func wantOpen(t *testing.T, s account.Store, want bool, logins ...account.Login) {
+	t.Helper()
+	for _, l := range logins {
+		_, _, err := s.Session(t.Context(), ref(l))
+		if open := err == nil; open != want || !open && !errors.Is(err, account.ErrNotFound) {
+			t.Errorf("Session %s: got error %v, want it to open: %t", l.Session.Key, err, want)
+		}
+	}
+}
+
+// A method is a call of one method of a store, with the login l.
+type method struct {
+	name string
+	call func(context.Context, account.Store, account.Login) error
+}
+
+// methods returns a call of every method.
+func methods() []method {
+	return []method{
+		{"UseState", func(ctx context.Context, s account.Store, l account.Login) error {
+			_, err := s.UseState(ctx, marker(l))
+			return err
+		}},
+		{"Marker", func(ctx context.Context, s account.Store, l account.Login) error {
+			_, err := s.Marker(ctx, l.State)
+			return err
+		}},
+		{"Prior", func(ctx context.Context, s account.Store, l account.Login) error {
+			_, err := s.Prior(ctx, l.Account.ID, l.Account.UserID)
+			return err
+		}},
+		{"Connect", func(ctx context.Context, s account.Store, l account.Login) error {
+			return s.Connect(ctx, l)
+		}},
+		{"Session", func(ctx context.Context, s account.Store, l account.Login) error {
+			_, _, err := s.Session(ctx, ref(l))
+			return err
+		}},
+		{"TouchSession", func(ctx context.Context, s account.Store, l account.Login) error {
+			return s.TouchSession(ctx, ref(l), at)
+		}},
+		{"EndSession", func(ctx context.Context, s account.Store, l account.Login) error {
+			return s.EndSession(ctx, ref(l))
+		}},
+		{"Account", func(ctx context.Context, s account.Store, l account.Login) error {
+			_, err := s.Account(ctx, l.Account.ID)
+			return err
+		}},
+		{"PutProfile", func(ctx context.Context, s account.Store, l account.Login) error {
+			return s.PutProfile(ctx, l.Account.ID, l.Account.Connection, l.Account.Profile)
+		}},
+		{"RequireReconnect", func(ctx context.Context, s account.Store, l account.Login) error {
+			return s.RequireReconnect(ctx, l.Account.ID, l.Account.TokenRev, "rev-reconnect")
+		}},
+		{"Delete", func(ctx context.Context, s account.Store, l account.Login) error {
+			return s.Delete(ctx, l.Account.ID, l.Account.Connection, at)
+		}},
+	}
+}

@@ -1,0 +1,170 @@
+package mototest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	neturl "net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A Proxy stands between one program and moto. It records the calls, as the
+// actions that a policy must allow, and fails those that tests tell it to.
+type Proxy struct {
+	URL string
+
+	mu    sync.Mutex // guards what follows
+	uses  map[Use]bool
+	calls []string
+	fault Fault
+}
+
+// A Use is what a policy must allow: an action, and for DynamoDB the kind of
+// the items it touched, which their partition key begins with ("ACCOUNT#").
+type Use struct{ Action, Keys string }
+
+// A Fault is how calls fail. The zero Fault is none.
+type Fault struct {
+	Service string        // "dynamodb" or "secretsmanager"; empty: both
+	Code    string        // answer this error, such as AccessDeniedException
+	Down    bool          // cut the connection
+	Delay   time.Duration // answer after that
+}
+
+// NewProxy starts a Proxy that stops with the test.
+func NewProxy(t testing.TB) *Proxy {
+	t.Helper()
+	target, err := neturl.Parse(URL(t))
+	if err != nil {
+		t.Fatalf("parse moto's URL: %v", err)
+	}
+	p := &Proxy{uses: map[Use]bool{}}
+	forward := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fault := p.record(r)
+		if fault.apply(w, r) {
+			forward.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	p.URL = server.URL
+	return p
+}
+
+// services maps the first part of X-Amz-Target to a policy's prefix.
+var services = map[string]string{"DynamoDB_20120810": "dynamodb", "secretsmanager": "secretsmanager"}
+
+func (p *Proxy) record(r *http.Request) Fault {
+	target, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	service := services[target]
+	// With the body read, net/http notices when the program gives up.
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls = append(p.calls, service+":"+operation)
+	for _, part := range parts(operation, body) {
+		for _, keys := range part.keys() {
+			p.uses[Use{service + ":" + part.action, keys}] = true
+		}
+	}
+	if p.fault.Service != "" && p.fault.Service != service {
+		return Fault{}
+	}
+	return p.fault
+}
+
+// A part is an operation that a policy decides on by itself.
+type part struct {
+	action string
+	body   []byte
+}
+
+var partitionKey = regexp.MustCompile(`"S":\s*"((?:ACCOUNT|ALIAS|STATE|TOMBSTONE)#)`)
+
+// keys returns the kinds of the items that the part names; one empty string if
+// there are none.
+func (p part) keys() []string {
+	var keys []string
+	for _, m := range partitionKey.FindAllSubmatch(p.body, -1) {
+		keys = append(keys, string(m[1]))
+	}
+	if keys == nil {
+		keys = []string{""}
+	}
+	return keys
+}
+
+// parts returns what an operation needs. A transaction needs the actions of its
+// parts and none of its own (Amazon DynamoDB, "Using IAM with transactions").
+func parts(operation string, body []byte) []part {
+	if operation != "TransactWriteItems" {
+		return []part{{operation, body}}
+	}
+	var transaction struct {
+		TransactItems []map[string]json.RawMessage
+	}
+	json.Unmarshal(body, &transaction)
+	actionOf := map[string]string{"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+	var list []part
+	for _, item := range transaction.TransactItems {
+		for kind, body := range item {
+			list = append(list, part{actionOf[kind], body})
+		}
+	}
+	return list
+}
+
+// apply fails the request as f says. It reports whether it shall be forwarded.
+func (f Fault) apply(w http.ResponseWriter, r *http.Request) bool {
+	if f.Delay > 0 {
+		select {
+		case <-time.After(f.Delay):
+		case <-r.Context().Done():
+			return false
+		}
+	}
+	switch {
+	case f.Down:
+		panic(http.ErrAbortHandler)
+	case f.Code != "":
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(http.StatusBadRequest)
+		json.NewEncoder(w).Encode(map[string]string{"__type": f.Code, "message": "ordered by a test"})
+		return false
+	}
+	return true
+}
+
+// Fail makes every call from now on fail as f says.
+func (p *Proxy) Fail(f Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault = f
+}
+
+// Uses returns all that a policy had to allow so far.
+func (p *Proxy) Uses() []Use {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.uses))
+}
+
+// TakeCalls returns the calls made since the last TakeCalls, as
+// "dynamodb:PutItem".
+func (p *Proxy) TakeCalls() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	calls := p.calls
+	p.calls = nil
+	return calls
+}
