@@ -1,0 +1,370 @@
+package functions_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"photopass/internal/apptest"
+	"photopass/internal/fakeinstagram"
+	"photopass/internal/mototest"
+)
+
+func TestLoginProfileLogoutDisconnect(t *testing.T) {
+	s := newStack(t, options{})
+	b := s.browser()
+	if got, want := b.Login().Location, "/profile"; got != want {
+		t.Errorf("callback: got Location %q, want %q", got, want)
+	}
+	r := b.Get("/profile")
+	for _, want := range []string{`"id":"27640875392278831"`, `"user_id":"17841405793187218"`, `"username":"acme"`, `"status":"active"`} {
+		if !strings.Contains(r.Body, want) {
+			t.Errorf("profile: got %s, want it to hold %s", r.Body, want)
+		}
+	}
+	if r := b.Get("/profile", "Accept", "text/html"); r.Status != 200 || !strings.Contains(r.Body, "27640875392278831") {
+		t.Errorf("profile page: got status %d, want 200 with the id", r.Status)
+	}
+	session := b.Cookie("__Host-session")
+	if r := b.Post("/logout", nil); r.Status != 303 || r.Location != "/" {
+		t.Errorf("log-out: got %d to %q, want 303 to /", r.Status, r.Location)
+	}
+	b.SetCookie("__Host-session", session)
+	wantProblem(t, "profile after log-out", b.Get("/profile"), 401, "unauthenticated")
+
+	b.Login()
+	other := s.browser()
+	other.Login()
+	if r := b.Post("/disconnect", nil); r.Status != 303 || r.Location != "/" {
+		t.Errorf("disconnect: got %d to %q, want 303 to /", r.Status, r.Location)
+	}
+	wantProblem(t, "another browser's profile after disconnect", other.Get("/profile"), 401, "unauthenticated")
+	if dump := s.dump(); strings.Contains(dump, "27640875392278831") || strings.Contains(dump, "acme") || !strings.Contains(dump, "TOMBSTONE#") {
+		t.Errorf("table after disconnect: got an item of the account or no tombstone")
+	}
+}
+
+func TestLegacyLoginAndProfile(t *testing.T) {
+	s := newStack(t, options{api: "legacy", scopes: "basic+public_content+comments+relationships+likes+follower_list"})
+	b := s.browser()
+	consent := b.Authorize("")
+	if want := "scope=basic+public_content+comments+relationships+likes+follower_list"; !strings.Contains(consent, want) {
+		t.Errorf("consent URL: got %s, want it to hold %s", consent, want)
+	}
+	b.Get(b.Decide(consent, "allow"))
+	if r := b.Get("/profile"); !strings.Contains(r.Body, `"id":"1574083"`) || !strings.Contains(r.Body, `"username":"snoopdogg"`) {
+		t.Errorf("profile: got %s, want 1574083 snoopdogg", r.Body)
+	}
+}
+
+// The gateway's own address reaches a function only with the event.
+func TestPublicURLFromStageVariable(t *testing.T) {
+	s := newStack(t, options{byStageVariable: true})
+	b := s.browser()
+	b.Login()
+	if r := b.Get("/profile"); r.Status != 200 {
+		t.Errorf("profile: got status %d, want 200", r.Status)
+	}
+	if r := b.Get("/authorize", "Host", "evil.example", "X-Forwarded-Host", "evil.example"); strings.Contains(r.Location, "evil") {
+		t.Errorf("authorize with a foreign host: got Location %q", r.Location)
+	}
+}
+
+func TestNoPublicURLIsMisconfigured(t *testing.T) {
+	s := newStack(t, options{byStageVariable: true})
+	s.gateway.StageVariables = nil
+	for _, path := range []string{"/", "/callback", "/profile"} {
+		wantProblem(t, path, s.browser().Get(path), 500, "app_misconfigured")
+	}
+}
+
+func TestParallelCallbacksOverSeveralProcesses(t *testing.T) {
+	s := newStack(t, options{})
+	b := s.browser()
+	callback := b.Decide(b.Authorize(""), "allow")
+	cookies := b.CookieHeader()
+	answers := make([]apptest.Response, 50)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() {
+			one := s.browser()
+			answers[i] = one.Get(callback, "Cookie", cookies)
+		})
+	}
+	wg.Wait()
+	first := answers[0]
+	for i, a := range answers {
+		if a.Status != http.StatusSeeOther || a.Location != "/profile" || a.Header.Get("Set-Cookie") != first.Header.Get("Set-Cookie") {
+			t.Errorf("answer %d: got status %d, Location %q, or another session; want 303 to /profile with the first answer's session", i, a.Status, a.Location)
+		}
+	}
+	if got, want := s.fake.Count(fakeinstagram.OpExchange), 1; got != want {
+		t.Errorf("exchanges: got %d, want %d", got, want)
+	}
+	if got := strings.Count(s.dump(), "sk=SESSION#"); got != 1 {
+		t.Errorf("sessions in the table: got %d, want 1", got)
+	}
+	if got := s.callback.Processes(); got < 2 {
+		t.Errorf("processes of callback: got %d, want several", got)
+	}
+}
+
+// What a request may cost, INIT apart.
+func TestCalls(t *testing.T) {
+	s := newStack(t, options{})
+	b := s.browser()
+	b.Login()
+	slices.Sort(s.callbackAWS.TakeCalls()) // INIT and the first login
+	s.profileAWS.TakeCalls()
+	b.Get("/profile")
+	got := s.profileAWS.TakeCalls()
+	wantCalls(t, "first profile with INIT", sorted(got), []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "secretsmanager:GetSecretValue"})
+
+	consent := b.Authorize("")
+	callback := b.Decide(consent, "allow")
+	s.fake.ResetRequests()
+	b.Get(callback)
+	wantCalls(t, "callback", s.callbackAWS.TakeCalls(), []string{"dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:TransactWriteItems"})
+	if got, want := s.fake.Count(""), 3; got != want {
+		t.Errorf("callback: got %d calls to Instagram, want %d", got, want)
+	}
+	b.Get("/profile")
+	wantCalls(t, "cached profile", s.profileAWS.TakeCalls(), []string{"dynamodb:BatchGetItem"})
+}
+
+func TestInitOfCallback(t *testing.T) {
+	s := newStack(t, options{})
+	b := s.browser()
+	wantProblem(t, "callback without anything", b.Get("/callback"), 400, "invalid_request")
+	wantCalls(t, "INIT of callback", sorted(s.callbackAWS.TakeCalls()),
+		[]string{"dynamodb:GetItem", "secretsmanager:GetSecretValue", "secretsmanager:GetSecretValue"})
+}
+
+func TestServicesInTrouble(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		fault        mototest.Fault
+		callbackCode string
+		profileCode  string
+	}{
+		{"DynamoDB down", mototest.Fault{Service: "dynamodb", Down: true}, "internal", "internal"},
+		{"DynamoDB slow", mototest.Fault{Service: "dynamodb", Delay: time.Minute}, "internal", "internal"},
+		{"DynamoDB throttled", mototest.Fault{Service: "dynamodb", Code: "ThrottlingException"}, "internal", "internal"},
+		{"DynamoDB denied", mototest.Fault{Service: "dynamodb", Code: "AccessDeniedException"}, "internal", "internal"},
+		{"Secrets Manager down", mototest.Fault{Service: "secretsmanager", Down: true}, "internal", ""},
+		{"Secrets Manager slow", mototest.Fault{Service: "secretsmanager", Delay: time.Minute}, "internal", ""},
+		{"Secrets Manager throttled", mototest.Fault{Service: "secretsmanager", Code: "ThrottlingException"}, "internal", ""},
+		{"Secrets Manager denied", mototest.Fault{Service: "secretsmanager", Code: "AccessDeniedException"}, "app_misconfigured", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t, options{})
+			earlier := s.browser()
+			earlier.Login()
+			before := s.dump()
+			b := s.browser()
+			callback := b.Decide(b.Authorize(""), "allow")
+			s.restart()
+			s.callbackAWS.Fail(tt.fault)
+			s.profileAWS.Fail(tt.fault)
+
+			wantProblem(t, "callback", b.Get(callback), 500, tt.callbackCode)
+			if got, want := s.fake.Count(fakeinstagram.OpExchange), 1; got != want {
+				t.Errorf("exchanges: got %d, want only the earlier login's", got)
+			}
+			if after := s.dump(); lines(after) != lines(before) {
+				t.Errorf("table: the failed callback has written something")
+			}
+			if r := earlier.Get("/profile"); tt.profileCode != "" {
+				wantProblem(t, "profile", r, 500, tt.profileCode)
+			} else if r.Status != 200 {
+				t.Errorf("cached profile: got status %d, want 200", r.Status)
+			}
+
+			s.callbackAWS.Fail(mototest.Fault{})
+			s.profileAWS.Fail(mototest.Fault{})
+			if r := b.Get(callback); r.Status != 303 {
+				t.Errorf("the same callback afterwards: got status %d, want 303; body %s", r.Status, r.Body)
+			}
+			if r := b.Get("/profile"); r.Status != 200 {
+				t.Errorf("profile afterwards: got status %d, want 200", r.Status)
+			}
+		})
+	}
+}
+
+func TestClientSecretNotSetYet(t *testing.T) {
+	s := newStack(t, options{noSecret: true})
+	b := s.browser()
+	callback := b.Decide(b.Authorize(""), "allow")
+	wantProblem(t, "callback", b.Get(callback), 500, "app_misconfigured")
+	if want := "photopass secret set"; !strings.Contains(s.callback.Output(), want) {
+		t.Errorf("log: got no line that says %q", want)
+	}
+	_, err := s.secrets.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
+		SecretId: aws.String(s.clientSecretID), SecretString: aws.String(" " + apptest.ClientSecret + "\r\n"),
+	})
+	if err != nil {
+		t.Fatalf("put secret value: %v", err)
+	}
+	if r := b.Get(callback); r.Status != 303 {
+		t.Errorf("the same callback once the secret is set: got status %d, want 303", r.Status)
+	}
+}
+
+// A thousand refused codes cause one more reading of the secret.
+func TestRotatedClientSecret(t *testing.T) {
+	s := newStack(t, options{})
+	wrong := "ffffffffffffffffffffffffffffffff"
+	if _, err := s.secrets.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String(s.clientSecretID), SecretString: aws.String(wrong)}); err != nil {
+		t.Fatalf("put secret value: %v", err)
+	}
+	b := s.browser()
+	wantProblem(t, "login with the wrong secret", b.Get(b.Decide(b.Authorize(""), "allow")), 500, "app_misconfigured")
+	if _, err := s.secrets.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String(s.clientSecretID), SecretString: aws.String(apptest.ClientSecret)}); err != nil {
+		t.Fatalf("put secret value: %v", err)
+	}
+	s.callbackAWS.TakeCalls()
+	b.Login()
+	if got := count(s.callbackAWS.TakeCalls(), "secretsmanager:GetSecretValue"); got != 1 {
+		t.Errorf("login after the rotation: got %d readings of secrets, want 1", got)
+	}
+	s.fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Kind: fakeinstagram.KindError, Message: "Invalid platform app", Count: -1})
+	for range 20 {
+		wantProblem(t, "refused login", b.Get(b.Decide(b.Authorize(""), "allow")), 500, "app_misconfigured")
+	}
+	if got := count(s.callbackAWS.TakeCalls(), "secretsmanager:GetSecretValue"); got != 0 {
+		t.Errorf("20 refused logins within five minutes: got %d readings of secrets, want 0", got)
+	}
+}
+
+func TestBadSettingEndsTheStart(t *testing.T) {
+	for _, tt := range []struct{ function, env, want string }{
+		{"authorize", "", "INSTAGRAM_CLIENT_ID must be set"},
+		{"authorize", "INSTAGRAM_API=foo", "INSTAGRAM_API takes graph or legacy"},
+		{"callback", "", "INSTAGRAM_CLIENT_ID must be set"},
+		{"callback", "INSTAGRAM_CLIENT_ID=1", "CLIENT_SECRET_ID must be set"},
+		{"profile", "", "TOKEN_KEYS_SECRET_ID must be set"},
+		{"profile", "PROFILE_TTL=0s", "PROFILE_TTL takes a positive duration"},
+	} {
+		t.Run(tt.function+" "+tt.env, func(t *testing.T) {
+			cmd := exec.Command(bootstrap(tt.function))
+			cmd.Env = []string{"AWS_LAMBDA_LOG_FORMAT=JSON", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1", "INSTAGRAM_CLIENT_ID=" + onlyIf(strings.HasPrefix(tt.env, "INSTAGRAM_API"))}
+			if tt.env != "" {
+				cmd.Env = append(cmd.Env, tt.env)
+			}
+			if tt.function == "profile" && tt.env != "" {
+				cmd.Env = append(cmd.Env, "TABLE_NAME=t", "TOKEN_KEYS_SECRET_ID=k")
+			}
+			out, err := cmd.CombinedOutput()
+			if err == nil {
+				t.Errorf("start: got no error, want exit status 1")
+			}
+			if got := bytes.Count(bytes.TrimSpace(out), []byte("\n")); got != 0 {
+				t.Errorf("output: got %d lines more than one: %s", got, out)
+			}
+			if !bytes.Contains(out, []byte(tt.want)) {
+				t.Errorf("output: got %s, want it to say %q", out, tt.want)
+			}
+		})
+	}
+}
+
+func onlyIf(b bool) string {
+	if b {
+		return "990602627938098"
+	}
+	return ""
+}
+
+func TestNoSecretLeaks(t *testing.T) {
+	s := newStack(t, options{})
+	b := s.browser()
+	consent := b.Authorize("")
+	flow := b.Cookie(b.FlowCookies()[0])
+	b.Get(b.Decide(consent, "allow"))
+	b.Get("/profile")
+	b.Get("/profile", "Accept", "text/html")
+	session := b.Cookie("__Host-session")
+	for _, kind := range []fakeinstagram.Kind{fakeinstagram.KindError, fakeinstagram.KindResetAfter, fakeinstagram.KindTruncated, fakeinstagram.KindRedirect} {
+		for _, op := range []fakeinstagram.Operation{fakeinstagram.OpExchange, fakeinstagram.OpExtend, fakeinstagram.OpProfile} {
+			s.fake.Order(fakeinstagram.Fault{Operation: op, Kind: kind, Code: 190})
+			b.Get(b.Decide(b.Authorize(""), "allow"))
+		}
+	}
+	secrets := append(s.fake.Issued(), apptest.ClientSecret, strings.SplitN(session, ".", 2)[1], strings.SplitN(flow, ".", 2)[0], "a key ring entry")
+	places := map[string]string{
+		"logs":    s.authorize.Output() + s.callback.Output() + s.profile.Output(),
+		"answers": b.Seen(),
+		"table":   s.dump(),
+	}
+	for place, text := range places {
+		for i, secret := range secrets {
+			if strings.Contains(text, secret) || strings.Contains(text, url.QueryEscape(secret)) {
+				t.Errorf("%s: hold secret %d of %d", place, i, len(secrets))
+			}
+		}
+	}
+	if len(secrets) < 20 || len(places["logs"]) < 1000 || len(places["table"]) < 500 {
+		t.Errorf("the search looked for %d secrets in %d bytes of logs and %d of the table: too few to mean anything", len(secrets), len(places["logs"]), len(places["table"]))
+	}
+}
+
+// wantProblem checks an error's status and code.
+func wantProblem(t *testing.T, what string, r apptest.Response, status int, code string) {
+	t.Helper()
+	var p struct{ Code, ID string }
+	if err := json.Unmarshal([]byte(r.Body), &p); err != nil {
+		t.Errorf("%s: got status %d and a body that is no problem: %v", what, r.Status, err)
+		return
+	}
+	if r.Status != status || p.Code != code || p.ID == "" {
+		t.Errorf("%s: got status %d, code %q, id %q; want %d, %q and an id", what, r.Status, p.Code, p.ID, status, code)
+	}
+}
+
+func wantCalls(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: got calls %v, want %v", what, got, want)
+	}
+}
+
+func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+
+func lines(s string) int { return strings.Count(s, "\n") }
+
+func count(list []string, s string) int {
+	n := 0
+	for _, v := range list {
+		if v == s {
+			n++
+		}
+	}
+	return n
+}
+
+func TestAuthorizeLinksNoAWSClient(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./authorize").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		if strings.Contains(dep, "aws-sdk-go-v2") || strings.Contains(dep, "smithy") {
+			t.Errorf("authorize links %s", dep)
+		}
+	}
+	if !bytes.Contains(out, []byte("photopass/internal/login")) {
+		t.Errorf("go list: got no photopass/internal/login, so it listed something else")
+	}
+}

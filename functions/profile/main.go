@@ -1,0 +1,68 @@
+// Command profile is the Lambda function behind "/profile", "/logout" and
+// "/disconnect".
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"photopass/internal/apigateway"
+	"photopass/internal/awsconfig"
+	"photopass/internal/config"
+	"photopass/internal/custody"
+	"photopass/internal/dynamo"
+	"photopass/internal/instagram"
+	"photopass/internal/profile"
+	"photopass/internal/secrets"
+	"photopass/internal/secretsmanager"
+	"photopass/internal/session"
+	"photopass/internal/telemetry"
+)
+
+func main() {
+	log := telemetry.NewLogger(os.Stdout, os.Getenv)
+	telemetry.SetDefault(log)
+	h, err := newHandler(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("profile: start", "err", err)
+		os.Exit(1)
+	}
+	lambda.Start(apigateway.Adapt(h, log))
+}
+
+func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (http.Handler, error) {
+	c, err := config.Load(getenv, "TOKEN_KEYS_SECRET_ID", "TABLE_NAME")
+	if err != nil {
+		return nil, err
+	}
+	aws, err := awsconfig.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
+	cache := secrets.NewCache(secrets.Config{
+		Reader:    secretsmanager.New(sdk.NewFromConfig(aws)),
+		KeyRingID: c.TokenKeysSecretID,
+		Now:       time.Now, Log: log,
+	})
+	awsconfig.Prime(ctx, log, cache.Prime, store.Prime)
+	return apigateway.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
+		client, err := instagram.New(c.Instagram())
+		if err != nil {
+			return nil, err
+		}
+		return profile.New(profile.Settings{
+			PublicURL: c.PublicURL, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
+			Store: store, Vault: custody.NewVault(cache), Instagram: client,
+			Sessions: session.Policy{Idle: c.SessionIdle, Max: c.SessionMax},
+			Now:      time.Now, Log: log,
+		}), nil
+	})
+}

@@ -1,0 +1,257 @@
+// Package functions_test runs the built executables of all functions as Lambda
+// does, behind a gateway, with moto as DynamoDB and Secrets Manager and the
+// fake Instagram.
+package functions_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"photopass/internal/account"
+	"photopass/internal/apptest"
+	"photopass/internal/dynamo/dynamotest"
+	"photopass/internal/fakeinstagram"
+	"photopass/internal/lambdatest"
+	"photopass/internal/mototest"
+	"photopass/internal/samtemplate"
+)
+
+const keyRing = `{"current":"k1","k1":"a key ring entry of more than 32 characters"}`
+
+// bootstraps is where TestMain builds the executables.
+var bootstraps string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "photopass-functions-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bootstraps = dir
+	for _, name := range []string{"authorize", "callback", "profile"} {
+		if err := build(name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return mototest.Main(m)
+}
+
+func bootstrap(name string) string { return filepath.Join(bootstraps, name, "bootstrap") }
+
+func build(name string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", bootstrap(name), "./"+name)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// A stack is what the template deploys, running.
+type stack struct {
+	t    *testing.T
+	url  string
+	fake *fakeinstagram.Instagram
+
+	authorize, callback, profile *lambdatest.Function
+	callbackAWS, profileAWS      *mototest.Proxy
+
+	gateway                 *lambdatest.Gateway
+	callbackEnv, profileEnv []string
+
+	table, clientSecretID string
+	db                    *dynamodb.Client
+	secrets               *secretsmanager.Client
+}
+
+// options change a stack.
+type options struct {
+	api             string
+	scopes          string
+	noSecret        bool // the client secret has no value yet
+	byStageVariable bool // PUBLIC_URL is unset
+}
+
+// newStack starts a stack with a table and secrets of its own.
+func newStack(t *testing.T, o options) *stack {
+	t.Helper()
+	s := &stack{
+		t:              t,
+		table:          "photopass-" + account.NewMark(),
+		clientSecretID: "client-secret-" + account.NewMark(),
+		db:             dynamodb.NewFromConfig(mototest.Config(t)),
+		secrets:        secretsmanager.NewFromConfig(mototest.Config(t)),
+		callbackAWS:    mototest.NewProxy(t),
+		profileAWS:     mototest.NewProxy(t),
+	}
+	if err := dynamotest.CreateTable(t.Context(), s.db, s.table); err != nil {
+		t.Fatalf("create table: %v", err)
+	}
+	keys := "token-keys-" + account.NewMark()
+	s.createSecret(keys, aws.String(keyRing))
+	if o.noSecret {
+		s.createSecret(s.clientSecretID, nil)
+	} else {
+		s.createSecret(s.clientSecretID, aws.String(apptest.ClientSecret))
+	}
+
+	s.gateway = &lambdatest.Gateway{}
+	server := httptest.NewUnstartedServer(s.gateway)
+	fake := httptest.NewUnstartedServer(nil)
+	s.url = localhost(server)
+	s.startFake(fake, o)
+
+	env := s.environment(localhost(fake), o)
+	env["TOKEN_KEYS_SECRET_ID"] = keys
+	if o.byStageVariable {
+		s.gateway.StageVariables = map[string]string{"BaseUrl": s.url}
+	} else {
+		env["PUBLIC_URL"] = s.url
+	}
+	s.authorize = lambdatest.NewFunction(t, bootstrap("authorize"), s.declared("AuthorizeFunction", env)...)
+	s.callbackEnv = s.withAWS(s.callbackAWS, s.declared("CallbackFunction", env))
+	s.profileEnv = s.withAWS(s.profileAWS, s.declared("ProfileFunction", env))
+	s.restart()
+	server.Start()
+	t.Cleanup(server.Close)
+	return s
+}
+
+// restart replaces callback and profile by functions without a process, so that
+// the next request begins with INIT.
+func (s *stack) restart() {
+	s.callback = lambdatest.NewFunction(s.t, bootstrap("callback"), s.callbackEnv...)
+	s.profile = lambdatest.NewFunction(s.t, bootstrap("profile"), s.profileEnv...)
+	s.gateway.Routes = map[string]*lambdatest.Function{
+		"$default": s.authorize, "/callback": s.callback,
+		"/profile": s.profile, "/logout": s.profile, "/disconnect": s.profile,
+	}
+}
+
+func (s *stack) startFake(server *httptest.Server, o options) {
+	s.t.Helper()
+	var err error
+	s.fake, err = fakeinstagram.New(fakeinstagram.Config{
+		API: o.api, ClientID: apptest.ClientID, ClientSecret: apptest.ClientSecret,
+		RedirectURIs: []string{s.url + "/callback"}, PublicURL: localhost(server),
+	})
+	if err != nil {
+		s.t.Fatalf("fakeinstagram.New: %v", err)
+	}
+	server.Config.Handler = s.fake
+	server.Start()
+	s.t.Cleanup(server.Close)
+}
+
+// environment returns the values of all variables. What a function gets of them
+// is the template's to say.
+func (s *stack) environment(fake string, o options) map[string]string {
+	env := map[string]string{
+		"INSTAGRAM_API":           o.api,
+		"INSTAGRAM_CLIENT_ID":     apptest.ClientID,
+		"INSTAGRAM_SCOPES":        o.scopes,
+		"INSTAGRAM_AUTHORIZE_URL": fake + "/oauth/authorize",
+		"INSTAGRAM_TOKEN_URL":     fake + "/oauth/access_token",
+		"INSTAGRAM_GRAPH_URL":     fake,
+		"CLIENT_SECRET_ID":        s.clientSecretID,
+		"TABLE_NAME":              s.table,
+		"SSL_CERT_DIR":            "/nonexistent",
+	}
+	if o.api == "legacy" {
+		env["INSTAGRAM_AUTHORIZE_URL"] += "/"
+		env["INSTAGRAM_GRAPH_URL"] += "/v1"
+	}
+	return env
+}
+
+// declared returns those of env that the template declares for a function, as
+// "NAME=value".
+func (s *stack) declared(function string, env map[string]string) []string {
+	s.t.Helper()
+	var list []string
+	for _, name := range samtemplate.Load(s.t).Functions[function].Names() {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
+func (s *stack) withAWS(p *mototest.Proxy, env []string) []string {
+	env = append(env, mototest.Environment(s.t)...)
+	return append(env, "AWS_ENDPOINT_URL="+p.URL)
+}
+
+func localhost(s *httptest.Server) string {
+	addr := s.Listener.Addr().String()
+	return "http://localhost" + addr[strings.LastIndex(addr, ":"):]
+}
+
+func (s *stack) createSecret(id string, value *string) {
+	s.t.Helper()
+	_, err := s.secrets.CreateSecret(s.t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(id), SecretString: value})
+	if err != nil {
+		s.t.Fatalf("create secret: %v", err)
+	}
+}
+
+func (s *stack) browser() *apptest.Browser { return apptest.NewBrowser(s.t, s.url) }
+
+// dump returns the whole table as text.
+func (s *stack) dump() string {
+	s.t.Helper()
+	var b strings.Builder
+	pages := dynamodb.NewScanPaginator(s.db, &dynamodb.ScanInput{TableName: aws.String(s.table), ConsistentRead: aws.Bool(true)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(context.Background())
+		if err != nil {
+			s.t.Fatalf("scan: %v", err)
+		}
+		for _, item := range page.Items {
+			for name, v := range item {
+				fmt.Fprintf(&b, "%s=%s ", name, text(v))
+			}
+			b.WriteString("\n")
+		}
+	}
+	return b.String()
+}
+
+func text(v types.AttributeValue) string {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return v.Value
+	case *types.AttributeValueMemberN:
+		return v.Value
+	case *types.AttributeValueMemberB:
+		return string(v.Value)
+	case *types.AttributeValueMemberM:
+		var b strings.Builder
+		for name, inner := range v.Value {
+			fmt.Fprintf(&b, "%s=%s ", name, text(inner))
+		}
+		return b.String()
+	case *types.AttributeValueMemberL:
+		var b strings.Builder
+		for _, inner := range v.Value {
+			b.WriteString(text(inner) + " ")
+		}
+		return b.String()
+	}
+	return fmt.Sprintf("%v", v)
+}

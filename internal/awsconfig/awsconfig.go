@@ -1,0 +1,57 @@
+// Package awsconfig is the configuration that all AWS clients of photopass
+// share.
+package awsconfig
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+)
+
+const (
+	// attemptTimeout bounds one attempt of a call, and attempts their number: a
+	// call that hangs ends well before the gateway's 30 seconds.
+	attemptTimeout = 2 * time.Second
+	attempts       = 3
+)
+
+// Load reads AWS's own environment variables, AWS_ENDPOINT_URL and the like
+// among them. It makes no request.
+func Load(ctx context.Context) (aws.Config, error) {
+	c, err := config.LoadDefaultConfig(ctx,
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
+		config.WithRetryMaxAttempts(attempts),
+	)
+	if err != nil {
+		return c, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	return c, nil
+}
+
+// primeTimeout bounds what a cold start may spend on [Prime]. Lambda gives the
+// whole of INIT ten seconds.
+const primeTimeout = 2 * time.Second
+
+// Prime runs calls side by side while the execution environment starts, where
+// the processor is faster and nobody waits yet: the first request then finds
+// connections open, certificates loaded and caches filled. A call that fails is
+// logged and made again by the first request that needs it.
+func Prime(ctx context.Context, log *slog.Logger, calls ...func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(ctx, primeTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, call := range calls {
+		wg.Go(func() {
+			if err := call(ctx); err != nil {
+				log.WarnContext(ctx, "prime", "err", err)
+			}
+		})
+	}
+	wg.Wait()
+}

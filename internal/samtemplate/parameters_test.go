@@ -1,0 +1,118 @@
+package samtemplate_test
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"photopass/internal/config"
+	"photopass/internal/samtemplate"
+)
+
+func TestParameters(t *testing.T) {
+	parameters := samtemplate.Load(t).Parameters
+	want := map[string]any{ // the defaults; nil: must be given
+		"Architecture": "arm64", "AwsEndpointUrl": "", "FlowTtl": "10m", "InstagramApi": "graph", "InstagramAuthorizeUrl": "",
+		"InstagramClientId": nil, "InstagramGraphUrl": "", "InstagramGraphVersion": "v26.0", "InstagramScopes": "", "InstagramTokenUrl": "",
+		"LogRetentionInDays": 30.0, "ProfileMaxStale": "24h", "ProfileTtl": "15m", "PublicUrl": "", "ReturnToOrigins": "",
+		"SessionIdle": "168h", "SessionMax": "720h", "TableDeletionProtection": "true", "ThrottlingBurst": 200.0, "ThrottlingRate": 100.0,
+	}
+	wantEqual(t, "parameters", slices.Sorted(maps.Keys(parameters)), slices.Sorted(maps.Keys(want)))
+	for name, p := range parameters {
+		wantEqual(t, name+" Default", p["Default"], want[name])
+		if p["Description"] == nil {
+			t.Errorf("%s: got no Description", name)
+		}
+		if p["AllowedValues"] == nil && p["ConstraintDescription"] == nil {
+			t.Errorf("%s: got neither AllowedValues nor a ConstraintDescription", name)
+		}
+	}
+}
+
+// What a pattern refuses fails the deployment. What it takes and the function
+// refuses at its start would fail every request.
+func TestParameterPatterns(t *testing.T) {
+	parameters := samtemplate.Load(t).Parameters
+	endpoint := values{
+		takes:   []string{"", "https://api.instagram.com/oauth/access_token", "https://graph.instagram.example:8443/v1/"},
+		refuses: []string{" ", "http://api.instagram.com/", "www.instagram.com", "https://", "https://user@api.instagram.com/", "https://api.instagram.com/#_", "https://api.instagram.com/ x"},
+	}
+	duration := values{
+		takes:   []string{"90s", "10m", "168h", "1h30m", "1.5h", "500ms"},
+		refuses: []string{"", "0", "0s", "0h0m", "10", "10 m", "-1s", "1d", "m", "ten minutes"},
+	}
+	for name, v := range map[string]values{
+		"AwsEndpointUrl": {
+			takes:   []string{"", "http://host.docker.internal:5000", "https://dynamodb.example"},
+			refuses: []string{" ", "host:5000", "ftp://host"},
+		},
+		"FlowTtl": duration, "SessionIdle": duration, "SessionMax": duration, "ProfileTtl": duration, "ProfileMaxStale": duration,
+		"InstagramAuthorizeUrl": endpoint, "InstagramTokenUrl": endpoint, "InstagramGraphUrl": endpoint,
+		"InstagramClientId": {
+			takes:   []string{"990602627938098", "fd4ab1c_-X"},
+			refuses: []string{"", " ", "99060 2627938098", "990602627938098\n", strings.Repeat("9", 65)},
+		},
+		"InstagramGraphVersion": {
+			takes:   []string{"v26.0", "v9.12"},
+			refuses: []string{"", "26.0", "v26", "v26.0/x", "V26.0"},
+		},
+		"InstagramScopes": {
+			takes: []string{"", "instagram_business_basic", "basic+public_content+comments+relationships+likes+follower_list",
+				"instagram_business_basic,instagram_business_manage_insights", "basic likes", "basic, likes"},
+			refuses: []string{",", " ", "Basic", "basic;likes", "basic&x=y"},
+		},
+		"PublicUrl": {
+			takes:   []string{"", "https://photopass.example", "https://photopass.example:8443"},
+			refuses: []string{"photopass.example", "http://photopass.example", "https://photopass.example/", "https://Photopass.example", "https://photopass.example/app", "https://photopass.example?x", "https://"},
+		},
+		"ReturnToOrigins": {
+			takes:   []string{"", "https://app.example", "https://app.example,https://other.example:8443", "https://app.example, http://localhost:5173"},
+			refuses: []string{",", "*", "https://*.example", "http://app.example", "https://app.example/", "https://app.example https://other.example", "https://app.example,"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pattern, _ := parameters[name]["AllowedPattern"].(string)
+			// Go's syntax has no lookahead, which asks here for a digit above zero.
+			needed := regexp.MustCompile("")
+			if rest, ok := strings.CutPrefix(pattern, "^(?=.*[1-9])"); ok {
+				pattern, needed = "^"+rest, regexp.MustCompile("[1-9]")
+			}
+			re := regexp.MustCompile(pattern)
+			matches := func(s string) bool { return re.MatchString(s) && needed.MatchString(s) }
+			for _, s := range v.takes {
+				if !matches(s) {
+					t.Errorf("%q: got refused, want taken", s)
+				}
+				env := map[string]string{"SESSION_IDLE": "1ns", variable(name): s}
+				if _, err := config.Load(func(name string) string { return env[name] }); err != nil {
+					t.Errorf("%q: taken, and then config.Load: got error %v, want none", s, err)
+				}
+			}
+			for _, s := range v.refuses {
+				if matches(s) {
+					t.Errorf("%q: got taken, want refused", s)
+				}
+			}
+		})
+	}
+	for name, p := range parameters {
+		if s, ok := p["AllowedPattern"].(string); ok && !(strings.HasPrefix(s, "^") && strings.HasSuffix(s, "$")) {
+			t.Errorf("%s: got AllowedPattern %s, want it anchored at both ends", name, s)
+		}
+		if p["Type"] == "String" && p["AllowedPattern"] == nil && p["AllowedValues"] == nil {
+			t.Errorf("%s: got neither AllowedPattern nor AllowedValues", name)
+		}
+	}
+}
+
+var wordStart = regexp.MustCompile("([a-z])([A-Z])")
+
+// variable is the environment variable that a parameter is for.
+func variable(parameter string) string {
+	return strings.ToUpper(wordStart.ReplaceAllString(parameter, "${1}_${2}"))
+}
+
+// values are some that a parameter takes and some that it refuses.
+type values struct{ takes, refuses []string }

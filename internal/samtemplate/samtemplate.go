@@ -1,0 +1,281 @@
+// Package samtemplate reads template.yaml, in the form in which CloudFormation
+// gets it, for tests: what is declared can so be compared with what the
+// functions read and call.
+//
+// [Load] lets SAM's own translator do the work. `make template` and `make test`
+// install it into .tools; without it tests are skipped with a sentence, and fail
+// where CI=true.
+package samtemplate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A Template is the translated template.yaml.
+type Template struct {
+	Functions map[string]Function // by logical id
+	Routes    map[string]string   // logical id of the function, by route: "ANY /callback", "$default"
+	Resources map[string]Resource // by logical id
+	Outputs   map[string]any      // the values
+
+	// Parameters are the declarations of the parameters, by name.
+	Parameters map[string]map[string]any
+}
+
+// A Resource is one of any kind. Properties hold intrinsic functions as JSON
+// has them: {"Ref": "Table"}.
+type Resource struct {
+	Type                string
+	DeletionPolicy      string
+	UpdateReplacePolicy string
+	Properties          map[string]any
+}
+
+// A Function is what the template gives to one function.
+type Function struct {
+	Variables  map[string]any // the environment's values
+	Properties map[string]any
+
+	// ManagedPolicies and Statements are those of its role, which is its own.
+	ManagedPolicies []string
+	Statements      []Statement
+}
+
+// A Statement allows Actions, sorted, on one resource of the template.
+type Statement struct {
+	Actions     []string
+	Resource    string   // a logical id; "*" or the like if the template has that
+	LeadingKeys []string // patterns of partition keys; empty: any
+}
+
+// Names returns the names of the function's environment variables, sorted.
+func (f Function) Names() []string { return slices.Sorted(maps.Keys(f.Variables)) }
+
+// Allows reports whether a statement allows action on the resource with that
+// logical id, whatever the partition key.
+func (f Function) Allows(action, resource string) bool {
+	return slices.ContainsFunc(f.Statements, func(s Statement) bool {
+		return s.Resource == resource && slices.Contains(s.Actions, action)
+	})
+}
+
+// Load returns the template of the module that is tested. It is translated once
+// for each test binary.
+func Load(t testing.TB) Template {
+	t.Helper()
+	translated, err := translate()
+	if errors.Is(err, errNotInstalled) {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("the SAM translator is needed: %v", err)
+		}
+		t.Skipf("the SAM translator is needed (make template installs it): %v", err)
+	}
+	if err != nil {
+		t.Fatalf("translate template.yaml: %v", err)
+	}
+	template, err := parse(translated)
+	if err != nil {
+		t.Fatalf("read the translated template: %v", err)
+	}
+	return template
+}
+
+var errNotInstalled = errors.New("no python in .tools/sam")
+
+var translate = sync.OnceValues(func() ([]byte, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return nil, err
+	}
+	python := filepath.Join(root, ".tools", "sam", "bin", "python")
+	if _, err := os.Stat(python); err != nil {
+		return nil, errNotInstalled
+	}
+	cmd := exec.Command(python, "scripts/translate", "template.yaml")
+	cmd.Dir = root
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, stderr.String())
+	}
+	return out, nil
+})
+
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", errors.New("no go.mod above the tests")
+}
+
+func parse(translated []byte) (Template, error) {
+	var raw struct {
+		Parameters map[string]map[string]any
+		Resources  map[string]Resource
+		Outputs    map[string]struct{ Value any }
+	}
+	if err := json.Unmarshal(translated, &raw); err != nil {
+		return Template{}, err
+	}
+	t := Template{
+		Functions:  map[string]Function{},
+		Routes:     map[string]string{},
+		Resources:  raw.Resources,
+		Outputs:    map[string]any{},
+		Parameters: raw.Parameters,
+	}
+	for name, o := range raw.Outputs {
+		t.Outputs[name] = o.Value
+	}
+	for id, r := range raw.Resources {
+		switch r.Type {
+		case "AWS::Lambda::Function":
+			f, err := t.function(r)
+			if err != nil {
+				return Template{}, fmt.Errorf("%s: %w", id, err)
+			}
+			t.Functions[id] = f
+		case "AWS::ApiGatewayV2::Api":
+			if err := t.addRoutes(r); err != nil {
+				return Template{}, fmt.Errorf("%s: %w", id, err)
+			}
+		}
+	}
+	return t, nil
+}
+
+func (t Template) function(r Resource) (Function, error) {
+	f := Function{Properties: r.Properties}
+	if err := convert(at(r.Properties, "Environment", "Variables"), &f.Variables); err != nil {
+		return f, err
+	}
+	role := t.Resources[LogicalID(r.Properties["Role"])]
+	var p rolePolicies
+	if err := convert(role.Properties, &p); err != nil {
+		return f, fmt.Errorf("role: %w", err)
+	}
+	f.ManagedPolicies = p.ManagedPolicyArns
+	for _, policy := range p.Policies {
+		for _, s := range policy.PolicyDocument.Statement {
+			if s.Effect != "Allow" {
+				return f, fmt.Errorf("role: Effect is %q", s.Effect)
+			}
+			f.Statements = append(f.Statements, Statement{
+				Actions:     slices.Sorted(slices.Values(s.Action)),
+				Resource:    LogicalID(s.Resource),
+				LeadingKeys: s.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"],
+			})
+		}
+	}
+	return f, nil
+}
+
+// addRoutes reads the routes of an API's OpenAPI document ("Working with API
+// Gateway extensions to OpenAPI", API Gateway).
+func (t Template) addRoutes(api Resource) error {
+	var paths map[string]map[string]struct {
+		Integration struct {
+			URI map[string]string `json:"uri"`
+		} `json:"x-amazon-apigateway-integration"`
+	}
+	if err := convert(at(api.Properties, "Body", "paths"), &paths); err != nil {
+		return err
+	}
+	for path, methods := range paths {
+		for method, operation := range methods {
+			route := strings.ToUpper(method) + " " + path
+			if method == "x-amazon-apigateway-any-method" {
+				route = "ANY " + path
+			}
+			if path == "/$default" {
+				route = "$default"
+			}
+			_, function, _ := strings.Cut(operation.Integration.URI["Fn::Sub"], "functions/${")
+			t.Routes[route], _, _ = strings.Cut(function, ".Arn}")
+		}
+	}
+	return nil
+}
+
+// LogicalID returns the logical id that a Ref or a GetAtt names, or a string as
+// it is.
+func LogicalID(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case map[string]any:
+		if id, ok := v["Ref"].(string); ok {
+			return id
+		}
+		if list, ok := v["Fn::GetAtt"].([]any); ok && len(list) > 0 {
+			return LogicalID(list[0])
+		}
+	}
+	return fmt.Sprint(v)
+}
+
+// at follows names into nested objects; nil when there is none.
+func at(v any, names ...string) any {
+	for _, name := range names {
+		object, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = object[name]
+	}
+	return v
+}
+
+// convert reads v, which came from JSON, into a typed value.
+func convert(v, into any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, into)
+}
+
+// rolePolicies are the parts of a role's properties that allow something.
+type rolePolicies struct {
+	ManagedPolicyArns []string
+	Policies          []struct {
+		PolicyDocument struct {
+			Statement []struct {
+				Effect    string
+				Action    oneOrMore
+				Resource  any
+				Condition map[string]map[string]oneOrMore
+			}
+		}
+	}
+}
+
+// oneOrMore is a string or a list of strings.
+type oneOrMore []string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (o *oneOrMore) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*o = oneOrMore{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(o))
+}

@@ -1,0 +1,329 @@
+package samtemplate_test
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"photopass/internal/samtemplate"
+)
+
+func TestEnvironment(t *testing.T) {
+	template := samtemplate.Load(t)
+	for _, tt := range []struct {
+		function string
+		want     []string
+	}{
+		{"AuthorizeFunction", []string{
+			"AWS_ENDPOINT_URL", "FLOW_TTL", "INSTAGRAM_API", "INSTAGRAM_AUTHORIZE_URL", "INSTAGRAM_CLIENT_ID", "INSTAGRAM_SCOPES",
+			"PUBLIC_URL", "RETURN_TO_ORIGINS", "SSL_CERT_DIR",
+		}},
+		{"CallbackFunction", []string{
+			"AWS_ENDPOINT_URL", "CLIENT_SECRET_ID", "FLOW_TTL", "INSTAGRAM_API", "INSTAGRAM_CLIENT_ID", "INSTAGRAM_GRAPH_URL",
+			"INSTAGRAM_GRAPH_VERSION", "INSTAGRAM_SCOPES", "INSTAGRAM_TOKEN_URL", "PUBLIC_URL", "RETURN_TO_ORIGINS",
+			"SESSION_IDLE", "SESSION_MAX", "SSL_CERT_DIR", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
+		}},
+		{"ProfileFunction", []string{
+			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "INSTAGRAM_GRAPH_VERSION", "PROFILE_MAX_STALE", "PROFILE_TTL",
+			"PUBLIC_URL", "RETURN_TO_ORIGINS", "SESSION_IDLE", "SESSION_MAX", "SSL_CERT_DIR", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
+		}},
+	} {
+		t.Run(tt.function, func(t *testing.T) {
+			wantEqual(t, "variables", template.Functions[tt.function].Names(), tt.want)
+		})
+	}
+}
+
+// A variable holds the parameter of its name in CamelCase, or the resource that
+// it names: an id, never a secret's value.
+func TestVariableValues(t *testing.T) {
+	ref := func(id string) any { return map[string]any{"Ref": id} }
+	want := map[string]any{
+		"AWS_ENDPOINT_URL":        ref("AwsEndpointUrl"),
+		"CLIENT_SECRET_ID":        ref("ClientSecret"),
+		"FLOW_TTL":                ref("FlowTtl"),
+		"INSTAGRAM_API":           ref("InstagramApi"),
+		"INSTAGRAM_AUTHORIZE_URL": ref("InstagramAuthorizeUrl"),
+		"INSTAGRAM_CLIENT_ID":     ref("InstagramClientId"),
+		"INSTAGRAM_GRAPH_URL":     ref("InstagramGraphUrl"),
+		"INSTAGRAM_GRAPH_VERSION": ref("InstagramGraphVersion"),
+		"INSTAGRAM_SCOPES":        ref("InstagramScopes"),
+		"INSTAGRAM_TOKEN_URL":     ref("InstagramTokenUrl"),
+		"PROFILE_MAX_STALE":       ref("ProfileMaxStale"),
+		"PROFILE_TTL":             ref("ProfileTtl"),
+		"PUBLIC_URL":              ref("PublicUrl"),
+		"RETURN_TO_ORIGINS":       ref("ReturnToOrigins"),
+		"SESSION_IDLE":            ref("SessionIdle"),
+		"SESSION_MAX":             ref("SessionMax"),
+		"SSL_CERT_DIR":            "/nonexistent",
+		"TABLE_NAME":              ref("Table"),
+		"TOKEN_KEYS_SECRET_ID":    ref("TokenKeys"),
+	}
+	for id, f := range samtemplate.Load(t).Functions {
+		for name, got := range f.Variables {
+			wantEqual(t, id+" "+name, got, want[name])
+		}
+	}
+}
+
+func TestPolicies(t *testing.T) {
+	template := samtemplate.Load(t)
+	logs := []string{"arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}
+	secret := []string{"secretsmanager:GetSecretValue"}
+	write := []string{"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+	for _, tt := range []struct {
+		function string
+		want     []samtemplate.Statement
+	}{
+		{"AuthorizeFunction", nil},
+		{"CallbackFunction", []samtemplate.Statement{
+			{Actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem"}, Resource: "Table", LeadingKeys: []string{"ACCOUNT#*", "ALIAS#*", "STATE#*"}},
+			{Actions: []string{"dynamodb:Query"}, Resource: "Table", LeadingKeys: []string{"ACCOUNT#*"}},
+			{Actions: write, Resource: "Table", LeadingKeys: []string{"ACCOUNT#*", "ALIAS#*", "STATE#*"}},
+			{Actions: secret, Resource: "ClientSecret"},
+			{Actions: secret, Resource: "TokenKeys"},
+		}},
+		{"ProfileFunction", []samtemplate.Statement{
+			{Actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, Resource: "Table", LeadingKeys: []string{"ACCOUNT#*"}},
+			{Actions: write, Resource: "Table", LeadingKeys: []string{"ACCOUNT#*", "ALIAS#*", "TOMBSTONE#*"}},
+			{Actions: secret, Resource: "TokenKeys"},
+		}},
+	} {
+		t.Run(tt.function, func(t *testing.T) {
+			f := template.Functions[tt.function]
+			wantEqual(t, "managed policies", f.ManagedPolicies, logs)
+			wantEqual(t, "statements", f.Statements, tt.want)
+		})
+	}
+}
+
+// Every function has a role that no other has, and no role lets it do more than
+// the actions that are written out, on what is written out.
+func TestRoles(t *testing.T) {
+	template := samtemplate.Load(t)
+	roles := map[string]string{}
+	for id, f := range template.Functions {
+		role := samtemplate.LogicalID(f.Properties["Role"])
+		if other, ok := roles[role]; ok || template.Resources[role].Type != "AWS::IAM::Role" {
+			t.Errorf("%s: got role %q, which is none or that of %q too", id, role, other)
+		}
+		roles[role] = id
+		for _, s := range f.Statements {
+			if len(s.Actions) == 0 || len(s.Actions) > 3 || strings.Contains(strings.Join(s.Actions, " "), "*") {
+				t.Errorf("%s: got actions %v, want one to three and no wildcard", id, s.Actions)
+			}
+			if _, ok := template.Resources[s.Resource]; !ok {
+				t.Errorf("%s: got resource %s, want one of the template", id, s.Resource)
+			}
+		}
+	}
+	for id, r := range template.Resources {
+		if r.Type == "AWS::IAM::Policy" || r.Type == "AWS::IAM::ManagedPolicy" || r.Type == "AWS::IAM::Role" && roles[id] == "" {
+			t.Errorf("%s: got a %s beside the functions' roles", id, r.Type)
+		}
+	}
+}
+
+func TestAllows(t *testing.T) {
+	f := samtemplate.Load(t).Functions["ProfileFunction"]
+	for _, tt := range []struct {
+		action, resource string
+		want             bool
+	}{
+		{"dynamodb:Query", "Table", true},
+		{"dynamodb:Scan", "Table", false},
+		{"secretsmanager:GetSecretValue", "TokenKeys", true},
+		{"secretsmanager:GetSecretValue", "ClientSecret", false},
+	} {
+		wantEqual(t, tt.action+" on "+tt.resource, f.Allows(tt.action, tt.resource), tt.want)
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	template := samtemplate.Load(t)
+	wantEqual(t, "functions", slices.Sorted(maps.Keys(template.Functions)), []string{"AuthorizeFunction", "CallbackFunction", "ProfileFunction"})
+	for _, tt := range []struct {
+		function, log string
+		timeout       float64
+	}{
+		{"AuthorizeFunction", "AuthorizeLog", 5},
+		{"CallbackFunction", "CallbackLog", 20},
+		{"ProfileFunction", "ProfileLog", 20},
+	} {
+		t.Run(tt.function, func(t *testing.T) {
+			p := template.Functions[tt.function].Properties
+			wantJSON(t, "Runtime", p["Runtime"], `"provided.al2023"`)
+			wantJSON(t, "Handler", p["Handler"], `"bootstrap"`)
+			wantJSON(t, "Architectures", p["Architectures"], `[{"Ref":"Architecture"}]`)
+			wantJSON(t, "MemorySize", p["MemorySize"], `128`)
+			wantEqual(t, "Timeout", p["Timeout"], any(tt.timeout))
+			wantJSON(t, "LoggingConfig", p["LoggingConfig"], `{"LogFormat":"JSON","LogGroup":{"Ref":"`+tt.log+`"}}`)
+		})
+	}
+}
+
+func TestLogGroups(t *testing.T) {
+	var groups []string
+	for id, r := range samtemplate.Load(t).Resources {
+		if r.Type == "AWS::Logs::LogGroup" {
+			groups = append(groups, id)
+			wantJSON(t, id+" RetentionInDays", r.Properties["RetentionInDays"], `{"Ref":"LogRetentionInDays"}`)
+		}
+	}
+	slices.Sort(groups)
+	wantEqual(t, "log groups", groups, []string{"AccessLog", "AuthorizeLog", "CallbackLog", "ProfileLog"})
+}
+
+func TestRoutes(t *testing.T) {
+	wantEqual(t, "routes", samtemplate.Load(t).Routes, map[string]string{
+		"ANY /":           "AuthorizeFunction",
+		"ANY /authorize":  "AuthorizeFunction",
+		"$default":        "AuthorizeFunction",
+		"ANY /callback":   "CallbackFunction",
+		"ANY /profile":    "ProfileFunction",
+		"ANY /logout":     "ProfileFunction",
+		"ANY /disconnect": "ProfileFunction",
+	})
+}
+
+func TestStage(t *testing.T) {
+	stage := samtemplate.Load(t).Resources["ApiApiGatewayDefaultStage"].Properties
+	for _, tt := range []struct{ property, want string }{
+		{"StageName", `"$default"`},
+		{"StageVariables", `{"BaseUrl":{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}}`},
+		{"DefaultRouteSettings", `{"ThrottlingBurstLimit":{"Ref":"ThrottlingBurst"},"ThrottlingRateLimit":{"Ref":"ThrottlingRate"}}`},
+		{"RouteSettings", `{"ANY /callback":{"ThrottlingBurstLimit":40,"ThrottlingRateLimit":20}}`},
+	} {
+		wantJSON(t, tt.property, stage[tt.property], tt.want)
+	}
+}
+
+// The path of a request may hold a code, its query code and state.
+func TestAccessLogHoldsNoPathAndNoQuery(t *testing.T) {
+	var settings struct {
+		DestinationArn any
+		Format         string
+	}
+	stage := samtemplate.Load(t).Resources["ApiApiGatewayDefaultStage"].Properties
+	b, err := json.Marshal(stage["AccessLogSettings"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &settings); err != nil {
+		t.Fatalf("AccessLogSettings: %v", err)
+	}
+	wantJSON(t, "DestinationArn", settings.DestinationArn, `{"Fn::GetAtt":["AccessLog","Arn"]}`)
+	if !json.Valid([]byte(settings.Format)) {
+		t.Errorf("Format: got %s, want JSON", settings.Format)
+	}
+	got := regexp.MustCompile(`\$context\.[A-Za-z.]+`).FindAllString(settings.Format, -1)
+	wantEqual(t, "variables of Format", got, []string{
+		"$context.requestId", "$context.requestTime", "$context.identity.sourceIp", "$context.routeKey", "$context.httpMethod",
+		"$context.status", "$context.responseLength", "$context.responseLatency", "$context.integrationStatus", "$context.error.message",
+	})
+}
+
+// A change of GenerateSecretString makes a new value at the next deployment, and
+// every token that was sealed with the old one is lost.
+func TestTokenKeysKeepTheirValue(t *testing.T) {
+	r := samtemplate.Load(t).Resources["TokenKeys"]
+	wantJSON(t, "GenerateSecretString", r.Properties["GenerateSecretString"],
+		`{"ExcludePunctuation":true,"GenerateStringKey":"k1","PasswordLength":48,"SecretStringTemplate":"{\"current\":\"k1\"}"}`)
+}
+
+func TestClientSecretHasNoValue(t *testing.T) {
+	p := samtemplate.Load(t).Resources["ClientSecret"].Properties
+	wantEqual(t, "properties of ClientSecret", slices.Sorted(maps.Keys(p)), []string{"Description", "Name"})
+}
+
+func TestSecretsAndTableOutliveTheStack(t *testing.T) {
+	template := samtemplate.Load(t)
+	for _, id := range []string{"ClientSecret", "TokenKeys", "Table"} {
+		r := template.Resources[id]
+		wantEqual(t, id+" DeletionPolicy", r.DeletionPolicy, "Retain")
+		wantEqual(t, id+" UpdateReplacePolicy", r.UpdateReplacePolicy, "Retain")
+	}
+}
+
+// A changed name replaces the secret by one without the value.
+func TestSecretNamesAreKept(t *testing.T) {
+	template := samtemplate.Load(t)
+	for _, id := range []string{"ClientSecret", "TokenKeys"} {
+		wantJSON(t, id+" Name", template.Resources[id].Properties["Name"], nameOf(id))
+	}
+}
+
+// nameOf is the JSON of a secret's name.
+func nameOf(id string) string {
+	return `{"Fn::Sub":["${AWS::StackName}/${Unique}/` + id + `",{"Unique":{"Fn::Select":[2,{"Fn::Split":["/",{"Ref":"AWS::StackId"}]}]}}]}`
+}
+
+func TestTable(t *testing.T) {
+	p := samtemplate.Load(t).Resources["Table"].Properties
+	for _, tt := range []struct{ property, want string }{
+		{"BillingMode", `"PAY_PER_REQUEST"`},
+		{"AttributeDefinitions", `[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"sk","AttributeType":"S"}]`},
+		{"KeySchema", `[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}]`},
+		{"TimeToLiveSpecification", `{"AttributeName":"ttl","Enabled":true}`},
+		{"PointInTimeRecoverySpecification", `{"PointInTimeRecoveryEnabled":true,"RecoveryPeriodInDays":7}`},
+		{"SSESpecification", `{"SSEEnabled":true}`},
+		{"DeletionProtectionEnabled", `{"Ref":"TableDeletionProtection"}`},
+	} {
+		wantJSON(t, tt.property, p[tt.property], tt.want)
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	outputs := samtemplate.Load(t).Outputs
+	wantEqual(t, "outputs", slices.Sorted(maps.Keys(outputs)), []string{"ClientSecretName", "RedirectUri", "SiteUrl", "TableName"})
+	for _, tt := range []struct{ output, want string }{
+		{"SiteUrl", `{"Fn::If":["HasPublicUrl",{"Ref":"PublicUrl"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}]}`},
+		{"RedirectUri", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/callback"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/callback"}]}`},
+		{"ClientSecretName", nameOf("ClientSecret")},
+		{"TableName", `{"Ref":"Table"}`},
+	} {
+		wantJSON(t, tt.output, outputs[tt.output], tt.want)
+	}
+}
+
+func TestNoSecretValueIsReferred(t *testing.T) {
+	template := samtemplate.Load(t)
+	b, err := json.Marshal(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(b), "{{resolve:") {
+		t.Error("template: got a dynamic reference, want ids of secrets only")
+	}
+	for name, p := range template.Parameters {
+		if strings.Contains(name, "Secret") || p["NoEcho"] != nil {
+			t.Errorf("parameter %s: got one that takes a secret; secrets are stored after the deployment", name)
+		}
+	}
+}
+
+// wantEqual checks a value.
+func wantEqual[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// wantJSON checks a value by its JSON, whose members are sorted.
+func wantJSON(t *testing.T, what string, got any, want string) {
+	t.Helper()
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(got); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	if got := strings.TrimSpace(b.String()); got != want {
+		t.Errorf("%s: got %s, want %s", what, got, want)
+	}
+}
