@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"photopass/internal/account"
+	"photopass/internal/awsconfig"
+	"photopass/internal/config"
+	"photopass/internal/custody"
+	"photopass/internal/dynamo"
+	"photopass/internal/fakeinstagram"
+	"photopass/internal/instagram"
+	"photopass/internal/login"
+	"photopass/internal/loopback"
+	"photopass/internal/memory"
+	"photopass/internal/profile"
+	"photopass/internal/seal"
+	"photopass/internal/secrets"
+	"photopass/internal/secretsmanager"
+	"photopass/internal/session"
+)
+
+// A service is photopass with what it stands on, listening.
+type service struct {
+	config   config.Config
+	tls      bool
+	listener net.Listener
+	fakeAt   net.Listener // nil: a real Instagram
+	fake     *fakeinstagram.Instagram
+	handler  http.Handler
+}
+
+// newService builds everything and begins to listen.
+func newService(ctx context.Context, o options, getenv func(string) string, log *slog.Logger) (_ *service, err error) {
+	s := &service{tls: o.tls}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.listener, err = listen(o.addr, "-addr"); err != nil {
+		return nil, err
+	}
+	env := environment{getenv, map[string]string{"PUBLIC_URL": s.defaultPublicURL()}}
+	if getenv("INSTAGRAM_CLIENT_ID") == "" {
+		if s.fakeAt, err = listen(o.instagramAddr, "-instagram-addr"); err != nil {
+			return nil, err
+		}
+		env.useFake(fakeURL(s.fakeAt))
+	}
+	required := []string{"INSTAGRAM_CLIENT_ID", "INSTAGRAM_CLIENT_SECRET"}
+	if getenv("TABLE_NAME") != "" {
+		required = append(required, "TOKEN_KEYS_SECRET_ID")
+	}
+	if s.config, err = config.Load(env.get, required...); err != nil {
+		return nil, err
+	}
+	clientSecret, err := secrets.ParseClientSecret(env.get("INSTAGRAM_CLIENT_SECRET"))
+	if err != nil {
+		return nil, fmt.Errorf("INSTAGRAM_CLIENT_SECRET %w", err)
+	}
+	now := time.Now
+	if s.fakeAt != nil {
+		if s.fake, err = newFake(s.config, clientSecret, fakeURL(s.fakeAt)); err != nil {
+			return nil, err
+		}
+		now = s.fake.Now // one clock, so that moving the fake's moves the service's
+	} else if secrets.Unusual(clientSecret) {
+		log.Warn("INSTAGRAM_CLIENT_SECRET is not 32 hexadecimal digits, as Meta's secrets are; was it cut when it was copied?")
+	}
+	backend, err := newBackend(ctx, s.config, clientSecret, now, log)
+	if err != nil {
+		return nil, err
+	}
+	s.handler, err = newHandler(s.config, backend, now, log)
+	return s, err
+}
+
+// A backend is what the handlers keep their data and keys in.
+type backend struct {
+	store   account.Store
+	keys    custody.Keys
+	secrets login.Secrets
+}
+
+// newBackend returns a backend in memory or, when there is a table, in DynamoDB
+// with the key ring in Secrets Manager.
+func newBackend(ctx context.Context, c config.Config, clientSecret account.Secret, now func() time.Time, log *slog.Logger) (backend, error) {
+	plain := secrets.Plain{Client: clientSecret}
+	if c.TableName == "" {
+		// The tokens live in memory only, so their key may as well.
+		ring, err := seal.ParseRing(fmt.Appendf(nil, `{"current":"k1","k1":%q}`, rand.Text()+rand.Text()))
+		plain.Keys = ring
+		return backend{memory.New(now), plain, plain}, err
+	}
+	aws, err := awsconfig.Load(ctx)
+	if err != nil {
+		return backend{}, err
+	}
+	cache := secrets.NewCache(secrets.Config{
+		Reader: secretsmanager.New(sdk.NewFromConfig(aws)), KeyRingID: c.TokenKeysSecretID, Now: now, Log: log,
+	})
+	return backend{dynamo.New(dynamodb.NewFromConfig(aws), c.TableName), cache, plain}, nil
+}
+
+func listen(addr, option string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("can't listen on %s; choose another address with %s: %w", addr, option, err)
+	}
+	return l, nil
+}
+
+func (s *service) defaultPublicURL() string {
+	scheme := "http"
+	if s.tls {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://localhost:%d", scheme, port(s.listener))
+}
+
+func fakeURL(l net.Listener) string { return fmt.Sprintf("http://localhost:%d", port(l)) }
+
+func port(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
+
+// An environment is the process's, with defaults of this program's own.
+type environment struct {
+	getenv   func(string) string
+	defaults map[string]string
+}
+
+func (e environment) get(name string) string {
+	if v := e.getenv(name); v != "" {
+		return v
+	}
+	return e.defaults[name]
+}
+
+// useFake points the defaults at the fake, with an app of its own.
+func (e environment) useFake(base string) {
+	secret := make([]byte, 16)
+	rand.Read(secret)
+	e.defaults["INSTAGRAM_CLIENT_ID"] = "990602627938098"
+	e.defaults["INSTAGRAM_CLIENT_SECRET"] = hex.EncodeToString(secret)
+	e.defaults["INSTAGRAM_AUTHORIZE_URL"] = base + "/oauth/authorize"
+	e.defaults["INSTAGRAM_TOKEN_URL"] = base + "/oauth/access_token"
+	e.defaults["INSTAGRAM_GRAPH_URL"] = base
+	if e.getenv("INSTAGRAM_API") == instagram.Legacy {
+		e.defaults["INSTAGRAM_AUTHORIZE_URL"] = base + "/oauth/authorize/"
+		e.defaults["INSTAGRAM_GRAPH_URL"] = base + "/v1"
+	}
+}
+
+func newFake(c config.Config, clientSecret account.Secret, base string) (*fakeinstagram.Instagram, error) {
+	return fakeinstagram.New(fakeinstagram.Config{
+		API:          c.API,
+		ClientID:     c.ClientID,
+		ClientSecret: clientSecret.Reveal(),
+		RedirectURIs: []string{c.RedirectURI()},
+		PublicURL:    base,
+	})
+}
+
+// newHandler wires every route.
+func newHandler(c config.Config, b backend, now func() time.Time, log *slog.Logger) (http.Handler, error) {
+	settingsOfInstagram := c.Instagram()
+	settingsOfInstagram.Now = now
+	client, err := instagram.New(settingsOfInstagram)
+	if err != nil {
+		return nil, err
+	}
+	vault := custody.NewVault(b.keys)
+	sessions := session.Policy{Idle: c.SessionIdle, Max: c.SessionMax}
+	settings := login.Settings{
+		PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
+		Instagram: client, Now: now, Log: log,
+	}
+	profiles := profile.New(profile.Settings{
+		PublicURL: c.PublicURL, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
+		Store: b.store, Vault: vault, Instagram: client, Sessions: sessions, Now: now, Log: log,
+	})
+	mux := exactMux{
+		"/callback":   login.NewCallback(login.CallbackSettings{Settings: settings, Store: b.store, Vault: vault, Secrets: b.secrets, Sessions: sessions}),
+		"/profile":    profiles,
+		"/logout":     profiles,
+		"/disconnect": profiles,
+		"":            login.NewAuthorize(settings),
+	}
+	return mux, nil
+}
+
+// An exactMux routes by exact path like the gateway; "" is its $default route.
+// [http.ServeMux] would redirect paths that it does not find clean.
+type exactMux map[string]http.Handler
+
+// ServeHTTP implements [http.Handler].
+func (m exactMux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h, ok := m[r.URL.Path]
+	if !ok {
+		h = m[""]
+	}
+	h.ServeHTTP(w, r)
+}
+
+// maxHeaderBytes is what an HTTP API takes of request line and headers.
+const maxHeaderBytes = 10240
+
+// stopTimeout is longer than any request takes, a whole callback included.
+const stopTimeout = 20 * time.Second
+
+// serve answers until ctx is done, then lets the requests under way finish.
+func (s *service) serve(ctx context.Context) error {
+	defer s.close()
+	app := &http.Server{Handler: s.handler, MaxHeaderBytes: maxHeaderBytes, ReadHeaderTimeout: 10 * time.Second}
+	servers := []*http.Server{app}
+	failed := make(chan error, 2)
+	if s.tls {
+		cert, err := newCertificate(time.Now())
+		if err != nil {
+			return err
+		}
+		app.TLSConfig = cert
+		go func() { failed <- app.ServeTLS(s.listener, "", "") }()
+	} else {
+		go func() { failed <- app.Serve(s.listener) }()
+	}
+	if s.fakeAt != nil {
+		fake := &http.Server{Handler: s.fake, ReadHeaderTimeout: 10 * time.Second}
+		servers = append(servers, fake)
+		go func() { failed <- fake.Serve(s.fakeAt) }()
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	var errs []error
+	for _, server := range servers {
+		errs = append(errs, server.Shutdown(stopping))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *service) close() {
+	for _, l := range []net.Listener{s.listener, s.fakeAt} {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// banner says what to open and how to play.
+func (s *service) banner() string {
+	c := s.config
+	if s.fakeAt == nil {
+		text := fmt.Sprintf("photopass is running. Open %s/\nRegister this redirect URI with Meta, character for character: %s\n", c.PublicURL, c.RedirectURI())
+		if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !s.talksToLoopback() {
+			text += "Meta accepts https redirect URIs only, on localhost too: stop this and start it with -tls.\n"
+		}
+		return text + "Data is kept in " + s.keptIn() + ". Stop with Ctrl-C.\n"
+	}
+	fake := fakeURL(s.fakeAt)
+	return fmt.Sprintf(`photopass is running beside a fake Instagram. No account is needed.
+
+  Open             %s/
+  Play with fake   %s/_fake/
+
+  Move the clock   curl -d advance=25h %[2]s/_fake/clock
+  Remove the app   curl -X POST %[2]s/_fake/revoke
+  Fail one call    curl -d operation=exchange -d kind=error -d code=2 %[2]s/_fake/fail
+
+Data is kept in %[3]s. Stop with Ctrl-C.
+`, c.PublicURL, fake, s.keptIn())
+}
+
+func (s *service) keptIn() string {
+	if s.config.TableName != "" {
+		return "the DynamoDB table " + s.config.TableName
+	}
+	return "memory"
+}
+
+func (s *service) talksToLoopback() bool {
+	u, err := url.Parse(s.config.AuthorizeURL)
+	return err == nil && loopback.Host(u.Hostname())
+}

@@ -1,0 +1,193 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/creack/pty"
+
+	"photopass/internal/account"
+	"photopass/internal/mototest"
+)
+
+var program string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "photopass-command-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "photopass")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return mototest.Main(m)
+}
+
+const clientSecret = "0123456789abcdef0123456789abcdef"
+
+// photopass runs the command and returns its exit status and output.
+func photopass(t *testing.T, stdin string, args ...string) (int, string) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(mototest.Environment(t), "HOME="+t.TempDir())
+	cmd.Stdin = strings.NewReader(stdin)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatalf("run %v: %v", args, err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String()
+}
+
+// newSecret makes a secret without a value, as the template does.
+func newSecret(t *testing.T) (*secretsmanager.Client, string) {
+	t.Helper()
+	client := secretsmanager.NewFromConfig(mototest.Config(t))
+	id := "client-secret-" + account.NewMark()
+	if _, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &id}); err != nil {
+		t.Fatalf("create secret: %v", err)
+	}
+	return client, id
+}
+
+func value(ctx context.Context, client *secretsmanager.Client, id string) string {
+	out, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id, VersionStage: aws.String("AWSCURRENT")})
+	if err != nil {
+		return ""
+	}
+	return aws.ToString(out.SecretString)
+}
+
+func TestSecretSet(t *testing.T) {
+	client, id := newSecret(t)
+	status, out := photopass(t, "  "+clientSecret+"\r\n", "secret", "set", "-secret-id", id)
+	if status != 0 || out != "Stored in "+id+". Functions that are running use it within five minutes.\n" {
+		t.Errorf("secret set: got exit status %d, output %q", status, out)
+	}
+	if value(t.Context(), client, id) != clientSecret {
+		t.Errorf("secret set: the stored value is another one")
+	}
+	if strings.Contains(out, clientSecret) {
+		t.Errorf("secret set: the output holds the secret")
+	}
+}
+
+func TestSecretSetByStack(t *testing.T) {
+	client, id := newSecret(t)
+	stack := "photopass-" + strings.ToLower(account.NewMark())
+	_, err := cloudformation.NewFromConfig(mototest.Config(t)).CreateStack(t.Context(), &cloudformation.CreateStackInput{
+		StackName:    &stack,
+		TemplateBody: aws.String(`{"Resources":{"T":{"Type":"AWS::SNS::Topic"}},"Outputs":{"ClientSecretName":{"Value":"` + id + `"}}}`),
+	})
+	if err != nil {
+		t.Fatalf("create stack: %v", err)
+	}
+	if status, out := photopass(t, clientSecret, "secret", "set", "-stack", stack); status != 0 {
+		t.Errorf("secret set: got exit status %d, output %q", status, out)
+	}
+	if value(t.Context(), client, id) != clientSecret {
+		t.Errorf("secret set: the stored value is another one")
+	}
+}
+
+func TestSecretSetRefuses(t *testing.T) {
+	client, id := newSecret(t)
+	for _, tt := range []struct{ name, stdin, want string }{
+		{"nothing", "", "photopass: the secret takes 8 to 256 printable characters: the Instagram app secret, not the id\n"},
+		{"short", "sh0rt77\n", "photopass: the secret takes 8 to 256 printable characters: the Instagram app secret, not the id\n"},
+		{"control characters", "0123456789\x00abcdef\n", "photopass: the secret takes 8 to 256 printable characters: the Instagram app secret, not the id\n"},
+	} {
+		status, out := photopass(t, tt.stdin, "secret", "set", "-secret-id", id)
+		if status != 1 || out != tt.want {
+			t.Errorf("%s: got exit status %d, output %q; want 1, %q", tt.name, status, out, tt.want)
+		}
+	}
+	if value(t.Context(), client, id) != "" {
+		t.Errorf("a refused secret was stored")
+	}
+}
+
+func TestSecretSetWarnsOfOddShape(t *testing.T) {
+	_, id := newSecret(t)
+	status, out := photopass(t, clientSecret[:20], "secret", "set", "-secret-id", id)
+	if status != 0 || !strings.Contains(out, "not 32 hexadecimal digits") {
+		t.Errorf("cut secret: got exit status %d, output %q; want 0 and a note", status, out)
+	}
+}
+
+func TestSecretSetNamesWhatIsMissing(t *testing.T) {
+	status, out := photopass(t, clientSecret, "secret", "set", "-secret-id", "not-there")
+	if status != 1 || !strings.Contains(out, "photopass: store secret in not-there: ") {
+		t.Errorf("unknown secret: got exit status %d, output %q", status, out)
+	}
+	status, out = photopass(t, clientSecret, "secret", "set", "-stack", "not-there")
+	if status != 1 || !strings.Contains(out, "photopass: read stack not-there: ") {
+		t.Errorf("unknown stack: got exit status %d, output %q", status, out)
+	}
+	if strings.Contains(out, clientSecret) {
+		t.Errorf("the output holds the secret")
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{{}, {"secret"}, {"secret", "get"}, {"secret", "set", "-bogus"}, {"secret", "set", clientSecret}} {
+		status, out := photopass(t, "", args...)
+		if status != 2 || !strings.HasPrefix(out, "photopass is the operator's command.\n") {
+			t.Errorf("%d arguments: got exit status %d, output %q; want 2 and the usage", len(args), status, out)
+		}
+	}
+	if status, out := photopass(t, "", "help"); status != 0 || !strings.Contains(out, "photopass secret set") {
+		t.Errorf("help: got exit status %d, output %q; want 0 and the usage", status, out)
+	}
+}
+
+// On a terminal the secret is asked for and not shown.
+func TestSecretSetOnATerminal(t *testing.T) {
+	client, id := newSecret(t)
+	cmd := exec.CommandContext(t.Context(), program, "secret", "set", "-secret-id", id)
+	cmd.Env = append(mototest.Environment(t), "HOME="+t.TempDir())
+	terminal, err := pty.Start(cmd)
+	if err != nil {
+		t.Fatalf("start on a terminal: %v", err)
+	}
+	defer terminal.Close()
+	var screen strings.Builder
+	chunk := make([]byte, 1024)
+	for typed := false; ; {
+		n, err := terminal.Read(chunk)
+		screen.Write(chunk[:n])
+		if err != nil {
+			break // the command has ended
+		}
+		if !typed && strings.Contains(screen.String(), "(not shown): ") {
+			typed = true
+			if _, err := terminal.Write([]byte(clientSecret + "\n")); err != nil {
+				t.Fatalf("type: %v", err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("secret set: %v", err)
+	}
+	if s := screen.String(); !strings.Contains(s, "Instagram app secret for "+id+" (not shown): ") || strings.Contains(s, clientSecret) {
+		t.Errorf("terminal: got no prompt, or the secret on the screen")
+	}
+	if value(t.Context(), client, id) != clientSecret {
+		t.Errorf("the stored value is another one")
+	}
+}

@@ -1,0 +1,354 @@
+// Package browsertest drives a real Chromium against the built cmd/local, for
+// what only a browser can prove: that it takes our cookies, obeys our headers
+// and sends the Fetch Metadata that we decide by.
+//
+// [Start] starts the browser, once for all tests. [Browser.Visitor] gives a
+// test cookies of its own, [Visitor.Tab] opens tabs. A tab fails its test when
+// a page complains: an error on the console, an uncaught exception, a violation
+// of the content security policy.
+package browsertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/audits"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience bounds one step in a tab. It is only there so that a test that hangs
+// says where.
+const patience = 2 * time.Minute
+
+// ErrNoBrowser means that there is no Chromium in PATH.
+var ErrNoBrowser = errors.New("no Chromium in PATH: install the package chromium (Debian, Alpine) or Google Chrome, or put a link named chromium into PATH")
+
+// find returns the path of a Chromium.
+func find() (string, error) {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", ErrNoBrowser
+}
+
+// A Browser is a running Chromium.
+type Browser struct {
+	ctx   context.Context
+	close func()
+}
+
+// Start starts Chromium. It fails with ErrNoBrowser when there is none.
+func Start() (*Browser, error) {
+	path, err := find()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "photopass-chromium")
+	if err != nil {
+		return nil, err
+	}
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], // headless, no first run, no sync, no popup blocker
+		chromedp.ExecPath(path),
+		chromedp.DisableGPU,
+		chromedp.UserDataDir(dir),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+	)
+	if os.Getuid() == 0 {
+		flags = append(flags, chromedp.NoSandbox) // Chromium's sandbox refuses root
+	}
+	alloc, stop := chromedp.NewExecAllocator(context.Background(), flags...)
+	ctx, cancel := chromedp.NewContext(alloc)
+	b := &Browser{ctx: ctx, close: func() {
+		cancel()
+		stop()
+		os.RemoveAll(dir)
+	}}
+	if err := chromedp.Do(ctx); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	return b, nil
+}
+
+// Close ends the browser.
+func (b *Browser) Close() { b.close() }
+
+// A Visitor is a person with a browser of their own: nobody else sees their
+// cookies.
+type Visitor struct{ ctx context.Context }
+
+// Visitor returns a new Visitor, who leaves with the test.
+func (b *Browser) Visitor(t testing.TB) *Visitor {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("open browser context: %v", err)
+	}
+	return &Visitor{ctx}
+}
+
+// Cookies returns the visitor's cookies by name.
+func (v *Visitor) Cookies(t testing.TB) map[string]*network.Cookie {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(v.ctx, patience)
+	defer cancel()
+	got, err := chromedp.Call(ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{"http://localhost/"}})
+	if err != nil {
+		t.Fatalf("read cookies: %v", err)
+	}
+	cookies := map[string]*network.Cookie{}
+	for _, c := range got.Cookies {
+		cookies[c.Name] = c
+	}
+	return cookies
+}
+
+// DeleteCookies deletes the visitor's cookies whose names begin with prefix.
+func (v *Visitor) DeleteCookies(t testing.TB, prefix string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(v.ctx, patience)
+	defer cancel()
+	for name := range v.Cookies(t) {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		_, err := chromedp.Call(ctx, network.DeleteCookies, network.DeleteCookiesParams{Name: name, URL: "http://localhost/"})
+		if err != nil {
+			t.Fatalf("delete cookie: %v", err)
+		}
+	}
+}
+
+// A Tab is one tab of a visitor. It is not for several goroutines.
+type Tab struct {
+	t   testing.TB
+	ctx context.Context
+
+	mu         sync.Mutex // guards what follows
+	documents  []string
+	sent       []network.Headers
+	complaints []string
+}
+
+// Tab opens a tab for t, which it closes with.
+func (v *Visitor) Tab(t testing.TB) *Tab {
+	t.Helper()
+	tab := &Tab{t: t}
+	ctx, cancel := chromedp.NewContext(v.ctx, chromedp.WithListener(tab.note))
+	tab.ctx = ctx
+	t.Cleanup(cancel)
+	err := chromedp.Do(ctx) // not under a time limit, which would end the tab as well
+	for _, enable := range []func() error{
+		func() error { _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); return err },
+		func() error { _, err := chromedp.Call(ctx, log.Enable, cdp.Empty{}); return err },
+		func() error { _, err := chromedp.Call(ctx, audits.Enable, cdp.Empty{}); return err },
+	} {
+		if err == nil {
+			err = enable()
+		}
+	}
+	if err != nil {
+		t.Fatalf("open tab: %v", err)
+	}
+	t.Cleanup(func() {
+		for _, c := range tab.Complaints() {
+			t.Errorf("page complains: %s", c)
+		}
+	})
+	return tab
+}
+
+// note keeps what tests ask for later. It is called for every event of the tab.
+func (tab *Tab) note(event any) {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		if e.Type == network.ResourceTypeDocument {
+			tab.documents = append(tab.documents, e.Request.URL)
+		}
+	case *network.EventRequestWillBeSentExtraInfo:
+		tab.sent = append(tab.sent, e.Headers)
+	case *runtime.EventExceptionThrown:
+		tab.complain("exception", e.ExceptionDetails.Text)
+	case *runtime.EventConsoleAPICalled:
+		tab.complain("console."+string(e.Type), "")
+	case *log.EventEntryAdded:
+		if !strings.HasSuffix(e.Entry.URL, "/favicon.ico") { // asked for by the browser itself
+			tab.complain(string(e.Entry.Source), e.Entry.Text)
+		}
+	case *audits.EventIssueAdded:
+		if e.Issue.Code == audits.InspectorIssueCodeContentSecurityPolicyIssue {
+			tab.complain("content security policy", string(e.Issue.Details.ContentSecurityPolicyIssueDetails.ViolatedDirective))
+		}
+	}
+}
+
+func (tab *Tab) complain(source, text string) {
+	tab.complaints = append(tab.complaints, source+": "+text)
+}
+
+// Complaints returns what pages have complained of and forgets it.
+func (tab *Tab) Complaints() []string {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	c := tab.complaints
+	tab.complaints = nil
+	return c
+}
+
+// Documents returns the addresses of the pages that the tab has asked for,
+// redirects among them.
+func (tab *Tab) Documents() []string {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	return append([]string(nil), tab.documents...)
+}
+
+// Sent reports whether the tab has sent a request with both of these headers.
+func (tab *Tab) Sent(name, value, name2, value2 string) bool {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	for _, h := range tab.sent {
+		if header(h, name) == value && header(h, name2) == value2 {
+			return true
+		}
+	}
+	return false
+}
+
+func header(h network.Headers, name string) string {
+	for k, v := range h {
+		if strings.EqualFold(k, name) {
+			return fmt.Sprint(v)
+		}
+	}
+	return ""
+}
+
+// Do takes steps one after the other. A failure ends the test; its message is
+// what, since addresses hold codes.
+func (tab *Tab) Do(what string, steps ...chromedp.Action[chromedp.Void]) {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		tab.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// Open goes to an address as if it had been typed, and waits for the page.
+func (tab *Tab) Open(address string) {
+	tab.t.Helper()
+	path, _, _ := strings.Cut(address, "?")
+	tab.Do("open "+path, chromedp.Navigate(address))
+}
+
+// Click clicks on what the selector names and waits until the page, or the
+// next one, shows what until names.
+func (tab *Tab) Click(selector, until string) {
+	tab.t.Helper()
+	tab.Do("click "+selector+" and wait for "+until,
+		chromedp.Click(chromedp.CSS(selector)), chromedp.WaitVisible(chromedp.CSS(until)))
+}
+
+// Wait waits until the page shows what the selector names.
+func (tab *Tab) Wait(selector string) {
+	tab.t.Helper()
+	tab.Do("wait for "+selector, chromedp.WaitVisible(chromedp.CSS(selector)))
+}
+
+// Until waits until a JavaScript expression is true, in whatever page the tab
+// shows by then. A page that comes from memory fires none of the events that
+// Wait relies on.
+func (tab *Tab) Until(expression string) {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		// An error means that the page has just gone.
+		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression)); ok && err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			tab.t.Fatalf("wait until %s: %v", expression, ctx.Err())
+		}
+	}
+}
+
+// Back goes back in the history, and returns when until is true.
+func (tab *Tab) Back(until string) {
+	tab.t.Helper()
+	tab.Do("go back", func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		history, err := cdp.Call(ctx, target, page.GetNavigationHistory, cdp.Empty{})
+		if err != nil {
+			return chromedp.Void{}, err
+		}
+		entry := history.Entries[history.CurrentIndex-1]
+		_, err = cdp.Call(ctx, target, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entry.ID})
+		return chromedp.Void{}, err
+	})
+	tab.Until(until)
+}
+
+// DisableScripts switches JavaScript off for the pages to come.
+func (tab *Tab) DisableScripts() {
+	tab.t.Helper()
+	tab.Do("disable scripts", func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return chromedp.Void{}, err
+	})
+}
+
+// Text returns the text of what the selector names.
+func (tab *Tab) Text(selector string) string {
+	tab.t.Helper()
+	return Value(tab, "text of "+selector, chromedp.Text(chromedp.CSS(selector)))
+}
+
+// URL returns the address in the address bar without the "#_" that Instagram
+// adds to its redirect: browsers take it along through ours (Fetch standard,
+// "HTTP-redirect fetch").
+func (tab *Tab) URL() string {
+	tab.t.Helper()
+	return strings.TrimSuffix(Value(tab, "address", chromedp.Location()), "#_")
+}
+
+// Eval returns the value of a JavaScript expression.
+func Eval[T any](tab *Tab, expression string) T {
+	tab.t.Helper()
+	return Value(tab, expression, chromedp.Evaluate[T](expression))
+}
+
+// Value returns what an action returns. A failure ends the test.
+func Value[T any](tab *Tab, what string, action chromedp.Action[T]) T {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, action)
+	if err != nil {
+		tab.t.Fatalf("%s: %v", what, err)
+	}
+	return v
+}
