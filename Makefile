@@ -1,0 +1,102 @@
+# photopass: `make` lists what there is. Every target works from a fresh clone.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+TOOLS := .tools
+STATICCHECK := $(TOOLS)/bin/staticcheck-v0.8.2
+REVIVE := $(TOOLS)/bin/revive-v1.13.0
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: go
+go:
+	@scripts/need-go
+
+.PHONY: run
+run: go ## Run everything on localhost with a fake Instagram (ARGS="-tls -addr localhost:9000")
+	@mkdir -p bin && go build -o bin/photopass-local ./cmd/local
+	@exec bin/photopass-local $(ARGS)
+
+.PHONY: test
+test: lint ## Prove the project: formatting, linters, generated files, all tests with -race
+	@scripts/need-chromium
+	@scripts/need-python moto
+	@scripts/need-python sam
+	go test -race -timeout 9m ./...
+
+.PHONY: lint
+lint: go $(STATICCHECK) $(REVIVE) ## Check formatting, vet, staticcheck, doc comments, generated files, go.mod
+	@scripts/lint $(STATICCHECK) $(REVIVE)
+
+.PHONY: generate
+generate: go ## Make the pages' Go code anew from the .templ files
+	go tool templ generate -path internal/web
+
+.PHONY: bench
+bench: go ## Print time, bytes and allocations of each handler
+	go test -run '^$$' -bench . -benchmem ./internal/...
+
+.PHONY: fuzz
+fuzz: go ## Fuzz what parses hostile input, FUZZTIME for each target (20s)
+	@scripts/fuzz $(or $(FUZZTIME),20s)
+
+.PHONY: verify
+verify: template fuzz ## What takes longer than make test: SAM's builds, fuzzing, the tests again in random order
+	go test -race -shuffle on -count 1 -timeout 20m ./internal/... ./cmd/...
+
+$(STATICCHECK):
+	@scripts/go-tool honnef.co/go/tools/cmd/staticcheck $@
+
+$(REVIVE):
+	@scripts/go-tool github.com/mgechev/revive $@
+
+# The functions. SAM's makefile builder calls build-<LogicalId> with
+# ARTIFACTS_DIR, through scripts/<architecture>/Makefile.
+ARCH ?= arm64
+GOARCH_arm64 := arm64
+GOARCH_x86_64 := amd64
+FUNCTIONS := AuthorizeFunction CallbackFunction ProfileFunction
+
+.PHONY: build
+build: $(FUNCTIONS:%=build-%) ## Build all functions into bin/ (ARCH=x86_64; default arm64)
+	@scripts/sizes bin
+
+.PHONY: build-AuthorizeFunction
+build-AuthorizeFunction: go
+	@$(call build-function,authorize)
+
+.PHONY: build-CallbackFunction
+build-CallbackFunction: go
+	@$(call build-function,callback)
+
+.PHONY: build-ProfileFunction
+build-ProfileFunction: go
+	@$(call build-function,profile)
+
+# lambda.norpc leaves out what only the runtime of the past needs. The rest makes
+# the result small and the same to the bit in every directory.
+define build-function
+[[ -n "$(GOARCH_$(ARCH))" ]] || { echo "ARCH takes arm64 or x86_64" >&2; exit 1; }
+CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCH)) GOFLAGS= go build -trimpath -buildvcs=false -tags lambda.norpc \
+	-ldflags='-s -w -buildid=' -o "$(or $(ARTIFACTS_DIR),bin/$(@:build-%=%))/bootstrap" ./functions/$(1)
+endef
+
+.PHONY: deploy
+deploy: go ## Build and deploy to AWS, with questions (ARCH=x86_64, ARGS="what sam deploy takes instead of --guided")
+	@scripts/need-python sam
+	@scripts/deploy $(ARCH) $(or $(ARGS),--guided)
+
+.PHONY: template
+template: go ## Check template.yaml, its translation, its build, and the executables' architecture and size
+	@scripts/need-python sam
+	@scripts/check-template
+
+.PHONY: local-api
+local-api: go ## Run the API under sam local, with moto as AWS and the fake Instagram; needs Docker
+	@scripts/need-python moto
+	@scripts/need-python sam
+	@scripts/local-api
