@@ -11,10 +11,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"photopass/internal/telemetry"
 )
 
 func main() {
@@ -57,7 +58,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	log := telemetry.NewLogger(stderr, getenv)
 	s, err := newService(ctx, o, getenv, log)
 	if err != nil {
 		return err

@@ -105,7 +105,7 @@ func newBackend(ctx context.Context, c config.Config, clientSecret account.Secre
 		plain.Keys = ring
 		return backend{memory.New(now), plain, plain}, err
 	}
-	aws, err := awsconfig.Load(ctx)
+	aws, err := awsconfig.Load(ctx, log)
 	if err != nil {
 		return backend{}, err
 	}

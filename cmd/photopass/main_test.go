@@ -136,11 +136,36 @@ func TestSecretSetNamesWhatIsMissing(t *testing.T) {
 		t.Errorf("unknown secret: got exit status %d, output %q", status, out)
 	}
 	status, out = photopass(t, clientSecret, "secret", "set", "-stack", "not-there")
-	if status != 1 || !strings.Contains(out, "photopass: read stack not-there: ") {
+	if status != 1 || !strings.Contains(out, "photopass: read stack not-there in region eu-central-1 (AWS_REGION chooses another): ") {
 		t.Errorf("unknown stack: got exit status %d, output %q", status, out)
 	}
 	if strings.Contains(out, clientSecret) {
 		t.Errorf("the output holds the secret")
+	}
+}
+
+// A key ring that is overwritten takes every stored token with it.
+func TestSecretSetSparesTheKeyRing(t *testing.T) {
+	client, id := newSecret(t)
+	const ring = `{"current":"k1","k1":"a key ring entry of more than 32 characters"}`
+	if _, err := client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: &id, SecretString: aws.String(ring)}); err != nil {
+		t.Fatalf("put secret value: %v", err)
+	}
+	status, out := photopass(t, clientSecret, "secret", "set", "-secret-id", id)
+	if status != 1 || !strings.Contains(out, id+" holds the key ring") {
+		t.Errorf("secret set: got exit status %d, output %q", status, out)
+	}
+	if value(t.Context(), client, id) != ring {
+		t.Errorf("secret set: the key ring was overwritten")
+	}
+}
+
+func TestSecretSetWithoutRegion(t *testing.T) {
+	cmd := exec.Command(program, "secret", "set")
+	cmd.Env = []string{"HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true"}
+	out, err := cmd.CombinedOutput()
+	if want := "photopass: no AWS region is set; name that of the stack with AWS_REGION\n"; err == nil || string(out) != want {
+		t.Errorf("secret set: got error %v, output %q; want %q", err, out, want)
 	}
 }
 
@@ -159,7 +184,34 @@ func TestUsage(t *testing.T) {
 // On a terminal the secret is asked for and not shown.
 func TestSecretSetOnATerminal(t *testing.T) {
 	client, id := newSecret(t)
-	cmd := exec.CommandContext(t.Context(), program, "secret", "set", "-secret-id", id)
+	screen, err := onTerminal(t, clientSecret+"\r", "secret", "set", "-secret-id", id)
+	if err != nil {
+		t.Errorf("secret set: %v", err)
+	}
+	if !strings.Contains(screen, "Instagram app secret for "+id+" (not shown): ") || strings.Contains(screen, clientSecret) {
+		t.Errorf("terminal: got no prompt, or the secret on the screen")
+	}
+	if value(t.Context(), client, id) != clientSecret {
+		t.Errorf("the stored value is another one")
+	}
+}
+
+func TestSecretSetCancelled(t *testing.T) {
+	client, id := newSecret(t)
+	screen, err := onTerminal(t, "0123456789\x03", "secret", "set", "-secret-id", id)
+	if err == nil || !strings.Contains(screen, "photopass: cancelled; nothing was stored") {
+		t.Errorf("Ctrl-C: got error %v, screen %q", err, screen)
+	}
+	if value(t.Context(), client, id) != "" {
+		t.Errorf("Ctrl-C: something was stored")
+	}
+}
+
+// onTerminal runs the command on a terminal of its own, types keys once it has
+// been asked, and returns all that appeared.
+func onTerminal(t *testing.T, keys string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Env = append(mototest.Environment(t), "HOME="+t.TempDir())
 	terminal, err := pty.Start(cmd)
 	if err != nil {
@@ -176,18 +228,10 @@ func TestSecretSetOnATerminal(t *testing.T) {
 		}
 		if !typed && strings.Contains(screen.String(), "(not shown): ") {
 			typed = true
-			if _, err := terminal.Write([]byte(clientSecret + "\n")); err != nil {
+			if _, err := terminal.Write([]byte(keys)); err != nil {
 				t.Fatalf("type: %v", err)
 			}
 		}
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("secret set: %v", err)
-	}
-	if s := screen.String(); !strings.Contains(s, "Instagram app secret for "+id+" (not shown): ") || strings.Contains(s, clientSecret) {
-		t.Errorf("terminal: got no prompt, or the secret on the screen")
-	}
-	if value(t.Context(), client, id) != clientSecret {
-		t.Errorf("the stored value is another one")
-	}
+	return screen.String(), cmd.Wait()
 }

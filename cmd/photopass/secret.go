@@ -10,12 +10,13 @@ import (
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"golang.org/x/term"
 
 	"photopass/internal/account"
-	"photopass/internal/awsconfig"
+	"photopass/internal/seal"
 	"photopass/internal/secrets"
 )
 
@@ -28,9 +29,12 @@ func secretSet(ctx context.Context, args []string, t terminal) error {
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	config, err := awsconfig.Load(ctx)
+	config, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("load AWS configuration: %w", err)
+	}
+	if config.Region == "" {
+		return errors.New("no AWS region is set; name that of the stack with AWS_REGION")
 	}
 	if *id == "" {
 		if *id, err = output(ctx, config, *stack, "ClientSecretName"); err != nil {
@@ -44,7 +48,11 @@ func secretSet(ctx context.Context, args []string, t terminal) error {
 	if secrets.Unusual(clientSecret) {
 		fmt.Fprintln(t.out, "Note: this is not 32 hexadecimal digits, as Meta's secrets are. Was it cut when it was copied?")
 	}
-	_, err = secretsmanager.NewFromConfig(config).PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+	client := secretsmanager.NewFromConfig(config)
+	if err := refuseKeyRing(ctx, client, *id); err != nil {
+		return err
+	}
+	_, err = client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId:     id,
 		SecretString: aws.String(clientSecret.Reveal()),
 	})
@@ -55,11 +63,25 @@ func secretSet(ctx context.Context, args []string, t terminal) error {
 	return nil
 }
 
+// refuseKeyRing fails when the secret holds a key ring: overwritten, it would
+// take every stored token with it. A secret that can't be read is not refused,
+// since storing needs no right to read.
+func refuseKeyRing(ctx context.Context, client *secretsmanager.Client, id string) error {
+	out, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id, VersionStage: aws.String("AWSCURRENT")})
+	if err != nil {
+		return nil
+	}
+	if _, err := seal.ParseRing([]byte(aws.ToString(out.SecretString))); err == nil {
+		return fmt.Errorf("%s holds the key ring; the client secret's secret is what the stack's output ClientSecretName names", id)
+	}
+	return nil
+}
+
 // output returns an output of a deployed stack.
 func output(ctx context.Context, config aws.Config, stack, name string) (string, error) {
 	out, err := cloudformation.NewFromConfig(config).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stack})
 	if err != nil {
-		return "", fmt.Errorf("read stack %s: %w", stack, err)
+		return "", fmt.Errorf("read stack %s in region %s (AWS_REGION chooses another): %w", stack, config.Region, err)
 	}
 	for _, s := range out.Stacks {
 		for _, o := range s.Outputs {
@@ -80,25 +102,44 @@ type terminal struct {
 // readSecret asks for a client secret without showing it. What is not a
 // terminal is read to its first line's end.
 func (t terminal) readSecret(prompt string) (account.Secret, error) {
-	var line string
-	if fd := int(t.in.Fd()); term.IsTerminal(fd) {
-		fmt.Fprint(t.out, prompt)
-		typed, err := term.ReadPassword(fd)
-		fmt.Fprintln(t.out)
-		if err != nil {
-			return account.Secret{}, fmt.Errorf("read secret: %w", err)
-		}
-		line = string(typed)
-	} else {
-		var err error
-		line, err = bufio.NewReader(io.LimitReader(t.in, 4096)).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return account.Secret{}, fmt.Errorf("read secret: %w", err)
-		}
+	line, err := t.readLine(prompt)
+	if err != nil {
+		return account.Secret{}, err
 	}
 	s, err := secrets.ParseClientSecret(line)
 	if err != nil {
 		return s, fmt.Errorf("the secret %w", err)
 	}
 	return s, nil
+}
+
+// readLine reads a line. On a terminal the echo is off before the prompt
+// appears, so that nothing typed or pasted early is shown; Ctrl-C and Ctrl-D
+// cancel.
+func (t terminal) readLine(prompt string) (string, error) {
+	fd := int(t.in.Fd())
+	if !term.IsTerminal(fd) {
+		line, err := bufio.NewReader(io.LimitReader(t.in, 4096)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", fmt.Errorf("read secret: %w", err)
+		}
+		return line, nil
+	}
+	before, err := term.MakeRaw(fd)
+	if err != nil {
+		return "", fmt.Errorf("switch off the terminal's echo: %w", err)
+	}
+	defer term.Restore(fd, before)
+	screen := struct {
+		io.Reader
+		io.Writer
+	}{t.in, t.out}
+	line, err := term.NewTerminal(screen, "").ReadPassword(prompt)
+	if errors.Is(err, io.EOF) {
+		return "", errors.New("cancelled; nothing was stored")
+	}
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	return line, nil
 }

@@ -1,4 +1,4 @@
-// Package awsconfig is the configuration that all AWS clients of photopass
+// Package awsconfig is the configuration that the AWS clients of all functions
 // share.
 package awsconfig
 
@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -22,11 +23,14 @@ const (
 )
 
 // Load reads AWS's own environment variables, AWS_ENDPOINT_URL and the like
-// among them. It makes no request.
-func Load(ctx context.Context) (aws.Config, error) {
+// among them. It makes no request. What the SDK has to say goes to log.
+func Load(ctx context.Context, log *slog.Logger) (aws.Config, error) {
 	c, err := config.LoadDefaultConfig(ctx,
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
 		config.WithRetryMaxAttempts(attempts),
+		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+			log.WarnContext(ctx, "AWS SDK", "says", fmt.Sprintf(format, v...))
+		})),
 	)
 	if err != nil {
 		return c, fmt.Errorf("load AWS configuration: %w", err)

@@ -81,8 +81,9 @@ func (s *Store) deletionWrites(a account.Account, at time.Time, keepAlias bool) 
 	return writes
 }
 
-// cleanUp removes the sessions of the account id that no longer open, and gives
-// up at the first error: they open nothing and expire.
+// cleanUp removes the sessions of the account id that no longer open. It gives up
+// at the first error: somebody waits for the answer, and what remains opens
+// nothing and expires.
 func (s *Store) cleanUp(ctx context.Context, id string) {
 	in := &dynamodb.QueryInput{
 		TableName:                &s.table,
@@ -118,6 +119,8 @@ func (s *Store) removeDead(ctx context.Context, id string, sessions []item) erro
 	}
 	alive := err == nil
 
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	errs := make([]error, len(sessions))
 	places := make(chan struct{}, parallelDeletes)
 	var g sync.WaitGroup
@@ -127,8 +130,13 @@ func (s *Store) removeDead(ctx context.Context, id string, sessions []item) erro
 		}
 		places <- struct{}{}
 		g.Go(func() {
-			errs[i] = s.remove(ctx, item{"pk": session["pk"], "sk": session["sk"]})
-			<-places
+			defer func() { <-places }()
+			if errs[i] = ctx.Err(); errs[i] != nil {
+				return // another one has failed
+			}
+			if errs[i] = s.remove(ctx, item{"pk": session["pk"], "sk": session["sk"]}); errs[i] != nil {
+				cancel()
+			}
 		})
 	}
 	g.Wait()

@@ -97,7 +97,7 @@ func (s *Store) transact(ctx context.Context, writes []types.TransactWriteItem) 
 	})
 }
 
-// again calls write until no other transaction hinders it.
+// again calls write until nothing hinders it.
 func again(ctx context.Context, write func() error) error {
 	var err error
 	for try := range tries {
@@ -111,15 +111,20 @@ func again(ctx context.Context, write func() error) error {
 	return err
 }
 
-// hindered reports whether another transaction was at work on an item. The
-// conditions that failed beside that may not be all.
+// hindered reports whether another transaction was at work on an item, or the
+// table too busy for the transaction; the SDK repeats neither. The conditions
+// that failed beside that may not be all.
 func hindered(err error) bool {
 	if _, ok := errors.AsType[*types.TransactionConflictException](err); ok {
 		return true
 	}
 	e, ok := errors.AsType[*types.TransactionCanceledException](err)
 	return ok && slices.ContainsFunc(e.CancellationReasons, func(r types.CancellationReason) bool {
-		return aws.ToString(r.Code) == "TransactionConflict"
+		switch aws.ToString(r.Code) {
+		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+			return true
+		}
+		return false
 	})
 }
 

@@ -30,6 +30,10 @@ func TestHinderedWrites(t *testing.T) {
 			return second(s.UseState(ctx, marker(login("1", "", "k"))))
 		}},
 		{"Connect", transaction, func(ctx context.Context, s *dynamo.Store) error { return s.Connect(ctx, login("1", "2", "k")) }},
+		{"Connect of a busy table", cancelled("None", "ThrottlingError"), func(ctx context.Context, s *dynamo.Store) error { return s.Connect(ctx, login("1", "2", "k")) }},
+		{"Connect beyond the provisioned throughput", cancelled("ProvisionedThroughputExceeded"), func(ctx context.Context, s *dynamo.Store) error {
+			return s.Connect(ctx, login("1", "2", "k"))
+		}},
 		{"Connect whose prior conditions were not all looked at", cancelled("TransactionConflict", "ConditionalCheckFailed"), func(ctx context.Context, s *dynamo.Store) error {
 			return s.Connect(ctx, login("1", "2", "k"))
 		}},

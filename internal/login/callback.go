@@ -20,10 +20,11 @@ import (
 )
 
 const (
-	// callbackTimeout bounds a whole callback, upstreamTimeout the calls to
-	// Instagram in it, so that there is time left to write what they brought.
+	// callbackTimeout bounds a whole callback. The calls to Instagram in it must
+	// end writeReserve earlier, so that there is time left to write what they
+	// brought: the code is spent by then.
 	callbackTimeout = 14 * time.Second
-	upstreamTimeout = 12 * time.Second
+	writeReserve    = 3 * time.Second
 
 	// repeatWait is how long a second visit waits for the first one's result.
 	repeatWait = 5 * time.Second
@@ -225,8 +226,11 @@ func (c callback) connect(ctx context.Context, r *http.Request, f flow, code, cl
 
 // ask makes the calls to Instagram and judges what they bring.
 func (c callback) ask(ctx context.Context, f flow, code, clientSecret account.Secret) (instagram.Grant, account.Profile, error) {
-	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
-	defer cancel()
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-writeReserve))
+		defer cancel()
+	}
 	grant, err := c.Instagram.Exchange(ctx, instagram.Exchange{Code: code, ClientSecret: clientSecret, Verifier: f.verifier()})
 	if err != nil {
 		if e, ok := errors.AsType[*instagram.Error](err); ok && e.Class == instagram.Misconfigured {

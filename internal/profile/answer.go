@@ -36,7 +36,7 @@ func (h handler) write(w http.ResponseWriter, r *http.Request, a account.Account
 		return web.WritePage(w, r, web.Page{
 			Status:   http.StatusOK,
 			Body:     web.ProfilePage(a),
-			HasForms: true,
+			Personal: true,
 			Picture:  a.Profile.ProfilePictureURL,
 		})
 	}

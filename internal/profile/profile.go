@@ -17,6 +17,7 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/custody"
 	"photopass/internal/instagram"
+	"photopass/internal/secrets"
 	"photopass/internal/session"
 	"photopass/internal/web"
 )
@@ -39,10 +40,24 @@ func New(s Settings) http.Handler {
 	site := web.Site{PublicURL: s.PublicURL, Log: s.Log}
 	h := handler{s, site}
 	return site.Handler(web.Routes{
-		"/profile":    {Get: h.profile},
-		"/logout":     {Post: h.logout},
-		"/disconnect": {Post: h.disconnect},
+		"/profile":    {Get: bounded(h.profile)},
+		"/logout":     {Post: bounded(h.logout)},
+		"/disconnect": {Post: bounded(h.disconnect)},
 	})
+}
+
+// requestTimeout bounds a whole request, well below what Lambda and the gateway
+// allow, so that a service in trouble is answered for by us.
+const requestTimeout = 14 * time.Second
+
+// bounded gives f a time limit, and lets it finish when the browser goes away: a
+// deletion half-way or a profile read in vain helps nobody.
+func bounded(f web.HandlerFunc) web.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), requestTimeout)
+		defer cancel()
+		return f(w, r.WithContext(ctx))
+	}
 }
 
 type handler struct {
@@ -158,6 +173,9 @@ func (h handler) tokenDied(ctx context.Context, a account.Account, cause error) 
 
 // problemOf says what a failed read means for the one who asked.
 func problemOf(err error) *web.Problem {
+	if errors.Is(err, secrets.ErrMisconfigured) {
+		return &web.Problem{Code: web.AppMisconfigured, Err: err}
+	}
 	e, ok := errors.AsType[*instagram.Error](err)
 	if !ok {
 		return &web.Problem{Code: web.Internal, Err: err}

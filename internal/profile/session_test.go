@@ -271,7 +271,6 @@ func TestStoreFailures(t *testing.T) {
 		{"disconnect", "Delete", errBroken, 0, fakeinstagram.Fault{}, "POST /disconnect", 500, "internal"},
 		{"disconnect of another connection", "Delete", account.ErrConflict, 0, fakeinstagram.Fault{}, "POST /disconnect", 401, "unauthenticated"},
 		{"mark", "RequireReconnect", errBroken, time.Hour, fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190}, "GET /profile", 500, "internal"},
-		{"profile", "PutProfile", errBroken, time.Hour, fakeinstagram.Fault{}, "GET /profile", 200, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			calls := &recorder{before: map[string]func() error{tt.method: func() error { return tt.err }}}
@@ -294,6 +293,19 @@ func TestStoreFailures(t *testing.T) {
 				t.Errorf("%s: the answer holds the error's text", tt.request)
 			}
 		})
+	}
+}
+
+// What was read may be shown, whether or not it could be kept.
+func TestProfileThatCannotBeStoredIsShown(t *testing.T) {
+	calls := &recorder{before: map[string]func() error{"PutProfile": func() error { return errBroken }}}
+	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	b := app.Browser()
+	b.Login()
+	app.Clock.Advance(15 * time.Minute)
+	r := b.Get("/profile")
+	if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-24T12:15:00Z" || r.Header.Get("Age") != "0" {
+		t.Errorf("GET /profile: got status %d, fetched_at %q, Age %q, want 200, 12:15, 0", r.Status, d.FetchedAt, r.Header.Get("Age"))
 	}
 }
 

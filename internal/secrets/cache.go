@@ -54,10 +54,14 @@ type Cache struct {
 // NewCache returns a Cache that has read nothing yet.
 func NewCache(c Config) *Cache {
 	return &Cache{
-		client: &cached[ClientSecret]{config: c, id: c.ClientSecretID, parse: warnIfUnusual(c.Log)},
-		ring: &cached[*seal.Ring]{config: c, id: c.KeyRingID, parse: func(value string) (*seal.Ring, error) {
-			return seal.ParseRing([]byte(value))
-		}},
+		client: &cached[ClientSecret]{
+			config: c, id: c.ClientSecretID, parse: warnIfUnusual(c.Log),
+			what: "the client secret", remedy: "store it with `photopass secret set`",
+		},
+		ring: &cached[*seal.Ring]{
+			config: c, id: c.KeyRingID, parse: func(value string) (*seal.Ring, error) { return seal.ParseRing([]byte(value)) },
+			what: "the key ring", remedy: "restore its last good version: without its keys no stored token opens",
+		},
 	}
 }
 
@@ -106,9 +110,10 @@ func (c *Cache) RereadRing(ctx context.Context) (*seal.Ring, error) { return c.r
 
 // cached is one secret.
 type cached[T any] struct {
-	config Config
-	id     string
-	parse  func(string) (T, error)
+	config       Config
+	id           string
+	parse        func(string) (T, error)
+	what, remedy string // for the operator
 
 	mu         sync.Mutex // guards what follows, and lets one goroutine read at a time
 	value      T
@@ -164,12 +169,15 @@ func (c *cached[T]) read(ctx context.Context) (T, error) {
 	defer cancel()
 	var none T
 	raw, err := c.config.Reader.Read(ctx, c.id)
-	if err != nil {
-		return none, fmt.Errorf("secret %s: %w", c.id, err)
+	if err == nil {
+		var value T
+		if value, err = c.parse(raw); err == nil {
+			return value, nil
+		}
+		err = fmt.Errorf("%w: %w", err, ErrMisconfigured)
 	}
-	value, err := c.parse(raw)
-	if err != nil {
-		return none, fmt.Errorf("secret %s %w: %w", c.id, err, ErrMisconfigured)
+	if errors.Is(err, ErrMisconfigured) {
+		return none, fmt.Errorf("%s (%s) %w; %s", c.what, c.id, err, c.remedy)
 	}
-	return value, nil
+	return none, fmt.Errorf("%s (%s) %w", c.what, c.id, err)
 }

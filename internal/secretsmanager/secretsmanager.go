@@ -7,8 +7,8 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
 
 	"photopass/internal/secrets"
@@ -30,14 +30,35 @@ func (r Reader) Read(ctx context.Context, id string) (string, error) {
 		SecretId:     aws.String(id),
 		VersionStage: aws.String(currentStage),
 	})
-	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
-		return "", fmt.Errorf("has no value; store one with `photopass secret set`: %w", secrets.ErrMisconfigured)
-	}
-	if e, ok := errors.AsType[smithy.APIError](err); ok && e.ErrorCode() == "AccessDeniedException" {
-		return "", fmt.Errorf("may not be read; the function's role needs secretsmanager:GetSecretValue on it: %w", secrets.ErrMisconfigured)
-	}
 	if err != nil {
-		return "", fmt.Errorf("read: %w", err)
+		return "", reduce(err)
 	}
 	return aws.ToString(out.SecretString), nil
+}
+
+// remedies says what the operator has to do, by error code.
+var remedies = map[string]string{
+	"ResourceNotFoundException": "has no value",
+	"AccessDeniedException":     "may not be read: the function's role needs secretsmanager:GetSecretValue on it",
+	"InvalidRequestException":   "is marked for deletion: restore it",
+	"DecryptionFailure":         "can't be decrypted: its KMS key is disabled or does not allow it",
+}
+
+// reduce keeps of an error what is safe to log: its code and the request's id.
+// What the SDK says of an answer that it can't decode quotes the answer.
+func reduce(err error) error {
+	id := "none"
+	if e, ok := errors.AsType[*awshttp.ResponseError](err); ok && e.ServiceRequestID() != "" {
+		id = e.ServiceRequestID()
+	}
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		if remedy, ok := remedies[e.ErrorCode()]; ok {
+			return fmt.Errorf("%s (request %s): %w", remedy, id, secrets.ErrMisconfigured)
+		}
+		return fmt.Errorf("read: %s (request %s)", e.ErrorCode(), id)
+	}
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+		return fmt.Errorf("read: unreadable answer (request %s)", id)
+	}
+	return fmt.Errorf("read: %w", err)
 }

@@ -23,7 +23,7 @@ import (
 // AWS_LAMBDA_LOG_LEVEL through getenv. Lines of the *Context methods carry the
 // id of the Lambda request.
 func NewLogger(w io.Writer, getenv func(string) string) *slog.Logger {
-	options := &slog.HandlerOptions{ReplaceAttr: lambdacontext.ReplaceAttr, Level: slog.LevelInfo}
+	options := &slog.HandlerOptions{ReplaceAttr: replaceAttr, Level: slog.LevelInfo}
 	var level slog.Level
 	if level.UnmarshalText([]byte(getenv("AWS_LAMBDA_LOG_LEVEL"))) == nil {
 		options.Level = level
@@ -32,6 +32,15 @@ func NewLogger(w io.Writer, getenv func(string) string) *slog.Logger {
 		return slog.New(requestID{slog.NewJSONHandler(NewRedactor(w), options)})
 	}
 	return slog.New(requestID{slog.NewTextHandler(NewRedactor(w), options)})
+}
+
+// replaceAttr names attributes as Lambda does, and turns bytes into text, which
+// JSON would hide from the redaction as base64.
+func replaceAttr(groups []string, a slog.Attr) slog.Attr {
+	if b, ok := a.Value.Any().([]byte); ok {
+		a.Value = slog.StringValue(string(b))
+	}
+	return lambdacontext.ReplaceAttr(groups, a)
 }
 
 // SetDefault makes l what slog and log write to, so that the lines of libraries
@@ -65,17 +74,22 @@ const redacted = "[redacted]"
 
 // What secrets look like. Instagram's tokens begin with IG or EAA, its codes
 // with AQ; the tokens of 2018 are three parts, the last of 32 hexadecimal
-// digits, and so are client secrets; a session cookie is an id and 43
-// characters. A value behind a telling name goes whatever it looks like.
+// digits, and so are client secrets; a session's cookie is an id and 43
+// characters, a flow's 43 characters, a time and more. Behind the names that
+// they have in forms, queries and JSON they go whatever they look like.
 var patterns = []struct {
 	shape       *regexp.Regexp
 	replacement string
 }{
-	{regexp.MustCompile(`(?i)\b(access_token|client_secret|code_verifier|signed_request|connect_code|code|token|fb_exchange_token)(=|%3D)[^\s&"'\\]+`), "$1$2" + redacted},
+	{regexp.MustCompile(`(?i)(access_token|client_secret|code_verifier|signed_request|connect_code)(=|%3D)[^\s&"'\\]+`), "$1$2" + redacted},
+	{regexp.MustCompile(`(?i)(access_token|client_secret|code_verifier|signed_request|connect_code)(\\?["']?\s*[:=]\s*\\?["'])[^"'\\]+`), "$1$2" + redacted},
+	{regexp.MustCompile(`(?i)([?&]|%3F|%26)(code|token)(=|%3D)[^\s&"'\\]+`), "$1$2$3" + redacted},
+	{regexp.MustCompile(`(\bk[0-9]+\\?"\s*:\s*\\?")[^"\\]{32,}`), "$1" + redacted},
 	{regexp.MustCompile(`(?i)\b(Bearer|OAuth)\s+[A-Za-z0-9._~+/=-]{8,}`), "$1 " + redacted},
 	{regexp.MustCompile(`__Host-[a-zA-Z0-9_-]+=[^\s;,"\\]+`), "__Host-" + redacted},
 	{regexp.MustCompile(`\b(IG|EAA|AQ)[A-Za-z0-9_-]{20,}`), redacted},
 	{regexp.MustCompile(`\b[0-9]{1,40}\.[A-Za-z0-9_-]{43}`), redacted},
+	{regexp.MustCompile(`[A-Za-z0-9_-]{43}\.[0-9]{9,12}\.[A-Za-z0-9_-]*`), redacted},
 	{regexp.MustCompile(`\b([0-9]+\.[0-9a-f]{7}\.)?[0-9a-fA-F]{32}\b`), redacted},
 }
 

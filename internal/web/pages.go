@@ -10,7 +10,7 @@ import (
 	"photopass/internal/account"
 )
 
-// The pages' one stylesheet and one script stand in the page itself, and the
+// The pages' one stylesheet and two scripts stand in the page itself, and the
 // policy allows them by their hash; so there is nothing to fetch, and nothing
 // that was not built in runs.
 var (
@@ -19,11 +19,18 @@ var (
 	styleHash = hash(style)
 
 	hideQueryHash = hash(hideQuery)
+	forgetHash    = hash(forget)
 )
 
 // hideQuery takes code and state out of the address bar, the history entry and
 // what the next page could see as referrer.
 const hideQuery = `history.replaceState(null,"",location.pathname)`
+
+// forget makes a personal page ask again when a browser shows it from memory:
+// Chromium keeps even no-store pages for its Back button, and Back after log-out
+// must show nothing. Hiding the page as it goes keeps it from flashing up.
+const forget = `addEventListener("pagehide",function(){document.documentElement.hidden=true});` +
+	`addEventListener("pageshow",function(e){if(e.persisted)location.reload()})`
 
 func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))

@@ -16,7 +16,7 @@ import (
 	"photopass/internal/account"
 )
 
-func layout(title string, hidesQuery bool) templ.Component {
+func layout(title, script string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -58,8 +58,8 @@ func layout(title string, hidesQuery bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if hidesQuery {
-			templ_7745c5c3_Err = templ.Raw("<script>"+hideQuery+"</script>").Render(ctx, templ_7745c5c3_Buffer)
+		if script != "" {
+			templ_7745c5c3_Err = templ.Raw("<script>"+script+"</script>").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -164,7 +164,7 @@ func landingPage(connect string, hasSession bool) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout("Connect your Instagram account", false).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout("Connect your Instagram account", "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -172,7 +172,7 @@ func landingPage(connect string, hasSession bool) templ.Component {
 	})
 }
 
-func problemPage(t text, id string, hidesQuery bool) templ.Component {
+func problemPage(t text, id, script string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -263,7 +263,7 @@ func problemPage(t text, id string, hidesQuery bool) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(t.title, hidesQuery).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(t.title, script).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -408,7 +408,7 @@ func profilePage(a account.Account) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(heading(a.Profile), false).Render(templ.WithChildren(ctx, templ_7745c5c3_Var15), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(heading(a.Profile), forget).Render(templ.WithChildren(ctx, templ_7745c5c3_Var15), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

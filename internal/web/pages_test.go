@@ -19,6 +19,10 @@ import (
 	"photopass/internal/web"
 )
 
+// forgetHash is the hash of the script that makes a personal page ask again when
+// it is shown from the browser's memory, by openssl dgst.
+const forgetHash = "'sha256-50NZz75nPg8DoWPlHwG0o4MEaE3yJXvf1QRYXZnpzvI='"
+
 // The policy of a page lets in what the page contains, and nothing else.
 func TestPagePolicy(t *testing.T) {
 	for _, tt := range []struct {
@@ -27,21 +31,27 @@ func TestPagePolicy(t *testing.T) {
 		picture string // img-src
 	}{
 		{"landing page", web.Page{Body: web.LandingPage("/authorize", true)}, ""},
-		{"profile", web.Page{Body: web.ProfilePage(account.Account{}), HasForms: true}, ""},
-		{"profile with a picture", web.Page{Body: web.ProfilePage(account.Account{}), Picture: "https://scontent.example/v/x.jpg?a=b#c"}, "https://scontent.example"},
-		{"picture at a port", web.Page{Body: web.ProfilePage(account.Account{}), Picture: "http://localhost:8090/picture/1.png"}, "http://localhost:8090"},
-		{"picture that is no URL", web.Page{Body: web.ProfilePage(account.Account{}), Picture: "x.jpg"}, ""},
-		{"picture that can't be parsed", web.Page{Body: web.ProfilePage(account.Account{}), Picture: "https://a b/x.jpg"}, ""},
+		{"profile", web.Page{Body: web.ProfilePage(account.Account{}), Personal: true}, ""},
+		{"profile with a picture", web.Page{Body: web.ProfilePage(account.Account{}), Personal: true, Picture: "https://scontent.example/v/x.jpg?a=b#c"}, "https://scontent.example"},
+		{"picture at a port", web.Page{Body: web.ProfilePage(account.Account{}), Personal: true, Picture: "http://localhost:8090/picture/1.png"}, "http://localhost:8090"},
+		{"picture that is no URL", web.Page{Body: web.ProfilePage(account.Account{}), Personal: true, Picture: "x.jpg"}, ""},
+		{"picture that can't be parsed", web.Page{Body: web.ProfilePage(account.Account{}), Personal: true, Picture: "https://a b/x.jpg"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.page.Status = 200
 			w := render(t, tt.page)
 			want := strictest + "; style-src " + hashOf(t, w, "style")
+			scripts := 0
+			if tt.page.Personal {
+				want += "; script-src " + forgetHash
+				wantEqual(t, "hash of the script", hashOf(t, w, "script"), forgetHash)
+				scripts = 1
+			}
 			if tt.picture != "" {
 				want += "; img-src " + tt.picture
 			}
 			wantHeader(t, w, "Content-Security-Policy", want)
-			wantEqual(t, "scripts", strings.Count(w.Body.String(), "<script"), 0)
+			wantEqual(t, "scripts", strings.Count(w.Body.String(), "<script"), scripts)
 		})
 	}
 }
@@ -70,7 +80,7 @@ func TestNoScriptElsewhere(t *testing.T) {
 	s := newSite(publicURL, web.Routes{"/hidden-page": {HideQuery: true, Get: func(w http.ResponseWriter, r *http.Request) error {
 		return web.WritePage(w, r, web.Page{Status: 200, Body: web.LandingPage("/authorize", false)})
 	}}})
-	for _, path := range []string{"/page", "/forms", "/problem", "/x", "/hidden-page"} {
+	for _, path := range []string{"/page", "/problem", "/x", "/hidden-page"} {
 		t.Run(path, func(t *testing.T) {
 			w := s.do("GET", path, "Accept", html)
 			if strings.Contains(w.Body.String(), "<script") || strings.Contains(w.Header().Get("Content-Security-Policy"), "script-src") {
@@ -236,7 +246,7 @@ func brokenPage(_ context.Context, w io.Writer) error {
 }
 
 func BenchmarkProfilePage(b *testing.B) {
-	page := web.Page{Status: 200, Body: web.ProfilePage(full()), HasForms: true, Picture: "https://scontent.example/x.jpg"}
+	page := web.Page{Status: 200, Body: web.ProfilePage(full()), Personal: true, Picture: "https://scontent.example/x.jpg"}
 	r := httptest.NewRequest("GET", "/profile", nil)
 	b.ReportAllocs()
 	for b.Loop() {

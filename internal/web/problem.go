@@ -110,7 +110,7 @@ var texts = map[Code]text{
 
 const defaultRetryAfter = 30 * time.Second
 
-func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string, hideQuery bool) error {
+func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string, hidesQuery bool) error {
 	t, ok := texts[p.Code]
 	if !ok {
 		p, t = &Problem{Code: Internal, Err: p}, texts[Internal]
@@ -132,7 +132,11 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string,
 		if p.Code == InstagramUnavailable && r.URL.Path == profilePath {
 			t.link = profilePath
 		}
-		return WritePage(w, r, Page{Status: t.status, Body: problemPage(t, id, hideQuery), hideQuery: hideQuery})
+		script := ""
+		if hidesQuery {
+			script = hideQuery
+		}
+		return WritePage(w, r, Page{Status: t.status, Body: problemPage(t, id, script), hideQuery: hidesQuery})
 	}
 	body, err := json.Marshal(map[string]any{
 		"type": "about:blank", "title": t.title, "status": t.status, "detail": t.detail, "code": p.Code, "id": id,

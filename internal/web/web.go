@@ -186,7 +186,7 @@ func (p policy) String() string {
 type Page struct {
 	Status   int
 	Body     templ.Component
-	HasForms bool   // forms need a Referrer-Policy under which browsers send Origin
+	Personal bool   // shows what belongs to a session, and has forms; else neither
 	Picture  string // URL of the only picture; empty: none
 
 	hideQuery bool
@@ -199,15 +199,18 @@ func WritePage(w http.ResponseWriter, r *http.Request, p Page) error {
 		return fmt.Errorf("web: render page: %w", err)
 	}
 	allowed := policy{style: styleHash, image: origin(p.Picture)}
-	if p.hideQuery {
+	switch {
+	case p.hideQuery:
 		allowed.script = hideQueryHash
+	case p.Personal:
+		allowed.script = forgetHash
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", allowed.String())
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	if p.HasForms {
-		h.Set("Referrer-Policy", "same-origin")
+	if p.Personal {
+		h.Set("Referrer-Policy", "same-origin") // under no-referrer, forms send Origin: null
 	}
 	w.WriteHeader(p.Status)
 	_, err := w.Write(b.Bytes())

@@ -37,7 +37,7 @@ func newSite(public string, routes web.Routes) site {
 			return web.WritePage(w, r, web.Page{Status: 200, Body: web.LandingPage("/authorize", false)})
 		}},
 		"/forms": {Get: func(w http.ResponseWriter, r *http.Request) error {
-			return web.WritePage(w, r, web.Page{Status: 200, Body: web.ProfilePage(account.Account{}), HasForms: true})
+			return web.WritePage(w, r, web.Page{Status: 200, Body: web.ProfilePage(account.Account{}), Personal: true})
 		}},
 		"/json": {Get: func(w http.ResponseWriter, _ *http.Request) error {
 			w.Header().Set("Content-Type", "application/json; charset=utf-8")

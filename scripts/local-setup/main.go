@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,7 +29,7 @@ func run(ctx context.Context) error {
 	if os.Getenv("AWS_ENDPOINT_URL") == "" {
 		return errors.New("AWS_ENDPOINT_URL must name a local engine: this is not for AWS itself")
 	}
-	c, err := awsconfig.Load(ctx)
+	c, err := awsconfig.Load(ctx, slog.Default())
 	if err != nil {
 		return err
 	}

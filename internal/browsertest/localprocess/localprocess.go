@@ -75,7 +75,6 @@ type Process struct {
 	cmd    *exec.Cmd
 	output buffer        // after the banner; standard error from the start
 	exited chan struct{} // closed when the process has ended
-	err    error         // of Wait; set before exited is closed
 }
 
 var (
@@ -100,7 +99,7 @@ func (p Program) Start(t testing.TB, o Options) *Process {
 		t.Fatalf("start cmd/local: %v", err)
 	}
 	go func() {
-		s.err = s.cmd.Wait()
+		s.cmd.Wait() // the exit code is all that is asked for
 		close(s.exited)
 	}()
 	t.Cleanup(func() {
