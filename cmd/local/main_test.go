@@ -15,6 +15,7 @@ import (
 
 	"photopass/internal/apptest"
 	"photopass/internal/browsertest/localprocess"
+	"photopass/internal/mototest"
 )
 
 var program localprocess.Program
@@ -22,7 +23,7 @@ var program localprocess.Program
 func TestMain(m *testing.M) {
 	localprocess.Main(func(p localprocess.Program) int {
 		program = p
-		return m.Run()
+		return mototest.Main(m)
 	})
 }
 

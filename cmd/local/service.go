@@ -188,7 +188,7 @@ func newHandler(c config.Config, b backend, now func() time.Time, log *slog.Logg
 		Instagram: client, Now: now, Log: log,
 	}
 	profiles := profile.New(profile.Settings{
-		PublicURL: c.PublicURL, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
+		PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
 		Store: b.store, Vault: vault, Instagram: client, Sessions: sessions, Now: now, Log: log,
 	})
 	mux := exactMux{
@@ -281,7 +281,7 @@ func (s *service) banner() string {
 
   Move the clock   curl -d advance=25h %[2]s/_fake/clock
   Remove the app   curl -X POST %[2]s/_fake/revoke
-  Fail one call    curl -d operation=exchange -d kind=error -d code=2 %[2]s/_fake/fail
+  Fail one login   curl -d operation=exchange -d kind=html %[2]s/_fake/fail
 
 Data is kept in %[3]s. Stop with Ctrl-C.
 `, c.PublicURL, fake, s.keptIn())

@@ -41,7 +41,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.Load(ctx)
+	aws, err := awsconfig.Load(ctx, log)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.Load(ctx)
+	aws, err := awsconfig.Load(ctx, log)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 			return nil, err
 		}
 		return profile.New(profile.Settings{
-			PublicURL: c.PublicURL, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
+			PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
 			Store: store, Vault: custody.NewVault(cache), Instagram: client,
 			Sessions: session.Policy{Idle: c.SessionIdle, Max: c.SessionMax},
 			Now:      time.Now, Log: log,

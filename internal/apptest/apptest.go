@@ -148,7 +148,7 @@ func (a *App) wire(o Options) http.Handler {
 		Settings: settings, Store: store, Vault: vault, Secrets: o.Secrets, Sessions: sessions,
 	})
 	profiles := profile.New(profile.Settings{
-		PublicURL: o.PublicURL, TTL: 15 * time.Minute, MaxStale: 24 * time.Hour,
+		PublicURL: o.PublicURL, ReturnToOrigins: o.ReturnToOrigins, TTL: 15 * time.Minute, MaxStale: 24 * time.Hour,
 		Store: store, Vault: vault, Instagram: client, Sessions: sessions, Now: a.Clock.Now, Log: log,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

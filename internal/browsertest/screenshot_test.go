@@ -50,7 +50,7 @@ func TestPages(t *testing.T) {
 		t.Fatal("denial: no visit of the callback was seen")
 	}
 	tab.Open(tab.Documents()[denial])
-	wantText(t, tab, "h1", "This connection was already completed")
+	wantText(t, tab, "h1", "This link was used before")
 	wantURL(t, tab, s.URL+"/callback")
 	show("flow-used")
 	refused(t, tab, "409")

@@ -184,7 +184,7 @@ func (l *loader) scopes(name string) []string {
 func (l *loader) endpoint(name, fallback string) string {
 	v := l.value(name, fallback)
 	u, err := url.Parse(v)
-	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || !l.schemeAllowed(u) {
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || v != u.String() || !l.schemeAllowed(u) {
 		l.fail(name, "takes an https URL; http only to a loopback host or under sam local")
 	}
 	return v

@@ -1,9 +1,11 @@
 package dynamo_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -39,8 +41,7 @@ type db struct {
 	table string
 }
 
-// openDB makes a table that lasts as long as the test. With opts, clients can be
-// made to differ from the usual.
+// openDB makes a table that lasts as long as the test.
 func openDB(t *testing.T) db {
 	t.Helper()
 	d := db{newClient(t), "photopass-test-" + account.NewMark()}
@@ -74,11 +75,22 @@ func newClient(t *testing.T, opts ...func(*dynamodb.Options)) *dynamodb.Client {
 // oneAtATime sends requests one after the other. moto knows no isolation: a
 // transaction that fails puts back a copy of the whole table, and with it undoes
 // what others wrote meanwhile.
+//
+// It sends a copy of the body: the SDK closes its own as soon as an answer
+// begins, and if net/http has not done with it by then, which happens on a busy
+// machine, it cuts the connection, and the SDK repeats a request that has been
+// served (aws/aws-sdk-go-v2#2737). Tables would be made twice.
 type oneAtATime struct{}
 
 var motoIsBusy sync.Mutex
 
 func (oneAtATime) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	motoIsBusy.Lock()
 	defer motoIsBusy.Unlock()
 	return http.DefaultTransport.RoundTrip(r)

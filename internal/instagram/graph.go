@@ -47,7 +47,7 @@ func (g *graph) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 	if err := a.decode(&short); err != nil {
 		return Grant{}, err
 	}
-	if !account.ValidID(string(short.UserID)) || !validToken(short.AccessToken) {
+	if (short.UserID != "" && !account.ValidID(string(short.UserID))) || !validToken(short.AccessToken) {
 		return Grant{}, a.malformed()
 	}
 	token, expires, err := g.extend(ctx, account.NewSecret(short.AccessToken), e.ClientSecret)

@@ -60,7 +60,7 @@ type Exchange struct {
 
 // A Grant is what a code was exchanged for.
 type Grant struct {
-	UserID      string // as the token answer names the account
+	UserID      string // as the token answer names the account; empty: it does not
 	Token       account.Secret
 	IssuedAt    time.Time
 	ExpiresAt   time.Time // zero: not announced

@@ -38,7 +38,7 @@ func (l *legacy) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 	if err := a.decode(&t); err != nil {
 		return Grant{}, err
 	}
-	if !account.ValidID(string(t.User.ID)) || !validToken(t.AccessToken) {
+	if (t.User.ID != "" && !account.ValidID(string(t.User.ID))) || !validToken(t.AccessToken) {
 		return Grant{}, a.malformed()
 	}
 	return Grant{

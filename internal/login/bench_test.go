@@ -6,6 +6,19 @@ import (
 	"testing"
 )
 
+func BenchmarkLanding(b *testing.B) {
+	s := newService(b, &stub{issuer: "https://instagram.test"})
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		s.authorize.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			b.Fatalf("GET /: got status %d, want 200", w.Code)
+		}
+	}
+}
+
 func BenchmarkAuthorize(b *testing.B) {
 	s := newService(b, &stub{issuer: "https://instagram.test"})
 	r := httptest.NewRequest(http.MethodGet, "/authorize?return_to=%2Fprofile", nil)

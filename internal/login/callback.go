@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ const (
 	// end writeReserve earlier, so that there is time left to write what they
 	// brought: the code is spent by then.
 	callbackTimeout = 14 * time.Second
-	writeReserve    = 3 * time.Second
+	writeReserve    = 2 * time.Second
 
 	// repeatWait is how long a second visit waits for the first one's result.
 	repeatWait = 5 * time.Second
@@ -96,7 +97,7 @@ func (c callback) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	marker := account.Marker{
 		State:     resp.state,
-		Attempt:   account.NewMark(),
+		Attempt:   newAttempt(c.Now()),
 		ExpiresAt: f.started.Add(c.FlowTTL + markerMargin),
 	}
 	used, err := c.Store.UseState(ctx, marker)
@@ -152,10 +153,26 @@ func (c callback) finish(w http.ResponseWriter, f flow, accountID string) {
 	web.Redirect(w, http.StatusSeeOther, target)
 }
 
+// An attempt is a random id and the time, so that a later visit knows whether the
+// first one may still be under way.
+func newAttempt(now time.Time) string {
+	return account.NewMark() + "." + strconv.FormatInt(now.Unix(), 10)
+}
+
+func attemptedAt(attempt string) time.Time {
+	_, at, _ := strings.Cut(attempt, ".")
+	unix, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(unix, 0)
+}
+
 // repeat answers a visit whose state has been used: like the first visit, as
-// soon as that one's result is there.
+// soon as that one's result is there. When the session has ended since, the
+// cookie is not set again: it would take the place of a newer one.
 func (c callback) repeat(ctx context.Context, w http.ResponseWriter, f flow, resp response, m account.Marker) error {
-	if resp.problem == nil {
+	if resp.problem == nil && c.Now().Sub(attemptedAt(m.Attempt)) < callbackTimeout {
 		m = c.await(ctx, m)
 	}
 	if m.Result == nil {
@@ -164,6 +181,13 @@ func (c callback) repeat(ctx context.Context, w http.ResponseWriter, f flow, res
 	id, err := f.markerKey().Open(m.Result, m.State)
 	if err != nil {
 		return fmt.Errorf("open marker: %w", err)
+	}
+	_, _, err = c.Store.Session(ctx, session.Ref(string(id), f.sessionSecret()))
+	switch {
+	case errors.Is(err, account.ErrNotFound):
+		return &web.Problem{Code: web.FlowUsed}
+	case err != nil:
+		return fmt.Errorf("read session of the first visit: %w", err)
 	}
 	c.finish(w, f, string(id))
 	return nil
@@ -245,7 +269,7 @@ func (c callback) ask(ctx context.Context, f flow, code, clientSecret account.Se
 	switch {
 	case err != nil:
 		return grant, profile, problemOf(err)
-	case grant.UserID != profile.ID && grant.UserID != profile.UserID:
+	case grant.UserID == "" || grant.UserID != profile.ID && grant.UserID != profile.UserID:
 		return grant, profile, &web.Problem{Code: web.ExchangeRejected, Err: errOtherAccount}
 	case !supported(profile.AccountType):
 		return grant, profile, &web.Problem{Code: web.AccountUnsupported}

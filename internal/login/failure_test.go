@@ -615,6 +615,7 @@ func TestTokenAndProfileNameTheSameAccount(t *testing.T) {
 		{"profile has no professional id, token has the other", "/v26.0/me", []string{`"user_id"`, `"x"`}, acmeID, 303},
 		{"profile of another account", "/v26.0/me", []string{acmeID, limaID, acmeUserID, "17841405793187221"}, "", 400},
 		{"token of another account", "/oauth/access_token", []string{acmeID, limaID}, "", 400},
+		{"token has no id", "/oauth/access_token", []string{`"user_id"`, `"x"`}, "", 400},
 		{"neighbour by a float64", "/oauth/access_token", []string{acmeID, "27640875392278832"}, "", 400},
 		{"token has the professional id, profile none", "/v26.0/me", []string{acmeID, limaID, `"user_id"`, `"x"`}, "", 400},
 	} {

@@ -31,7 +31,7 @@ const (
 // A flow is one login under way. All of it is in the browser's cookie, so an
 // authorization request costs the service nothing.
 type flow struct {
-	value    string // the cookie: 32 random bytes, the time and returnTo
+	value    string // the cookie: 32 random bytes, the time in milliseconds and returnTo
 	started  time.Time
 	returnTo string // empty: none
 }
@@ -42,9 +42,9 @@ func newFlow(returnTo string, now time.Time) flow {
 	random := make([]byte, 32)
 	rand.Read(random)
 	return flow{
-		value: b64.EncodeToString(random) + "." + strconv.FormatInt(now.Unix(), 10) + "." +
+		value: b64.EncodeToString(random) + "." + strconv.FormatInt(now.UnixMilli(), 10) + "." +
 			b64.EncodeToString([]byte(returnTo)),
-		started:  now.Truncate(time.Second),
+		started:  now.Truncate(time.Millisecond),
 		returnTo: returnTo,
 	}
 }
@@ -53,10 +53,10 @@ func newFlow(returnTo string, now time.Time) flow {
 // did not make.
 func parseFlow(value string) (flow, bool) {
 	parts := strings.Split(value, ".")
-	if len(parts) != 3 || len(parts[0]) != 43 || len(parts[1]) > 12 {
+	if len(parts) != 3 || len(parts[0]) != 43 || len(parts[1]) > 14 {
 		return flow{}, false
 	}
-	unix, err := strconv.ParseInt(parts[1], 10, 64)
+	milliseconds, err := strconv.ParseInt(parts[1], 10, 64)
 	if err != nil {
 		return flow{}, false
 	}
@@ -64,7 +64,7 @@ func parseFlow(value string) (flow, bool) {
 	if err != nil || len(returnTo) > maxReturnTo {
 		return flow{}, false
 	}
-	return flow{value, time.Unix(unix, 0), string(returnTo)}, true
+	return flow{value, time.UnixMilli(milliseconds), string(returnTo)}, true
 }
 
 // derive hashes the cookie's value for one purpose. The value holds 256 random

@@ -174,12 +174,54 @@ func TestRepeatAfterTheSessionEnded(t *testing.T) {
 			if r := b.Post(tt.path, nil); r.Status != http.StatusSeeOther {
 				t.Fatalf("POST %s: got status %d, want 303", tt.path, r.Status)
 			}
-			b.Get(back)
+			r := b.Get(back)
+			wantProblem(t, "repeat", r, http.StatusConflict, "flow_used")
+			if len(r.Cookies) != 0 {
+				t.Error("repeat: it set a cookie, want none")
+			}
 			wantProfile(t, "repeat", b, http.StatusUnauthorized)
 			if got := len(stored(t, a.Memory).Sessions); got != 0 {
 				t.Errorf("sessions: got %d, want 0", got)
 			}
 			wantCalls(t, "both visits", a, 3)
+		})
+	}
+}
+
+// Going back to an older login does not take the place of a newer one.
+func TestRepeatOfAnOlderLoginKeepsTheNewer(t *testing.T) {
+	a := apptest.New(t, apptest.Options{})
+	b, older := consented(t, a)
+	wantLogin(t, "older login", b.Get(older), "/profile")
+	b.Login()
+	wantProblem(t, "repeat of the older login", b.Get(older), http.StatusConflict, "flow_used")
+	wantProfile(t, "newer login", b, http.StatusOK)
+}
+
+// A first visit that is long over has left its result, or never will.
+func TestRepeatDoesNotWaitForLong(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		advance time.Duration
+		waits   bool
+	}{
+		{"while the first visit may be under way", 13 * time.Second, true},
+		{"once it must have ended", 15 * time.Second, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newService(t, &stub{issuer: "https://instagram.test", exchange: func(context.Context) error {
+					return &instagram.Error{Op: "exchange", Class: instagram.Rejected}
+				}})
+				v := s.begin(t, "")
+				wantProblem(t, "first visit", s.visit(v), http.StatusBadRequest, "exchange_rejected")
+				time.Sleep(tt.advance) // of synctest's clock
+				start := time.Now()
+				wantProblem(t, "repeat", s.visit(v), http.StatusConflict, "flow_used")
+				if got := time.Since(start) > 0; got != tt.waits {
+					t.Errorf("repeat: waited %t, want %t", got, tt.waits)
+				}
+			})
 		})
 	}
 }

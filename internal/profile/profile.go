@@ -24,15 +24,16 @@ import (
 
 // Settings configure [New]. All are required.
 type Settings struct {
-	PublicURL string
-	TTL       time.Duration // age from which a profile is read anew
-	MaxStale  time.Duration // age from which a profile is not served any more
-	Store     account.Store
-	Vault     *custody.Vault
-	Instagram instagram.Client
-	Sessions  session.Policy
-	Now       func() time.Time
-	Log       *slog.Logger
+	PublicURL       string
+	ReturnToOrigins []string
+	TTL             time.Duration // age from which a profile is read anew
+	MaxStale        time.Duration // age from which a profile is not served any more
+	Store           account.Store
+	Vault           *custody.Vault
+	Instagram       instagram.Client
+	Sessions        session.Policy
+	Now             func() time.Time
+	Log             *slog.Logger
 }
 
 // New returns the handler of "/profile", "/logout" and "/disconnect".
@@ -78,7 +79,7 @@ func (h handler) open(r *http.Request) (account.Account, account.SessionRef, err
 }
 
 func (h handler) profile(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Vary", "Accept, Cookie")
+	w.Header().Set("Vary", h.vary())
 	a, _, err := h.open(r)
 	if err != nil {
 		return err
@@ -90,9 +91,18 @@ func (h handler) profile(w http.ResponseWriter, r *http.Request) error {
 	return h.write(w, r, a)
 }
 
+// vary names Origin as soon as origins are listed, so that no cache gives one
+// origin what was meant for another.
+func (h handler) vary() string {
+	if len(h.ReturnToOrigins) > 0 {
+		return "Accept, Cookie, Origin"
+	}
+	return "Accept, Cookie"
+}
+
 // current returns a with a profile that may be served.
 func (h handler) current(ctx context.Context, a account.Account) (account.Account, error) {
-	if h.age(a) < h.TTL {
+	if h.age(a) < min(h.TTL, h.MaxStale) {
 		return a, nil
 	}
 	if a.Status != account.Active {
@@ -171,7 +181,9 @@ func (h handler) tokenDied(ctx context.Context, a account.Account, cause error) 
 	return h.stale(ctx, now, &web.Problem{Code: web.InstagramUnavailable, Err: cause})
 }
 
-// problemOf says what a failed read means for the one who asked.
+// problemOf says what a failed read means for the one who asked. It judges other
+// than a login does: the account is connected and its code long spent, so what
+// Instagram refuses is a trouble that may pass.
 func problemOf(err error) *web.Problem {
 	if errors.Is(err, secrets.ErrMisconfigured) {
 		return &web.Problem{Code: web.AppMisconfigured, Err: err}

@@ -45,7 +45,7 @@ func (p Policy) TouchDue(s account.Session, now time.Time) bool {
 func (p Policy) New(a account.Account, secret account.Secret, now time.Time) account.Session {
 	return account.Session{
 		AccountID:  a.ID,
-		Key:        key(Value(a.ID, secret).Reveal()),
+		Key:        Ref(a.ID, secret).Key,
 		Connection: a.Connection,
 		CreatedAt:  now,
 		LastUsedAt: now,
@@ -59,6 +59,11 @@ func Value(accountID string, secret account.Secret) account.Secret {
 	return account.NewSecret(accountID + "." + secret.Reveal())
 }
 
+// Ref names the session of an account and a secret.
+func Ref(accountID string, secret account.Secret) account.SessionRef {
+	return account.SessionRef{AccountID: accountID, Key: key(Value(accountID, secret).Reveal())}
+}
+
 // key is what the store knows a cookie by. The cookie holds 256 random bits, so
 // a plain hash can't be searched.
 func key(cookie string) string {
@@ -68,7 +73,7 @@ func key(cookie string) string {
 
 // SetCookie adds the session cookie to an answer.
 func (p Policy) SetCookie(w http.ResponseWriter, value account.Secret) {
-	http.SetCookie(w, cookie(value.Reveal(), int(p.Max/time.Second)))
+	http.SetCookie(w, cookie(value.Reveal(), int((p.Max+time.Second-1)/time.Second)))
 }
 
 // ClearCookie tells the browser to forget its session cookie.

@@ -89,7 +89,7 @@ var patterns = []struct {
 	{regexp.MustCompile(`__Host-[a-zA-Z0-9_-]+=[^\s;,"\\]+`), "__Host-" + redacted},
 	{regexp.MustCompile(`\b(IG|EAA|AQ)[A-Za-z0-9_-]{20,}`), redacted},
 	{regexp.MustCompile(`\b[0-9]{1,40}\.[A-Za-z0-9_-]{43}`), redacted},
-	{regexp.MustCompile(`[A-Za-z0-9_-]{43}\.[0-9]{9,12}\.[A-Za-z0-9_-]*`), redacted},
+	{regexp.MustCompile(`[A-Za-z0-9_-]{43}\.[0-9]{9,14}\.[A-Za-z0-9_-]*`), redacted},
 	{regexp.MustCompile(`\b([0-9]+\.[0-9a-f]{7}\.)?[0-9a-fA-F]{32}\b`), redacted},
 }
 

@@ -94,12 +94,12 @@ var texts = map[Code]text{
 		"No page has this address.", "/", "Go to the start page"},
 	MethodNotAllowed: {405, "This address does not take that method",
 		"The methods that it takes are in the Allow header.", "/", "Go to the start page"},
-	FlowUsed: {409, "This connection was already completed",
-		"The link works once. If you have connected just now, your profile is ready.", profilePath, "Open my profile"},
+	FlowUsed: {409, "This link was used before",
+		"It works once. If you have connected just now, your profile is ready. If not, that page lets you connect again.", profilePath, "Open my profile"},
 	ReconnectRequired: {409, "Please connect again",
 		"Instagram no longer accepts the connection. A password change or the removal of the app in Instagram's settings does that.", connectPath, "Reconnect Instagram"},
 	RateLimited: {429, "Instagram asks us to wait",
-		"There were too many requests for this account. Please try again later.", profilePath, "Try again"},
+		"There were too many requests. Please try again later.", connectPath, "Try again"},
 	InstagramUnavailable: {503, "Instagram does not answer",
 		"Instagram could not be reached or is having trouble. Please try again in a moment.", connectPath, "Try again"},
 	AppMisconfigured: {500, "This application is not set up correctly",
@@ -129,7 +129,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string,
 		h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	}
 	if PrefersHTML(r) {
-		if p.Code == InstagramUnavailable && r.URL.Path == profilePath {
+		if t.link == connectPath && t.label == "Try again" && r.URL.Path == profilePath {
 			t.link = profilePath
 		}
 		script := ""
@@ -146,6 +146,6 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string,
 	}
 	h.Set("Content-Type", "application/problem+json")
 	w.WriteHeader(t.status)
-	_, err = w.Write(body)
-	return err
+	w.Write(body) // a browser that has gone needs no second answer
+	return nil
 }

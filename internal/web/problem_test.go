@@ -34,7 +34,7 @@ var codes = []struct {
 	{web.MethodNotAllowed, "method_not_allowed", 405, "/"},
 	{web.FlowUsed, "flow_used", 409, "/profile"},
 	{web.ReconnectRequired, "reconnect_required", 409, "/authorize"},
-	{web.RateLimited, "rate_limited", 429, "/profile"},
+	{web.RateLimited, "rate_limited", 429, "/authorize"},
 	{web.InstagramUnavailable, "instagram_unavailable", 503, "/authorize"},
 	{web.AppMisconfigured, "app_misconfigured", 500, "/"},
 	{web.Internal, "internal", 500, "/"},
@@ -94,13 +94,18 @@ func TestProblemPage(t *testing.T) {
 
 // Trying again at the profile means the profile, not a new login.
 func TestUnavailableProfilePage(t *testing.T) {
-	for _, tt := range []struct{ path, link string }{
-		{"/profile", "/profile"},
-		{"/callback", "/authorize"},
+	for _, tt := range []struct {
+		code       web.Code
+		path, link string
+	}{
+		{web.InstagramUnavailable, "/profile", "/profile"},
+		{web.InstagramUnavailable, "/callback", "/authorize"},
+		{web.RateLimited, "/profile", "/profile"},
+		{web.RateLimited, "/callback", "/authorize"},
 	} {
-		t.Run(tt.path, func(t *testing.T) {
+		t.Run(string(tt.code)+tt.path, func(t *testing.T) {
 			s := newSite(publicURL, web.Routes{tt.path: {Get: func(http.ResponseWriter, *http.Request) error {
-				return &web.Problem{Code: web.InstagramUnavailable}
+				return &web.Problem{Code: tt.code}
 			}}})
 			if want := `id="action" href="` + tt.link + `"`; !strings.Contains(s.do("GET", tt.path, "Accept", html).Body.String(), want) {
 				t.Errorf("page: got no link with %s", want)

@@ -213,8 +213,8 @@ func WritePage(w http.ResponseWriter, r *http.Request, p Page) error {
 		h.Set("Referrer-Policy", "same-origin") // under no-referrer, forms send Origin: null
 	}
 	w.WriteHeader(p.Status)
-	_, err := w.Write(b.Bytes())
-	return err
+	w.Write(b.Bytes()) // a browser that has gone needs no second answer
+	return nil
 }
 
 func origin(rawURL string) string {
