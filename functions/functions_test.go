@@ -7,20 +7,23 @@ import (
 	"net/url"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/mototest"
 )
 
 func TestLoginProfileLogoutDisconnect(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, options{})
 	b := s.browser()
 	if got, want := b.Login().Location, "/profile"; got != want {
@@ -55,6 +58,7 @@ func TestLoginProfileLogoutDisconnect(t *testing.T) {
 }
 
 func TestLegacyLoginAndProfile(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, options{api: "legacy", scopes: "basic+public_content+comments+relationships+likes+follower_list"})
 	b := s.browser()
 	consent := b.Authorize("")
@@ -69,6 +73,7 @@ func TestLegacyLoginAndProfile(t *testing.T) {
 
 // The gateway's own address reaches a function only with the event.
 func TestPublicURLFromStageVariable(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, options{byStageVariable: true})
 	b := s.browser()
 	b.Login()
@@ -81,6 +86,7 @@ func TestPublicURLFromStageVariable(t *testing.T) {
 }
 
 func TestNoPublicURLIsMisconfigured(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, options{byStageVariable: true})
 	s.gateway.StageVariables = nil
 	for _, path := range []string{"/", "/callback", "/profile"} {
@@ -88,6 +94,8 @@ func TestNoPublicURLIsMisconfigured(t *testing.T) {
 	}
 }
 
+// This one alone is not run beside others: it keeps the machine busy, and the
+// waiting callbacks have a time limit.
 func TestParallelCallbacksOverSeveralProcesses(t *testing.T) {
 	s := newStack(t, options{})
 	b := s.browser()
@@ -95,6 +103,10 @@ func TestParallelCallbacksOverSeveralProcesses(t *testing.T) {
 	cookies := b.CookieHeader()
 	answers := make([]apptest.Response, 50)
 	var wg sync.WaitGroup
+	for range answers { // so that the processes have started when the time limit begins
+		wg.Go(func() { s.browser().Get("/callback") })
+	}
+	wg.Wait()
 	for i := range answers {
 		wg.Go(func() {
 			one := s.browser()
@@ -121,28 +133,59 @@ func TestParallelCallbacksOverSeveralProcesses(t *testing.T) {
 
 // What a request may cost, INIT apart.
 func TestCalls(t *testing.T) {
-	s := newStack(t, options{})
-	b := s.browser()
-	b.Login()
-	slices.Sort(s.callbackAWS.TakeCalls()) // INIT and the first login
-	s.profileAWS.TakeCalls()
-	b.Get("/profile")
-	got := s.profileAWS.TakeCalls()
-	wantCalls(t, "first profile with INIT", sorted(got), []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "secretsmanager:GetSecretValue"})
+	t.Parallel()
+	for _, tt := range []struct {
+		api       string
+		instagram int // calls that a login makes
+	}{
+		{"graph", 3},
+		{"legacy", 2},
+	} {
+		t.Run(tt.api, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t, options{api: tt.api})
+			b := s.browser()
+			b.Login()
+			b.Get("/profile")
+			s.callbackAWS.TakeCalls()
+			wantCalls(t, "first profile with INIT", sorted(s.profileAWS.TakeCalls()),
+				[]string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "secretsmanager:GetSecretValue"})
 
-	consent := b.Authorize("")
-	callback := b.Decide(consent, "allow")
-	s.fake.ResetRequests()
-	b.Get(callback)
-	wantCalls(t, "callback", s.callbackAWS.TakeCalls(), []string{"dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:TransactWriteItems"})
-	if got, want := s.fake.Count(""), 3; got != want {
-		t.Errorf("callback: got %d calls to Instagram, want %d", got, want)
+			callback := b.Decide(b.Authorize(""), "allow")
+			s.fake.ResetRequests()
+			b.Get(callback)
+			wantCalls(t, "callback", s.callbackAWS.TakeCalls(), []string{"dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:TransactWriteItems"})
+			if got := s.fake.Count(""); got != tt.instagram {
+				t.Errorf("callback: got %d calls to Instagram, want %d", got, tt.instagram)
+			}
+			b.Get("/profile")
+			wantCalls(t, "cached profile", s.profileAWS.TakeCalls(), []string{"dynamodb:BatchGetItem"})
+			s.lastUsed(time.Now().Add(-24 * time.Hour)) // more than a tenth of SESSION_IDLE
+			b.Get("/profile")
+			wantCalls(t, "profile a day later", s.profileAWS.TakeCalls(), []string{"dynamodb:BatchGetItem", "dynamodb:UpdateItem"})
+			b.Get("/profile")
+			wantCalls(t, "profile right after that", s.profileAWS.TakeCalls(), []string{"dynamodb:BatchGetItem"})
+		})
 	}
-	b.Get("/profile")
-	wantCalls(t, "cached profile", s.profileAWS.TakeCalls(), []string{"dynamodb:BatchGetItem"})
+}
+
+// lastUsed makes at the time at which all sessions were used last.
+func (s *stack) lastUsed(at time.Time) {
+	s.t.Helper()
+	page, err := s.db.Scan(s.t.Context(), &dynamodb.ScanInput{TableName: &s.table, FilterExpression: aws.String("attribute_exists(last_used_at)")})
+	if err != nil || len(page.Items) == 0 {
+		s.t.Fatalf("scan for sessions: got %d items, error %v", len(page.Items), err)
+	}
+	for _, item := range page.Items {
+		item["last_used_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(at.Unix(), 10)}
+		if _, err := s.db.PutItem(s.t.Context(), &dynamodb.PutItemInput{TableName: &s.table, Item: item}); err != nil {
+			s.t.Fatalf("put session: %v", err)
+		}
+	}
 }
 
 func TestInitOfCallback(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, options{})
 	b := s.browser()
 	wantProblem(t, "callback without anything", b.Get("/callback"), 400, "invalid_request")
@@ -150,60 +193,8 @@ func TestInitOfCallback(t *testing.T) {
 		[]string{"dynamodb:GetItem", "secretsmanager:GetSecretValue", "secretsmanager:GetSecretValue"})
 }
 
-func TestServicesInTrouble(t *testing.T) {
-	for _, tt := range []struct {
-		name         string
-		fault        mototest.Fault
-		callbackCode string
-		profileCode  string
-	}{
-		{"DynamoDB down", mototest.Fault{Service: "dynamodb", Down: true}, "internal", "internal"},
-		{"DynamoDB slow", mototest.Fault{Service: "dynamodb", Delay: time.Minute}, "internal", "internal"},
-		{"DynamoDB throttled", mototest.Fault{Service: "dynamodb", Code: "ThrottlingException"}, "internal", "internal"},
-		{"DynamoDB denied", mototest.Fault{Service: "dynamodb", Code: "AccessDeniedException"}, "internal", "internal"},
-		{"Secrets Manager down", mototest.Fault{Service: "secretsmanager", Down: true}, "internal", ""},
-		{"Secrets Manager slow", mototest.Fault{Service: "secretsmanager", Delay: time.Minute}, "internal", ""},
-		{"Secrets Manager throttled", mototest.Fault{Service: "secretsmanager", Code: "ThrottlingException"}, "internal", ""},
-		{"Secrets Manager denied", mototest.Fault{Service: "secretsmanager", Code: "AccessDeniedException"}, "app_misconfigured", ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := newStack(t, options{})
-			earlier := s.browser()
-			earlier.Login()
-			before := s.dump()
-			b := s.browser()
-			callback := b.Decide(b.Authorize(""), "allow")
-			s.restart()
-			s.callbackAWS.Fail(tt.fault)
-			s.profileAWS.Fail(tt.fault)
-
-			wantProblem(t, "callback", b.Get(callback), 500, tt.callbackCode)
-			if got, want := s.fake.Count(fakeinstagram.OpExchange), 1; got != want {
-				t.Errorf("exchanges: got %d, want only the earlier login's", got)
-			}
-			if after := s.dump(); lines(after) != lines(before) {
-				t.Errorf("table: the failed callback has written something")
-			}
-			if r := earlier.Get("/profile"); tt.profileCode != "" {
-				wantProblem(t, "profile", r, 500, tt.profileCode)
-			} else if r.Status != 200 {
-				t.Errorf("cached profile: got status %d, want 200", r.Status)
-			}
-
-			s.callbackAWS.Fail(mototest.Fault{})
-			s.profileAWS.Fail(mototest.Fault{})
-			if r := b.Get(callback); r.Status != 303 {
-				t.Errorf("the same callback afterwards: got status %d, want 303; body %s", r.Status, r.Body)
-			}
-			if r := b.Get("/profile"); r.Status != 200 {
-				t.Errorf("profile afterwards: got status %d, want 200", r.Status)
-			}
-		})
-	}
-}
-
 func TestClientSecretNotSetYet(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, options{noSecret: true})
 	b := s.browser()
 	callback := b.Decide(b.Authorize(""), "allow")
@@ -224,6 +215,7 @@ func TestClientSecretNotSetYet(t *testing.T) {
 
 // A thousand refused codes cause one more reading of the secret.
 func TestRotatedClientSecret(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, options{})
 	wrong := "ffffffffffffffffffffffffffffffff"
 	if _, err := s.secrets.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String(s.clientSecretID), SecretString: aws.String(wrong)}); err != nil {
@@ -249,6 +241,7 @@ func TestRotatedClientSecret(t *testing.T) {
 }
 
 func TestBadSettingEndsTheStart(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ function, env, want string }{
 		{"authorize", "", "INSTAGRAM_CLIENT_ID must be set"},
 		{"authorize", "INSTAGRAM_API=foo", "INSTAGRAM_API takes graph or legacy"},
@@ -273,6 +266,7 @@ func TestBadSettingEndsTheStart(t *testing.T) {
 			if got := bytes.Count(bytes.TrimSpace(out), []byte("\n")); got != 0 {
 				t.Errorf("output: got %d lines more than one: %s", got, out)
 			}
+			wantJSONLines(t, string(out))
 			if !bytes.Contains(out, []byte(tt.want)) {
 				t.Errorf("output: got %s, want it to say %q", out, tt.want)
 			}
@@ -288,6 +282,7 @@ func onlyIf(b bool) string {
 }
 
 func TestNoSecretLeaks(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, options{})
 	b := s.browser()
 	consent := b.Authorize("")
@@ -342,8 +337,6 @@ func wantCalls(t *testing.T, what string, got, want []string) {
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
-func lines(s string) int { return strings.Count(s, "\n") }
-
 func count(list []string, s string) int {
 	n := 0
 	for _, v := range list {
@@ -355,6 +348,7 @@ func count(list []string, s string) int {
 }
 
 func TestAuthorizeLinksNoAWSClient(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command("go", "list", "-deps", "./authorize").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)

@@ -5,6 +5,7 @@ import "testing"
 // The functions get 128 MB. Half of that must be free after real work, since
 // the runtime and the kernel take their share too.
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, options{})
 	b := s.browser()
 	for range 20 {

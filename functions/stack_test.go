@@ -5,11 +5,15 @@ package functions_test
 
 import (
 	"context"
+	"encoding/json"
+	"flag"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,7 +54,23 @@ func run(m *testing.M) int {
 			return 1
 		}
 	}
+	if err := testSideBySide(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return mototest.Main(m)
+}
+
+// testSideBySide lets more tests run at a time than there are processors, unless
+// the command line says how many: many of them wait for time limits.
+func testSideBySide() error {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if chosen {
+		return nil
+	}
+	return flag.Set("test.parallel", "8")
 }
 
 func bootstrap(name string) string { return filepath.Join(bootstraps, name, "bootstrap") }
@@ -70,7 +90,10 @@ type stack struct {
 	url  string
 	fake *fakeinstagram.Instagram
 
+	template samtemplate.Template
+
 	authorize, callback, profile *lambdatest.Function
+	functions                    []*lambdatest.Function // these and those that restart has replaced
 	callbackAWS, profileAWS      *mototest.Proxy
 
 	gateway                 *lambdatest.Gateway
@@ -87,13 +110,17 @@ type options struct {
 	scopes          string
 	noSecret        bool // the client secret has no value yet
 	byStageVariable bool // PUBLIC_URL is unset
+	profileEnv      []string
 }
 
-// newStack starts a stack with a table and secrets of its own.
+// newStack starts a stack with a table and secrets of its own. When the test is
+// over, whatever its functions called must be allowed by the template, and
+// whatever they wrote must be JSON.
 func newStack(t *testing.T, o options) *stack {
 	t.Helper()
 	s := &stack{
 		t:              t,
+		template:       samtemplate.Load(t),
 		table:          "photopass-" + account.NewMark(),
 		clientSecretID: "client-secret-" + account.NewMark(),
 		db:             dynamodb.NewFromConfig(mototest.Config(t)),
@@ -101,6 +128,7 @@ func newStack(t *testing.T, o options) *stack {
 		callbackAWS:    mototest.NewProxy(t),
 		profileAWS:     mototest.NewProxy(t),
 	}
+	t.Cleanup(s.check) // the functions end before that
 	if err := dynamotest.CreateTable(t.Context(), s.db, s.table); err != nil {
 		t.Fatalf("create table: %v", err)
 	}
@@ -125,9 +153,9 @@ func newStack(t *testing.T, o options) *stack {
 	} else {
 		env["PUBLIC_URL"] = s.url
 	}
-	s.authorize = lambdatest.NewFunction(t, bootstrap("authorize"), s.declared("AuthorizeFunction", env)...)
+	s.authorize = s.function("authorize", s.declared("AuthorizeFunction", env))
 	s.callbackEnv = s.withAWS(s.callbackAWS, s.declared("CallbackFunction", env))
-	s.profileEnv = s.withAWS(s.profileAWS, s.declared("ProfileFunction", env))
+	s.profileEnv = append(s.withAWS(s.profileAWS, s.declared("ProfileFunction", env)), o.profileEnv...)
 	s.restart()
 	server.Start()
 	t.Cleanup(server.Close)
@@ -137,12 +165,48 @@ func newStack(t *testing.T, o options) *stack {
 // restart replaces callback and profile by functions without a process, so that
 // the next request begins with INIT.
 func (s *stack) restart() {
-	s.callback = lambdatest.NewFunction(s.t, bootstrap("callback"), s.callbackEnv...)
-	s.profile = lambdatest.NewFunction(s.t, bootstrap("profile"), s.profileEnv...)
+	s.callback = s.function("callback", s.callbackEnv)
+	s.profile = s.function("profile", s.profileEnv)
 	s.gateway.Routes = map[string]*lambdatest.Function{
 		"$default": s.authorize, "/callback": s.callback,
 		"/profile": s.profile, "/logout": s.profile, "/disconnect": s.profile,
 	}
+}
+
+func (s *stack) function(name string, env []string) *lambdatest.Function {
+	f := lambdatest.NewFunction(s.t, bootstrap(name), env...)
+	s.functions = append(s.functions, f)
+	return f
+}
+
+func (s *stack) check() {
+	s.t.Helper()
+	for name, p := range map[string]*mototest.Proxy{"CallbackFunction": s.callbackAWS, "ProfileFunction": s.profileAWS} {
+		statements := s.template.Functions[name].Statements
+		for _, u := range p.Uses() {
+			if !slices.ContainsFunc(statements, func(st samtemplate.Statement) bool { return allows(st, u) }) {
+				s.t.Errorf("%s calls %s on %q, which its policy does not allow", name, u.Action, u.Keys)
+			}
+		}
+	}
+	for _, f := range s.functions {
+		wantJSONLines(s.t, f.Output())
+	}
+}
+
+// wantJSONLines checks that each line of what a function has written is an
+// object of JSON.
+func wantJSONLines(t *testing.T, output string) {
+	t.Helper()
+	for line := range strings.Lines(output) {
+		if json.Unmarshal([]byte(line), &map[string]any{}) != nil {
+			t.Errorf("output: got the line %q, want JSON", line)
+		}
+	}
+}
+
+func allows(st samtemplate.Statement, u mototest.Use) bool {
+	return slices.Contains(st.Actions, u.Action) && (len(st.LeadingKeys) == 0 || slices.Contains(st.LeadingKeys, u.Keys+"*"))
 }
 
 func (s *stack) startFake(server *httptest.Server, o options) {
@@ -186,7 +250,7 @@ func (s *stack) environment(fake string, o options) map[string]string {
 func (s *stack) declared(function string, env map[string]string) []string {
 	s.t.Helper()
 	var list []string
-	for _, name := range samtemplate.Load(s.t).Functions[function].Names() {
+	for _, name := range s.template.Functions[function].Names() {
 		list = append(list, name+"="+env[name])
 	}
 	return list
@@ -212,10 +276,10 @@ func (s *stack) createSecret(id string, value *string) {
 
 func (s *stack) browser() *apptest.Browser { return apptest.NewBrowser(s.t, s.url) }
 
-// dump returns the whole table as text.
+// dump returns the whole table as text, an item a line, sorted.
 func (s *stack) dump() string {
 	s.t.Helper()
-	var b strings.Builder
+	var items []string
 	pages := dynamodb.NewScanPaginator(s.db, &dynamodb.ScanInput{TableName: aws.String(s.table), ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(context.Background())
@@ -223,11 +287,29 @@ func (s *stack) dump() string {
 			s.t.Fatalf("scan: %v", err)
 		}
 		for _, item := range page.Items {
-			for name, v := range item {
-				fmt.Fprintf(&b, "%s=%s ", name, text(v))
-			}
-			b.WriteString("\n")
+			items = append(items, attributes(item)+"\n")
 		}
+	}
+	slices.Sort(items)
+	return strings.Join(items, "")
+}
+
+// items returns those items of a dump that begin with one of the prefixes of
+// partition keys.
+func items(dump string, prefixes ...string) []string {
+	var list []string
+	for line := range strings.Lines(dump) {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.Contains(line, "pk="+p) }) {
+			list = append(list, line)
+		}
+	}
+	return list
+}
+
+func attributes(item map[string]types.AttributeValue) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(item)) {
+		fmt.Fprintf(&b, "%s=%s ", name, text(item[name]))
 	}
 	return b.String()
 }
@@ -239,13 +321,9 @@ func text(v types.AttributeValue) string {
 	case *types.AttributeValueMemberN:
 		return v.Value
 	case *types.AttributeValueMemberB:
-		return string(v.Value)
+		return fmt.Sprintf("%q", v.Value)
 	case *types.AttributeValueMemberM:
-		var b strings.Builder
-		for name, inner := range v.Value {
-			fmt.Fprintf(&b, "%s=%s ", name, text(inner))
-		}
-		return b.String()
+		return attributes(v.Value)
 	case *types.AttributeValueMemberL:
 		var b strings.Builder
 		for _, inner := range v.Value {

@@ -55,29 +55,43 @@ func (f *Function) Processes() int {
 // ErrExited means that the process ended instead of answering.
 var ErrExited = errors.New("lambdatest: process exited")
 
-// Invoke sends one event and returns what the function answered.
+// Invoke sends one event and returns what the function answered. When the
+// process ends instead, its error matches ErrExited and holds the output.
 func (f *Function) Invoke(event []byte) ([]byte, error) {
 	in, err := f.take()
 	if err != nil {
 		return nil, err
 	}
-	in.events <- event
+	select {
+	case in.events <- event:
+	case <-in.exited:
+		return nil, f.exited()
+	}
 	select {
 	case a := <-in.answers:
 		f.give(in)
 		return a.body, a.err
 	case <-in.exited:
-		return nil, fmt.Errorf("%w: %s", ErrExited, f.Output())
+	}
+	select {
+	case a := <-in.answers: // the last thing it did
+		return a.body, a.err
+	default:
+		return nil, f.exited()
 	}
 }
+
+func (f *Function) exited() error { return fmt.Errorf("%w: %s", ErrExited, f.Output()) }
 
 func (f *Function) take() (*instance, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if n := len(f.idle); n > 0 {
+	for n := len(f.idle); n > 0; n = len(f.idle) {
 		in := f.idle[n-1]
 		f.idle = f.idle[:n-1]
-		return in, nil
+		if !in.hasExited() {
+			return in, nil
+		}
 	}
 	in, err := f.start()
 	if err == nil {
@@ -110,6 +124,15 @@ type instance struct {
 	events  chan []byte
 	answers chan answer
 	exited  chan struct{} // closed when the process has ended
+}
+
+func (in *instance) hasExited() bool {
+	select {
+	case <-in.exited:
+		return true
+	default:
+		return false
+	}
 }
 
 type answer struct {

@@ -7,16 +7,14 @@
 package mototest
 
 import (
-	"context"
+	"bufio"
 	"errors"
-	"fmt"
-	"net"
-	"net/http"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -76,31 +74,37 @@ func Environment(t testing.TB) []string {
 }
 
 // start runs moto behind a shell that ends it when its standard input closes,
-// so that moto never outlives the tests, however they end.
+// so that moto never outlives the tests, however they end. Moto chooses a free
+// port itself and says which.
 func start() (stop func(), err error) {
 	program, err := find()
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	cmd := exec.Command("sh", "-c", `"$0" -H 127.0.0.1 -p 0 2>&1 & cat >/dev/null; kill $!`, program)
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("sh", "-c", `"$0" -H 127.0.0.1 -p "$1" >/dev/null 2>&1 & cat >/dev/null; kill $!`, program, port)
-	stdin, err := cmd.StdinPipe()
+	output, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	stop = func() { stdin.Close(); cmd.Wait() }
-	endpoint := "http://127.0.0.1:" + port
-	if err := awaitReady(endpoint); err != nil {
-		stop()
-		return nil, err
+	lines := bufio.NewScanner(output)
+	for url == "" && lines.Scan() {
+		if _, at, ok := strings.Cut(lines.Text(), "Running on "); ok {
+			url = strings.TrimSpace(at)
+		}
 	}
-	url = endpoint
+	go io.Copy(io.Discard, output) // moto logs each request, and must not be blocked
+	stop = func() { stdin.Close(); cmd.Wait() }
+	if url == "" {
+		stop()
+		return nil, errors.New("moto ended at its start")
+	}
 	return stop, nil
 }
 
@@ -118,37 +122,4 @@ func find() (string, error) {
 		}
 	}
 	return "", errors.New("no go.mod above the tests")
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
-}
-
-// awaitReady asks until moto answers. Python starts slowly on a busy machine.
-func awaitReady(endpoint string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/moto-api/data.json", nil)
-		if err != nil {
-			return err
-		}
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			resp.Body.Close()
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("moto did not answer within two minutes: %w", ctx.Err())
-		case <-tick.C:
-		}
-	}
 }

@@ -26,6 +26,7 @@ type Proxy struct {
 	uses  map[Use]bool
 	calls []string
 	fault Fault
+	met   int // calls that fault has covered
 }
 
 // A Use is what a policy must allow: an action, and for DynamoDB the kind of
@@ -34,10 +35,12 @@ type Use struct{ Action, Keys string }
 
 // A Fault is how calls fail. The zero Fault is none.
 type Fault struct {
-	Service string        // "dynamodb" or "secretsmanager"; empty: both
-	Code    string        // answer this error, such as AccessDeniedException
-	Down    bool          // cut the connection
-	Delay   time.Duration // answer after that
+	Service   string        // "dynamodb" or "secretsmanager"; empty: both
+	Operation string        // such as "TransactWriteItems"; empty: all
+	After     int           // so many calls that it covers are let through first
+	Code      string        // answer this error, such as AccessDeniedException
+	Down      bool          // cut the connection
+	Delay     time.Duration // answer after that
 }
 
 // NewProxy starts a Proxy that stops with the test.
@@ -50,7 +53,13 @@ func NewProxy(t testing.TB) *Proxy {
 	p := &Proxy{uses: map[Use]bool{}}
 	forward := httputil.NewSingleHostReverseProxy(target)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fault := p.record(r)
+		// With the body read, net/http notices when the program gives up.
+		body, err := io.ReadAll(r.Body)
+		if err != nil { // it has given up: this is no call
+			panic(http.ErrAbortHandler)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		fault := p.record(r, body)
 		if fault.apply(w, r) {
 			forward.ServeHTTP(w, r)
 		}
@@ -63,12 +72,9 @@ func NewProxy(t testing.TB) *Proxy {
 // services maps the first part of X-Amz-Target to a policy's prefix.
 var services = map[string]string{"DynamoDB_20120810": "dynamodb", "secretsmanager": "secretsmanager"}
 
-func (p *Proxy) record(r *http.Request) Fault {
+func (p *Proxy) record(r *http.Request, body []byte) Fault {
 	target, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	service := services[target]
-	// With the body read, net/http notices when the program gives up.
-	body, _ := io.ReadAll(r.Body)
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls = append(p.calls, service+":"+operation)
@@ -77,10 +83,18 @@ func (p *Proxy) record(r *http.Request) Fault {
 			p.uses[Use{service + ":" + part.action, keys}] = true
 		}
 	}
-	if p.fault.Service != "" && p.fault.Service != service {
+	if !p.fault.covers(service, operation) {
+		return Fault{}
+	}
+	p.met++
+	if p.met <= p.fault.After {
 		return Fault{}
 	}
 	return p.fault
+}
+
+func (f Fault) covers(service, operation string) bool {
+	return (f.Service == "" || f.Service == service) && (f.Operation == "" || f.Operation == operation)
 }
 
 // A part is an operation that a policy decides on by itself.
@@ -149,7 +163,7 @@ func (f Fault) apply(w http.ResponseWriter, r *http.Request) bool {
 func (p *Proxy) Fail(f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fault = f
+	p.fault, p.met = f, 0
 }
 
 // Uses returns all that a policy had to allow so far.

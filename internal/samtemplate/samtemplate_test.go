@@ -74,22 +74,29 @@ func TestPolicies(t *testing.T) {
 	template := samtemplate.Load(t)
 	logs := []string{"arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}
 	secret := []string{"secretsmanager:GetSecretValue"}
-	write := []string{"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+	table := func(keys string, actions ...string) samtemplate.Statement {
+		return samtemplate.Statement{Actions: actions, Resource: "Table", LeadingKeys: strings.Fields(keys)}
+	}
 	for _, tt := range []struct {
 		function string
 		want     []samtemplate.Statement
 	}{
 		{"AuthorizeFunction", nil},
 		{"CallbackFunction", []samtemplate.Statement{
-			{Actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem"}, Resource: "Table", LeadingKeys: []string{"ACCOUNT#*", "ALIAS#*", "STATE#*"}},
-			{Actions: []string{"dynamodb:Query"}, Resource: "Table", LeadingKeys: []string{"ACCOUNT#*"}},
-			{Actions: write, Resource: "Table", LeadingKeys: []string{"ACCOUNT#*", "ALIAS#*", "STATE#*"}},
+			table("ACCOUNT#* ALIAS#*", "dynamodb:BatchGetItem"),
+			table("ACCOUNT#* STATE#*", "dynamodb:GetItem"),
+			table("ACCOUNT#*", "dynamodb:Query"),
+			table("ACCOUNT#* ALIAS#* STATE#*", "dynamodb:PutItem"),
+			table("STATE#*", "dynamodb:UpdateItem"),
+			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
 			{Actions: secret, Resource: "ClientSecret"},
 			{Actions: secret, Resource: "TokenKeys"},
 		}},
 		{"ProfileFunction", []samtemplate.Statement{
-			{Actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, Resource: "Table", LeadingKeys: []string{"ACCOUNT#*"}},
-			{Actions: write, Resource: "Table", LeadingKeys: []string{"ACCOUNT#*", "ALIAS#*", "TOMBSTONE#*"}},
+			table("ACCOUNT#*", "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"),
+			table("TOMBSTONE#*", "dynamodb:PutItem"),
+			table("ACCOUNT#*", "dynamodb:UpdateItem"),
+			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
 			{Actions: secret, Resource: "TokenKeys"},
 		}},
 	} {
@@ -270,7 +277,7 @@ func TestTable(t *testing.T) {
 		{"KeySchema", `[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}]`},
 		{"TimeToLiveSpecification", `{"AttributeName":"ttl","Enabled":true}`},
 		{"PointInTimeRecoverySpecification", `{"PointInTimeRecoveryEnabled":true,"RecoveryPeriodInDays":7}`},
-		{"SSESpecification", `{"SSEEnabled":true}`},
+		{"SSESpecification", `null`}, // DynamoDB's own key
 		{"DeletionProtectionEnabled", `{"Ref":"TableDeletionProtection"}`},
 	} {
 		wantJSON(t, tt.property, p[tt.property], tt.want)
