@@ -162,7 +162,7 @@ func TestUnusualSecretIsWarnedOf(t *testing.T) {
 		s := program.Start(t, localprocess.Options{Env: []string{"INSTAGRAM_CLIENT_ID=" + clientID, "INSTAGRAM_CLIENT_SECRET=" + secret}})
 		s.Interrupt()
 		s.Wait()
-		if got := strings.Contains(s.Output(), "level=WARN msg=\"INSTAGRAM_CLIENT_SECRET is not 32 hexadecimal digits"); got != warned {
+		if got := strings.Contains(s.Output(), "INSTAGRAM_CLIENT_SECRET is not 32 hexadecimal digits"); got != warned {
 			t.Errorf("output for a secret of %d digits: got a warning: %t, want %t", len(secret), got, warned)
 		}
 		if strings.Contains(s.Output(), cut) {

@@ -22,10 +22,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "photopass:", err)
-		}
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "photopass:", err)
 		os.Exit(1)
 	}
 }
@@ -39,11 +38,17 @@ type options struct {
 func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("local", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard) // main prints the error, in one line
 	flags.StringVar(&o.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	flags.StringVar(&o.instagramAddr, "instagram-addr", "localhost:8090", "`host:port` of the fake Instagram")
 	flags.BoolVar(&o.tls, "tls", false, "serve https with a certificate made on the spot")
-	if err := flags.Parse(args); err != nil {
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(stderr)
+		fmt.Fprintln(stderr, "Runs photopass on localhost. Settings come from the environment; the README lists them.")
+		flags.PrintDefaults()
+	}
+	if err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {

@@ -227,6 +227,7 @@ func TestBadArguments(t *testing.T) {
 		args []string
 		want string
 	}{
+		{"unknown flag", []string{"-bogus"}, "flag provided but not defined: -bogus"},
 		{"argument", []string{"serve"}, `unexpected argument "serve"`},
 		{"address without a port", []string{"-addr", "localhost"}, "choose another address with -addr"},
 		{"port out of range", []string{"-instagram-addr", "localhost:99999"}, "choose another address with -instagram-addr"},
@@ -236,6 +237,13 @@ func TestBadArguments(t *testing.T) {
 				t.Errorf("standard error: got %q, want it to hold %q", line, tt.want)
 			}
 		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	out, err := program.Command(localprocess.Options{Args: []string{"-h"}}).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "-instagram-addr host:port") {
+		t.Errorf("-h: got error %v, output %q; want none and the flags", err, out)
 	}
 }
 

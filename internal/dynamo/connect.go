@@ -65,7 +65,7 @@ func (s *Store) Connect(ctx context.Context, l account.Login) error {
 // transaction found. A login writes its result once and with all the rest.
 func wroteResult(marker item, l account.Login) bool {
 	m, err := markerOf(marker)
-	return err == nil && m.Attempt == l.Attempt && m.Result != nil && bytes.Equal(m.Result, l.Result)
+	return err == nil && m.Attempt == l.Attempt && bytes.Equal(m.Result, l.Result)
 }
 
 // loginWrites returns what Connect writes, the marker first. No item occurs

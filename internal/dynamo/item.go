@@ -287,11 +287,7 @@ func (d *decoder) needed(name string) string {
 
 // after returns what follows prefix in a key.
 func (d *decoder) after(name, prefix string) string {
-	s, ok := strings.CutPrefix(d.text(name), prefix)
-	if !ok {
-		d.fail(name)
-	}
-	return s
+	return strings.TrimPrefix(d.text(name), prefix)
 }
 
 func (d *decoder) bytes(name string) []byte {

@@ -109,14 +109,11 @@ func TestDisconnectDuringRefetch(t *testing.T) {
 			app.Clock.Advance(15 * time.Minute)
 			tt.order(app)
 
-			answer := make(chan apptest.Response, 1)
-			go func() { answer <- b.Get("/profile") }()
-			<-gate.reached
-			if got, want := other.Post("/disconnect", nil).Status, http.StatusSeeOther; got != want {
-				t.Errorf("POST /disconnect: got status %d, want %d", got, want)
-			}
-			close(gate.open)
-			r := <-answer
+			r := gate.during(t, b, func() {
+				if got, want := other.Post("/disconnect", nil).Status, http.StatusSeeOther; got != want {
+					t.Errorf("POST /disconnect: got status %d, want %d", got, want)
+				}
+			})
 			if got := decode(t, r).Code; r.Status != http.StatusUnauthorized || got != "unauthenticated" {
 				t.Errorf("GET /profile: got status %d, code %q, want 401, unauthenticated", r.Status, got)
 			}
@@ -128,7 +125,7 @@ func TestDisconnectDuringRefetch(t *testing.T) {
 // A gate holds the first call of pass until it is opened; later ones go on.
 type gate struct {
 	reached chan struct{} // closed when the first call has come
-	open    chan struct{} // to be closed by the test
+	open    chan struct{}
 	first   chan struct{} // holds one value for the first call to take
 }
 
@@ -146,4 +143,22 @@ func (g gate) pass() error {
 	default:
 	}
 	return nil
+}
+
+// during has b ask for its profile and runs f while that request is held. It
+// returns the answer.
+func (g gate) during(t *testing.T, b *apptest.Browser, f func()) apptest.Response {
+	t.Helper()
+	answer := make(chan apptest.Response, 1)
+	go func() { answer <- b.Get("/profile") }()
+	select {
+	case <-g.reached:
+	case r := <-answer:
+		t.Fatalf("GET /profile: got an answer of status %d before the call that it should be held at", r.Status)
+	}
+	func() {
+		defer close(g.open) // even if f ends the test
+		f()
+	}()
+	return <-answer
 }

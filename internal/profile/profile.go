@@ -178,7 +178,11 @@ func (h handler) tokenDied(ctx context.Context, a account.Account, cause error) 
 	case err != nil:
 		return a, fmt.Errorf("read account again: %w", err)
 	}
-	return h.stale(ctx, now, &web.Problem{Code: web.InstagramUnavailable, Err: cause})
+	p := &web.Problem{Code: web.InstagramUnavailable, Err: cause}
+	if now.Status == account.ReconnectRequired {
+		p.Code = web.ReconnectRequired // another request has marked it
+	}
+	return h.stale(ctx, now, p)
 }
 
 // problemOf says what a failed read means for the one who asked. It judges other

@@ -228,7 +228,7 @@ func TestProfileETag(t *testing.T) {
 		{"weak", []string{"W/" + tag}, 304},
 		{"any", []string{"*"}, 304},
 		{"first of a list", []string{tag + `, "other"`}, 304},
-		{"last of a list", []string{`"other",  W/"another" ,` + tag}, 304},
+		{"last of a list", []string{`"other",  W/"another" , ` + tag}, 304},
 		{"in a second line", []string{`"other"`, tag}, 304},
 		{"other", []string{`"other"`}, 200},
 		{"without quotes", []string{strings.Trim(tag, `"`)}, 200},

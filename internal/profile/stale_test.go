@@ -2,9 +2,11 @@ package profile_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,8 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/seal"
+	"photopass/internal/secrets"
 )
 
 const opProfile = fakeinstagram.OpProfile
@@ -195,12 +199,7 @@ func TestTokenReplacedMeanwhileIsNotMarked(t *testing.T) {
 	app.Clock.Advance(15 * time.Minute)
 	refuseToken(app)
 
-	answer := make(chan apptest.Response, 1)
-	go func() { answer <- b.Get("/profile") }()
-	<-gate.reached
-	other.Login()
-	close(gate.open)
-	r := <-answer
+	r := gate.during(t, b, func() { other.Login() })
 	if d := decode(t, r); r.Status != http.StatusOK || d.Connection.Status != "active" {
 		t.Errorf("GET /profile: got status %d, connection %q, want 200, active", r.Status, d.Connection.Status)
 	}
@@ -228,15 +227,13 @@ func TestHealedMeanwhile(t *testing.T) {
 	refuseToken(app)
 	refuseToken(app)
 
-	answer := make(chan apptest.Response, 1)
-	go func() { answer <- b.Get("/profile") }()
-	<-gate.reached
-	if got, want := decode(t, other.Get("/profile")).Connection.Status, "reconnect_required"; got != want {
-		t.Errorf("GET /profile: got connection %q, want %q", got, want)
-	}
-	other.Login()
-	close(gate.open)
-	if r := <-answer; r.Status != http.StatusUnauthorized {
+	r := gate.during(t, b, func() {
+		if got, want := decode(t, other.Get("/profile")).Connection.Status, "reconnect_required"; got != want {
+			t.Errorf("GET /profile: got connection %q, want %q", got, want)
+		}
+		other.Login()
+	})
+	if r.Status != http.StatusUnauthorized {
 		t.Errorf("GET /profile of the old connection: got status %d, want 401", r.Status)
 	}
 	if got, want := decode(t, other.Get("/profile")).Connection.Status, "active"; got != want {
@@ -328,3 +325,58 @@ func (s *swapID) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return resp, err
 }
+
+// A browser that goes away does not stop a read that was begun for it: the next
+// visit has what it brought.
+func TestReadIsFinishedWhenTheBrowserGoes(t *testing.T) {
+	app := apptest.New(t, apptest.Options{})
+	b := app.Browser()
+	b.Login()
+	app.Clock.Advance(15 * time.Minute)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	r := httptest.NewRequestWithContext(gone, http.MethodGet, "/profile", nil)
+	r.Header.Set("Cookie", b.CookieHeader())
+	app.Handler.ServeHTTP(httptest.NewRecorder(), r)
+	app.Fake.ResetRequests()
+	if got, want := decode(t, b.Get("/profile")).FetchedAt, "2026-11-24T12:15:00Z"; got != want {
+		t.Errorf("GET /profile afterwards: got fetched_at %s, want %s", got, want)
+	}
+	if got := app.Fake.Count(""); got != 0 {
+		t.Errorf("calls to Instagram afterwards: got %d, want 0", got)
+	}
+}
+
+// Without the key ring no token opens, so nothing can be read anew.
+func TestKeyRingMisconfigured(t *testing.T) {
+	keys := &brokenKeys{good: apptest.Ring(t)}
+	app := apptest.New(t, apptest.Options{Keys: keys})
+	b := app.Browser()
+	b.Login()
+	keys.err = secrets.ErrMisconfigured
+	app.Clock.Advance(24*time.Hour - time.Second)
+	if r := b.Get("/profile"); r.Status != http.StatusOK || r.Header.Get("Age") != "86399" {
+		t.Errorf("GET /profile: got status %d, Age %s, want 200, 86399", r.Status, r.Header.Get("Age"))
+	}
+	app.Clock.Advance(time.Second)
+	r := b.Get("/profile")
+	if got := decode(t, r).Code; r.Status != http.StatusInternalServerError || got != "app_misconfigured" {
+		t.Errorf("GET /profile at 24 hours: got status %d, code %q, want 500, app_misconfigured", r.Status, got)
+	}
+	a, err := app.Memory.Account(t.Context(), acmeID)
+	if err != nil || a.Status != account.Active {
+		t.Errorf("Account: got status %q, error %v, want active", a.Status, err)
+	}
+}
+
+// brokenKeys hands out good until err is set.
+type brokenKeys struct {
+	good *seal.Ring
+	err  error
+}
+
+// Ring implements [custody.Keys].
+func (k *brokenKeys) Ring(context.Context) (*seal.Ring, error) { return k.good, k.err }
+
+// RereadRing implements [custody.Keys].
+func (k *brokenKeys) RereadRing(context.Context) (*seal.Ring, error) { return k.good, k.err }
