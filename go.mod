@@ -1,6 +1,6 @@
 module photopass
 
-go 1.26.0
+go 1.26
 
 tool github.com/a-h/templ/cmd/templ
 
@@ -17,7 +17,7 @@ require (
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/creack/pty v1.1.24
-	golang.org/x/term v0.48.0
+	golang.org/x/term v0.38.0
 )
 
 require (
@@ -45,6 +45,6 @@ require (
 	golang.org/x/mod v0.26.0 // indirect
 	golang.org/x/net v0.42.0 // indirect
 	golang.org/x/sync v0.16.0 // indirect
-	golang.org/x/sys v0.50.0 // indirect
+	golang.org/x/sys v0.39.0 // indirect
 	golang.org/x/tools v0.35.0 // indirect
 )
