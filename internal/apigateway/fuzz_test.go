@@ -32,7 +32,7 @@ func FuzzAdapt(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var e apigateway.Request
 		if json.Unmarshal(data, &e) != nil {
-			t.Skip("aws-lambda-go refuses it")
+			return // aws-lambda-go refuses it
 		}
 		called := false
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
