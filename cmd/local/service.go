@@ -189,7 +189,8 @@ func newHandler(c config.Config, b backend, now func() time.Time, log *slog.Logg
 	}
 	profiles := profile.New(profile.Settings{
 		PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
-		Store: b.store, Vault: vault, Instagram: client, Sessions: sessions, Now: now, Log: log,
+		Store: b.store, Sessions: sessions, Now: now, Log: log,
+		Tokens: &custody.Keeper{Store: b.store, Vault: vault, Instagram: client, Now: now, Log: log},
 	})
 	mux := exactMux{
 		"/callback":   login.NewCallback(login.CallbackSettings{Settings: settings, Store: b.store, Vault: vault, Secrets: b.secrets, Sessions: sessions}),

@@ -60,7 +60,8 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		}
 		return profile.New(profile.Settings{
 			PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
-			Store: store, Vault: custody.NewVault(cache), Instagram: client,
+			Store:    store,
+			Tokens:   &custody.Keeper{Store: store, Vault: custody.NewVault(cache), Instagram: client, Now: time.Now, Log: log},
 			Sessions: session.Policy{Idle: c.SessionIdle, Max: c.SessionMax},
 			Now:      time.Now, Log: log,
 		}), nil

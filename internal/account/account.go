@@ -35,17 +35,25 @@ type Account struct {
 
 	Status      Status
 	Token       Token
-	Permissions []string // as granted, in Instagram's names
-	ConnectedAt time.Time
+	Permissions []string  // as granted, in Instagram's names
+	ConnectedAt time.Time // of this Connection
+	LastLoginAt time.Time
 	Profile     Profile
+
+	// RemovedAt is when Instagram first said that the person has removed the
+	// app, or Meta has disabled it; zero while it says nothing of the kind.
+	RemovedAt time.Time
 }
 
 // A Token is a sealed access token and the times that govern it.
 type Token struct {
-	Sealed    []byte    // see package custody
-	IssuedAt  time.Time // when Instagram gave it out
+	Sealed    []byte    // see package custody; nil: dropped, since it is dead
+	IssuedAt  time.Time // when Instagram gave it out or refreshed it
 	ExpiresAt time.Time // when Instagram stops accepting it; zero: not announced (legacy)
-	RefreshAt time.Time // when a refresh is due; zero: it cannot be refreshed (legacy)
+
+	// RefreshAt is when Instagram is asked about the token next, which is a
+	// refresh unless RemovedAt is set; zero: never (legacy, dead).
+	RefreshAt time.Time
 }
 
 // A Profile is what Instagram says of an account. Members that it did not send
@@ -90,8 +98,26 @@ type Marker struct {
 	ExpiresAt time.Time
 }
 
+// A ConnectCode tells the application's backend, once, who has connected. The
+// code itself is not stored. The record names no account: Sealed is sealed
+// under a key that only the code yields.
+type ConnectCode struct {
+	Hash      string // of the code
+	Sealed    []byte
+	ExpiresAt time.Time
+}
+
+// A Receipt says what became of a deletion that Meta passed on. It names no
+// account.
+type Receipt struct {
+	Code      string    // confirmation code
+	At        time.Time // when the deletion was carried out or refused
+	Deleted   bool      // false: the account was connected again after the person had asked
+	ExpiresAt time.Time
+}
+
 // NewMark returns a random mark of at least 128 bits, for [Account.Connection],
-// [Account.TokenRev] and [Marker.Attempt].
+// [Account.TokenRev], [Marker.Attempt] and [Lease.Holder].
 func NewMark() string { return rand.Text() }
 
 // ValidID reports whether s has the shape of an Instagram id: 1 to 40 decimal

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 )
 
@@ -12,6 +13,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrStateUsed means that another visit has used the state.
 	ErrStateUsed = errors.New("state already used")
+	// ErrCodeUsed means that a connect code has been redeemed before.
+	ErrCodeUsed = errors.New("connect code already redeemed")
 	// ErrConflict means that what the caller read has changed since.
 	ErrConflict = errors.New("changed meanwhile")
 )
@@ -64,26 +67,58 @@ type Store interface {
 	// EndSession removes a session. A session that is not there is no error.
 	EndSession(ctx context.Context, ref SessionRef) error
 
+	// Sessions returns the sessions of an account that name its Connection, in no
+	// order; of an account that is not there, none.
+	Sessions(ctx context.Context, id string) ([]Session, error)
+
 	// Account returns an account, or ErrNotFound.
 	Account(ctx context.Context, id string) (Account, error)
+
+	// AccountByUserID returns the account that the alias of a professional id
+	// leads to, or ErrNotFound.
+	AccountByUserID(ctx context.Context, userID string) (Account, error)
 
 	// PutProfile replaces the profile of an account and leaves the rest alone,
 	// TokenRev included. It returns ErrConflict, and writes nothing, when the
 	// account is missing or its Connection differs.
 	PutProfile(ctx context.Context, id, connection string, p Profile) error
 
-	// RequireReconnect sets the status ReconnectRequired and the new TokenRev.
-	// It returns ErrConflict, and writes nothing, when the account is missing
-	// or its TokenRev is not tokenRev.
-	RequireReconnect(ctx context.Context, id, tokenRev, newRev string) error
+	// Lease gives l.Holder the sole right, until l.Until, to ask Instagram about
+	// the account's token. It changes no mark. It returns ErrConflict, and writes
+	// nothing, when the account is missing, its TokenRev is not tokenRev, or
+	// another holder has a lease that ends after l.From.
+	Lease(ctx context.Context, id, tokenRev string, l Lease) error
+
+	// PutToken replaces the token and the status of an account, with a new
+	// TokenRev, and ends the lease. It returns ErrConflict, and writes nothing,
+	// when the account is missing or its TokenRev is not tokenRev.
+	PutToken(ctx context.Context, id, tokenRev string, s TokenState) error
+
+	// Due yields the ids of the accounts whose Token.RefreshAt is not after at,
+	// those that are due longest early on. It may yield an account that has just
+	// changed, or not yet one that has, so callers read the account. It ends with
+	// the first error.
+	Due(ctx context.Context, at time.Time) iter.Seq2[string, error]
+
+	// RedeemCode records that attempt has redeemed the connect code of that hash
+	// and returns the code. However many attempts race for it, exactly one
+	// succeeds; the others get ErrCodeUsed. A code that is not there is
+	// ErrNotFound.
+	RedeemCode(ctx context.Context, hash, attempt string) (ConnectCode, error)
 
 	// Delete removes an account, its alias and all its sessions and leaves a
 	// tombstone, which holds a hash of the id and at. From the moment the
 	// account is gone no session of it opens, and a login that follows at once
 	// loses nothing to the clean-up. It returns ErrConflict, and removes
-	// nothing, when the account's Connection differs, and nil when there is no
-	// account.
-	Delete(ctx context.Context, id, connection string, at time.Time) error
+	// nothing, when the account is not as seen, and nil when there is no account.
+	Delete(ctx context.Context, id string, seen Seen, at time.Time) error
+
+	// PutReceipt records that a deletion was asked for. When there is a receipt
+	// of that code already, that one stays.
+	PutReceipt(ctx context.Context, r Receipt) error
+
+	// Receipt returns the receipt of a confirmation code, or ErrNotFound.
+	Receipt(ctx context.Context, code string) (Receipt, error)
 }
 
 // A Prior is what a login replaces.
@@ -101,4 +136,25 @@ type Login struct {
 
 	State, Attempt string // the marker
 	Result         []byte // what the marker shall hold
+
+	Code *ConnectCode // written with the rest; nil: none
 }
+
+// A Lease is the right to be the only one who asks Instagram about a token.
+type Lease struct {
+	Holder string    // a mark of the one who asks
+	From   time.Time // now
+	Until  time.Time // later than the longest call to Instagram and its write can last
+}
+
+// A TokenState is what [Store.PutToken] writes.
+type TokenState struct {
+	TokenRev  string // the new one
+	Status    Status
+	Token     Token
+	RemovedAt time.Time
+}
+
+// A Seen is what an account must still be to be deleted. Empty members are not
+// compared.
+type Seen struct{ Connection, TokenRev string }

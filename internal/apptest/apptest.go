@@ -149,7 +149,8 @@ func (a *App) wire(o Options) http.Handler {
 	})
 	profiles := profile.New(profile.Settings{
 		PublicURL: o.PublicURL, ReturnToOrigins: o.ReturnToOrigins, TTL: 15 * time.Minute, MaxStale: 24 * time.Hour,
-		Store: store, Vault: vault, Instagram: client, Sessions: sessions, Now: a.Clock.Now, Log: log,
+		Store: store, Sessions: sessions, Now: a.Clock.Now, Log: log,
+		Tokens: &custody.Keeper{Store: store, Vault: vault, Instagram: client, Now: a.Clock.Now, Log: log},
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

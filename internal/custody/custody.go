@@ -1,5 +1,5 @@
-// Package custody keeps access tokens: it seals them for storage and opens
-// them for use.
+// Package custody keeps access tokens: it seals them for storage, opens them for
+// use ([Vault]), and has them refreshed before they die ([Keeper]).
 //
 // A sealed token is bound to its account and to the attribute it is stored in,
 // so it opens nowhere else; it is not bound to the table, so a restored copy of
@@ -76,6 +76,19 @@ func (v *Vault) Open(ctx context.Context, accountID string, sealed []byte) (acco
 		return account.Secret{}, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	return account.NewSecret(string(plaintext)), nil
+}
+
+// reseal returns a's token, which opens to token, under the current key. When
+// that can't be done it stays as it is: the next one who writes it may.
+func (v *Vault) reseal(ctx context.Context, a account.Account, token account.Secret) []byte {
+	ring, err := v.keys.Ring(ctx)
+	if err != nil {
+		return a.Token.Sealed
+	}
+	if name, ok := seal.KeyName(a.Token.Sealed); ok && name == ring.Current() {
+		return a.Token.Sealed
+	}
+	return ring.Seal([]byte(token.Reveal()), boundTo(a.ID)...)
 }
 
 func boundTo(accountID string) []string {

@@ -103,6 +103,9 @@ func (s *Store) loginWrites(l account.Login) []types.TransactWriteItem {
 			TableName: &s.table, Key: sessionKey(*l.Ends),
 		}})
 	}
+	if l.Code != nil {
+		writes = append(writes, types.TransactWriteItem{Put: &types.Put{TableName: &s.table, Item: codeItem(*l.Code)}})
+	}
 	return writes
 }
 

@@ -28,7 +28,7 @@ const (
 // page of sessions and for each session. When the clean-up fails, Delete
 // succeeds all the same and the next Delete of the id, whether there is an
 // account or not, finishes it.
-func (s *Store) Delete(ctx context.Context, id, connection string, at time.Time) error {
+func (s *Store) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
 	keepAlias := false
 	for range tries {
 		a, err := get(ctx, s, "delete: account", accountKey(id), accountOf)
@@ -38,10 +38,11 @@ func (s *Store) Delete(ctx context.Context, id, connection string, at time.Time)
 			return nil
 		case err != nil:
 			return err
-		case a.Connection != connection:
+		case seen.Connection != "" && a.Connection != seen.Connection,
+			seen.TokenRev != "" && a.TokenRev != seen.TokenRev:
 			return account.ErrConflict
 		}
-		err = s.transact(ctx, s.deletionWrites(a, at, keepAlias))
+		err = s.transact(ctx, s.deletionWrites(a, seen, at, keepAlias))
 		if err == nil {
 			s.cleanUp(ctx, id)
 			return nil
@@ -59,7 +60,7 @@ func (s *Store) Delete(ctx context.Context, id, connection string, at time.Time)
 
 // deletionWrites returns what makes a go, the account first. A login in between
 // may have given it another alias, which must not be left behind.
-func (s *Store) deletionWrites(a account.Account, at time.Time, keepAlias bool) []types.TransactWriteItem {
+func (s *Store) deletionWrites(a account.Account, seen account.Seen, at time.Time, keepAlias bool) []types.TransactWriteItem {
 	gone := &types.Delete{
 		TableName:                 &s.table,
 		Key:                       accountKey(a.ID),
@@ -71,6 +72,11 @@ func (s *Store) deletionWrites(a account.Account, at time.Time, keepAlias bool) 
 		gone.ConditionExpression = aws.String("#connection = :connection AND #user_id = :user_id")
 		gone.ExpressionAttributeValues[":user_id"] = text(a.UserID)
 	}
+	if seen.TokenRev != "" {
+		*gone.ConditionExpression += " AND #token_rev = :token_rev"
+		gone.ExpressionAttributeNames["#token_rev"] = "token_rev"
+		gone.ExpressionAttributeValues[":token_rev"] = text(seen.TokenRev)
+	}
 	writes := []types.TransactWriteItem{
 		{Delete: gone},
 		{Put: &types.Put{TableName: &s.table, Item: tombstoneItem(a.ID, at, at.Add(tombstoneAge))}},
@@ -81,22 +87,58 @@ func (s *Store) deletionWrites(a account.Account, at time.Time, keepAlias bool) 
 	return writes
 }
 
-// cleanUp removes the sessions of the account id that no longer open. It gives up
-// at the first error: somebody waits for the answer, and what remains opens
-// nothing and expires.
-func (s *Store) cleanUp(ctx context.Context, id string) {
-	in := &dynamodb.QueryInput{
+// Sessions implements [account.Store] with a query for each page of sessions.
+func (s *Store) Sessions(ctx context.Context, id string) ([]account.Session, error) {
+	a, err := s.Account(ctx, id)
+	if errors.Is(err, account.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []account.Session
+	in := s.sessionsQuery(id)
+	for {
+		page, err := s.api.Query(ctx, in)
+		if err != nil {
+			return nil, failure("sessions", err)
+		}
+		for _, i := range page.Items {
+			session, err := sessionOf(i)
+			if err != nil {
+				return nil, failure("sessions", err)
+			}
+			if session.Connection == a.Connection {
+				list = append(list, session)
+			}
+		}
+		if len(page.LastEvaluatedKey) == 0 {
+			return list, nil
+		}
+		in.ExclusiveStartKey = page.LastEvaluatedKey
+	}
+}
+
+// sessionsQuery reads all sessions of an account, a page at a time.
+func (s *Store) sessionsQuery(id string) *dynamodb.QueryInput {
+	return &dynamodb.QueryInput{
 		TableName:                &s.table,
 		ConsistentRead:           aws.Bool(true),
 		Limit:                    aws.Int32(sessionsPerPage),
 		KeyConditionExpression:   aws.String("#pk = :pk AND begins_with(#sk, :sk)"),
-		ProjectionExpression:     aws.String("#pk, #sk, #connection"),
-		ExpressionAttributeNames: names("pk", "sk", "connection"),
+		ExpressionAttributeNames: names("pk", "sk"),
 		ExpressionAttributeValues: item{
 			":pk": accountKey(id)["pk"],
 			":sk": text(sessionPrefix),
 		},
 	}
+}
+
+// cleanUp removes the sessions of the account id that no longer open. It gives up
+// at the first error: somebody waits for the answer, and what remains opens
+// nothing and expires.
+func (s *Store) cleanUp(ctx context.Context, id string) {
+	in := s.sessionsQuery(id)
 	for {
 		page, err := s.api.Query(ctx, in)
 		if err != nil || s.removeDead(ctx, id, page.Items) != nil || len(page.LastEvaluatedKey) == 0 {

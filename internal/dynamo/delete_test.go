@@ -23,7 +23,7 @@ func TestDeleteManySessions(t *testing.T) {
 	api := &tap{API: d}
 	connect(t, dynamo.New(d, d.table), login("1111", "1111000", "one"))
 	addSessions(t, d, "1111", 249)
-	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", "connection-1111", at), nil)
+	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
 
 	for op, want := range map[string]int{
 		"TransactWriteItems": 1,
@@ -97,7 +97,7 @@ func TestCleanUpBreaksOff(t *testing.T) {
 				}
 				return nil
 			}
-			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", "connection-1111", at), nil)
+			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
 			// Those that were under way beside the first one that failed end too.
 			api.calls = slices.CompactFunc(api.calls, func(a, b string) bool { return a == "DeleteItem" && b == a })
 			api.want(t, "Delete", tt.want...)
@@ -106,7 +106,7 @@ func TestCleanUpBreaksOff(t *testing.T) {
 				t.Fatalf("table: got %d sessions after a clean-up that broke off, want 3", n)
 			}
 
-			wantErr(t, "Delete again", s.Delete(t.Context(), "1111", "connection-1111", at), nil)
+			wantErr(t, "Delete again", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
 			if dump := d.dump(t); strings.Contains(dump, "1111") {
 				t.Errorf("Delete again: got the table\n%s\nwant nothing of the account", dump)
 			}
@@ -127,7 +127,7 @@ func TestCleanUpStopsAtTheFirstError(t *testing.T) {
 		}
 		return nil
 	}}
-	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", "connection-1111", at), nil)
+	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
 	if got := api.count("DeleteItem"); got < 1 || got > 8 {
 		t.Errorf("Delete: got %d requests for sessions, want one of each that were under way, at most 8", got)
 	}
@@ -145,7 +145,7 @@ func TestCleanUpEndsWithTheContext(t *testing.T) {
 		}
 		return nil
 	}}
-	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(ctx, "1111", "connection-1111", at), nil)
+	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(ctx, "1111", account.Seen{Connection: "connection-1111"}, at), nil)
 	api.want(t, "Delete", "GetItem", "TransactWriteItems", "Query")
 	wantOpen(t, s, false, l)
 }
@@ -197,7 +197,7 @@ func TestCleanUpSparesLogins(t *testing.T) {
 	next.Account.Connection, next.Session.Connection = "connection-next", "connection-next"
 	connect(t, s, first)
 	api := meanwhile(d, "Query", func() { connect(t, s, next) })
-	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", "connection-1111", at), nil)
+	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
 	wantOpen(t, s, true, next)
 	if dump := d.dump(t); strings.Contains(dump, "sk = SESSION#key-first\n") || !strings.Contains(dump, "sk = SESSION#key-next\n") {
 		t.Errorf("Delete: got the table\n%s\nwant the session of the login that followed, and no other", dump)
@@ -222,10 +222,10 @@ func TestDeleteMeetsChange(t *testing.T) {
 			connect(t, s, login("1111", "9999000", "two"))
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem", "DeleteItem"}, "1111", "TOMBSTONE"},
 		{"deleted by another", "1111000", func(t *testing.T, _ db, s *dynamo.Store) {
-			wantErr(t, "Delete", s.Delete(t.Context(), "1111", "connection-1111", at), nil)
+			wantErr(t, "Delete", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "Query"}, "1111", "TOMBSTONE"},
 		{"deleted and connected again", "1111000", func(t *testing.T, _ db, s *dynamo.Store) {
-			wantErr(t, "Delete", s.Delete(t.Context(), "1111", "connection-1111", at), nil)
+			wantErr(t, "Delete", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
 			l := login("1111", "1111000", "two")
 			l.Account.Connection, l.Session.Connection = "connection-two", "connection-two"
 			connect(t, s, l)
@@ -239,7 +239,7 @@ func TestDeleteMeetsChange(t *testing.T) {
 			s := dynamo.New(d, d.table)
 			connect(t, s, login("1111", tt.userID, "one"))
 			api := meanwhile(d, "TransactWriteItems", func() { tt.change(t, d, s) })
-			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", "connection-1111", at), tt.want)
+			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), tt.want)
 			api.want(t, "Delete", tt.calls...)
 			dump := d.dump(t)
 			if strings.Contains(dump, tt.gone) || strings.Contains(dump, "9999000") {

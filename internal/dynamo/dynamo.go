@@ -2,24 +2,30 @@
 //
 // # Table
 //
-// The table's key is pk and sk, both strings; its TTL attribute is ttl. No
-// other attribute takes part in a key or an index.
+// The table's key is pk and sk, both strings; its TTL attribute is ttl.
 //
-//	item       pk                       sk             other attributes
-//	account    ACCOUNT#<id>             ACCOUNT        user_id, connection, token_rev, status,
-//	                                                   token_sealed, token_issued_at, token_expires_at,
-//	                                                   token_refresh_at, permissions, connected_at,
-//	                                                   profile, a map of the members of account.Profile
-//	session    ACCOUNT#<id>             SESSION#<key>  connection, created_at, last_used_at, ttl
-//	alias      ALIAS#<professional id>  ALIAS          account_id
-//	marker     STATE#<state>            STATE          attempt, result, ttl
-//	tombstone  TOMBSTONE#<hash>         TOMBSTONE      deleted_at, ttl
+//	item          pk                       sk             other attributes
+//	account       ACCOUNT#<id>             ACCOUNT        user_id, connection, token_rev, status,
+//	                                                      token_sealed, token_issued_at, token_expires_at,
+//	                                                      token_refresh_at, due_shard, removed_at,
+//	                                                      lease_holder, lease_until, permissions,
+//	                                                      connected_at, last_login_at,
+//	                                                      profile, a map of the members of account.Profile
+//	session       ACCOUNT#<id>             SESSION#<key>  connection, created_at, last_used_at, ttl
+//	alias         ALIAS#<professional id>  ALIAS          account_id
+//	marker        STATE#<state>            STATE          attempt, result, ttl
+//	connect code  CODE#<hash>              CODE           sealed, attempt, ttl
+//	receipt       RECEIPT#<code>           RECEIPT        at, deleted, ttl
+//	tombstone     TOMBSTONE#<hash>         TOMBSTONE      deleted_at, ttl
 //
 // Every pk begins with the item's kind, so that a policy can bind
 // dynamodb:LeadingKeys. The hash of a tombstone is the SHA-256 of the account's
-// id, in hex; it names nobody. Times are Unix times in seconds, and the ttl of a
-// session and of a marker is its ExpiresAt. What is empty, zero or nil has no
-// attribute.
+// id, in hex; it names nobody. Times are Unix times in seconds, and the ttl of an
+// item is its ExpiresAt. What is empty, zero or nil has no attribute.
+//
+// The index named due holds the keys of the accounts whose token has a
+// token_refresh_at, and of no others. Its key is due_shard, which spreads the
+// accounts over a few partitions, and token_refresh_at.
 //
 // # Repeated writes
 //
@@ -154,6 +160,15 @@ func (s *Store) Account(ctx context.Context, id string) (account.Account, error)
 	return get(ctx, s, "account", accountKey(id), accountOf)
 }
 
+// AccountByUserID implements [account.Store] with two reads.
+func (s *Store) AccountByUserID(ctx context.Context, userID string) (account.Account, error) {
+	id, err := get(ctx, s, "alias", aliasKey(userID), aliasOf)
+	if err != nil {
+		return account.Account{}, err
+	}
+	return s.Account(ctx, id)
+}
+
 // PutProfile implements [account.Store] with one write.
 func (s *Store) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
 	err := s.update(ctx, &dynamodb.UpdateItemInput{
@@ -170,28 +185,4 @@ func (s *Store) PutProfile(ctx context.Context, id, connection string, p account
 		return account.ErrConflict
 	}
 	return failure("put profile", err)
-}
-
-// RequireReconnect implements [account.Store] with one write.
-func (s *Store) RequireReconnect(ctx context.Context, id, tokenRev, newRev string) error {
-	err := s.update(ctx, &dynamodb.UpdateItemInput{
-		Key:                      accountKey(id),
-		UpdateExpression:         aws.String("SET #status = :status, #token_rev = :new"),
-		ConditionExpression:      aws.String("attribute_exists(#pk) AND #token_rev = :old"),
-		ExpressionAttributeNames: names("pk", "status", "token_rev"),
-		ExpressionAttributeValues: item{
-			":old":    text(tokenRev),
-			":new":    text(newRev),
-			":status": text(string(account.ReconnectRequired)),
-		},
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	})
-	old, ok := conditionFailed(err)
-	if !ok {
-		return failure("require reconnect", err)
-	}
-	if a, err := accountOf(old); err == nil && a.TokenRev == newRev && a.Status == account.ReconnectRequired {
-		return nil // a repeat
-	}
-	return account.ErrConflict
 }

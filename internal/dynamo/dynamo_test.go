@@ -68,12 +68,20 @@ func TestRequests(t *testing.T) {
 		{"PutProfile", func(s *dynamo.Store) error {
 			return s.PutProfile(t.Context(), "1111", "connection-1111", account.Profile{ID: "1111"})
 		}, nil, []string{"UpdateItem"}},
-		{"RequireReconnect", func(s *dynamo.Store) error { return s.RequireReconnect(t.Context(), "1111", "rev-known", "rev-2") }, nil, []string{"UpdateItem"}},
+		{"PutToken", func(s *dynamo.Store) error {
+			return s.PutToken(t.Context(), "1111", "rev-known", account.TokenState{TokenRev: "rev-2", Status: account.ReconnectRequired})
+		}, nil, []string{"UpdateItem"}},
 		{"Connect that moves an alias", func(s *dynamo.Store) error { return s.Connect(t.Context(), heir) }, nil, []string{"TransactWriteItems", "Query", "GetItem", "DeleteItem"}},
-		{"Delete", func(s *dynamo.Store) error { return s.Delete(t.Context(), "3333", "connection-3333", at) }, nil, []string{"GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem"}},
-		{"Delete again", func(s *dynamo.Store) error { return s.Delete(t.Context(), "3333", "connection-3333", at) }, nil, []string{"GetItem", "Query"}},
+		{"Delete", func(s *dynamo.Store) error {
+			return s.Delete(t.Context(), "3333", account.Seen{Connection: "connection-3333"}, at)
+		}, nil, []string{"GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem"}},
+		{"Delete again", func(s *dynamo.Store) error {
+			return s.Delete(t.Context(), "3333", account.Seen{Connection: "connection-3333"}, at)
+		}, nil, []string{"GetItem", "Query"}},
 		{"EndSession", func(s *dynamo.Store) error { return s.EndSession(t.Context(), ref(fresh)) }, nil, []string{"DeleteItem"}},
-		{"Delete without sessions", func(s *dynamo.Store) error { return s.Delete(t.Context(), "2222", "connection-2222", at) }, nil, []string{"GetItem", "TransactWriteItems", "Query"}},
+		{"Delete without sessions", func(s *dynamo.Store) error {
+			return s.Delete(t.Context(), "2222", account.Seen{Connection: "connection-2222"}, at)
+		}, nil, []string{"GetItem", "TransactWriteItems", "Query"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			api := &tap{API: d}
@@ -174,7 +182,7 @@ func TestItems(t *testing.T) {
 	s := dynamo.New(d, d.table)
 	connect(t, s, login("1111", "1111000", "one"))
 	connect(t, s, login("2222", "2222000", "two"))
-	wantErr(t, "Delete", s.Delete(t.Context(), "2222", "connection-2222", at), nil)
+	wantErr(t, "Delete", s.Delete(t.Context(), "2222", account.Seen{Connection: "connection-2222"}, at), nil)
 	wantErr(t, "UseState", second(s.UseState(t.Context(), marker(login("1", "", "three")))), nil)
 	if got := d.dump(t); got != wantTable {
 		t.Errorf("table: got\n%s\nwant\n%s", got, wantTable)

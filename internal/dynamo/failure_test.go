@@ -93,7 +93,7 @@ func TestDeleteTransactionFails(t *testing.T) {
 			}
 			return nil
 		}}
-		wantFailure(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", "connection-1111", at))
+		wantFailure(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at))
 		if got := api.count("TransactWriteItems"); got != tt.tries {
 			t.Errorf("Delete: got %d transactions, want %d", got, tt.tries)
 		}
@@ -174,8 +174,8 @@ func TestFailedConditionsTellNothing(t *testing.T) {
 		{"Connect", s.Connect(t.Context(), again), "changed meanwhile"},
 		{"TouchSession", s.TouchSession(t.Context(), account.SessionRef{AccountID: "1111", Key: "key-none"}, at), "not found"},
 		{"PutProfile", s.PutProfile(t.Context(), "1111", "connection-none", account.Profile{}), "changed meanwhile"},
-		{"RequireReconnect", s.RequireReconnect(t.Context(), "1111", "rev-none", "rev-2"), "changed meanwhile"},
-		{"Delete", s.Delete(t.Context(), "1111", "connection-none", at), "changed meanwhile"},
+		{"PutToken", s.PutToken(t.Context(), "1111", "rev-none", account.TokenState{TokenRev: "rev-2", Status: account.ReconnectRequired}), "changed meanwhile"},
+		{"Delete", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-none"}, at), "changed meanwhile"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.err == nil || tt.err.Error() != tt.want {

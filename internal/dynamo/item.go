@@ -28,6 +28,8 @@ func key(pk, sk string) item { return item{"pk": text(pk), "sk": text(sk)} }
 func accountKey(id string) item   { return key(accountPrefix+id, accountSort) }
 func aliasKey(userID string) item { return key("ALIAS#"+userID, "ALIAS") }
 func markerKey(state string) item { return key("STATE#"+state, "STATE") }
+func codeKey(hash string) item    { return key("CODE#"+hash, "CODE") }
+func receiptKey(code string) item { return key("RECEIPT#"+code, "RECEIPT") }
 
 func sessionKey(ref account.SessionRef) item {
 	return key(accountPrefix+ref.AccountID, sessionPrefix+ref.Key)
@@ -45,12 +47,10 @@ func accountItem(a account.Account) item {
 	e.text("connection", a.Connection)
 	e.text("token_rev", a.TokenRev)
 	e.text("status", string(a.Status))
-	e.bytes("token_sealed", a.Token.Sealed)
-	e.time("token_issued_at", a.Token.IssuedAt)
-	e.time("token_expires_at", a.Token.ExpiresAt)
-	e.time("token_refresh_at", a.Token.RefreshAt)
+	e.token(a.ID, a.Token, a.RemovedAt)
 	e.texts("permissions", a.Permissions)
 	e.time("connected_at", a.ConnectedAt)
+	e.time("last_login_at", a.LastLoginAt)
 	e["profile"] = profileMap(a.Profile)
 	return item(e)
 }
@@ -71,7 +71,9 @@ func accountOf(i item) (account.Account, error) {
 		},
 		Permissions: d.texts("permissions"),
 		ConnectedAt: d.time("connected_at"),
+		LastLoginAt: d.time("last_login_at"),
 		Profile:     d.profile("profile"),
+		RemovedAt:   d.time("removed_at"),
 	}
 	return a, d.err
 }
@@ -169,6 +171,43 @@ func markerOf(i item) (account.Marker, error) {
 		ExpiresAt: d.time("ttl"),
 	}
 	return m, d.err
+}
+
+func codeItem(c account.ConnectCode) item {
+	e := encoder(codeKey(c.Hash))
+	e.bytes("sealed", c.Sealed)
+	e.time("ttl", c.ExpiresAt)
+	return item(e)
+}
+
+func codeOf(i item) (account.ConnectCode, error) {
+	d := decoder{item: i}
+	c := account.ConnectCode{
+		Hash:      d.after("pk", "CODE#"),
+		Sealed:    d.bytes("sealed"),
+		ExpiresAt: d.time("ttl"),
+	}
+	return c, d.err
+}
+
+func receiptItem(r account.Receipt) item {
+	e := encoder(receiptKey(r.Code))
+	e.time("at", r.At)
+	e["deleted"] = &types.AttributeValueMemberBOOL{Value: r.Deleted}
+	e.time("ttl", r.ExpiresAt)
+	return item(e)
+}
+
+func receiptOf(i item) (account.Receipt, error) {
+	d := decoder{item: i}
+	deleted, ok := attribute[*types.AttributeValueMemberBOOL](&d, "deleted")
+	r := account.Receipt{
+		Code:      d.after("pk", "RECEIPT#"),
+		At:        d.time("at"),
+		Deleted:   ok && deleted.Value,
+		ExpiresAt: d.time("ttl"),
+	}
+	return r, d.err
 }
 
 func tombstoneItem(id string, at, expiresAt time.Time) item {

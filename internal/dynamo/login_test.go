@@ -146,11 +146,11 @@ func methods() []method {
 		{"PutProfile", func(ctx context.Context, s account.Store, l account.Login) error {
 			return s.PutProfile(ctx, l.Account.ID, l.Account.Connection, l.Account.Profile)
 		}},
-		{"RequireReconnect", func(ctx context.Context, s account.Store, l account.Login) error {
-			return s.RequireReconnect(ctx, l.Account.ID, l.Account.TokenRev, "rev-reconnect")
+		{"PutToken", func(ctx context.Context, s account.Store, l account.Login) error {
+			return s.PutToken(ctx, l.Account.ID, l.Account.TokenRev, account.TokenState{TokenRev: "rev-reconnect", Status: account.ReconnectRequired})
 		}},
 		{"Delete", func(ctx context.Context, s account.Store, l account.Login) error {
-			return s.Delete(ctx, l.Account.ID, l.Account.Connection, at)
+			return s.Delete(ctx, l.Account.ID, account.Seen{Connection: l.Account.Connection}, at)
 		}},
 	}
 }

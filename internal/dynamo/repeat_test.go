@@ -77,11 +77,11 @@ func TestLostAnswers(t *testing.T) {
 		{"PutProfile", "UpdateItem", connected, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.PutProfile(ctx, l.Account.ID, l.Account.Connection, account.Profile{ID: l.Account.ID, Username: "renamed"})
 		}},
-		{"RequireReconnect", "UpdateItem", connected, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
-			return s.RequireReconnect(ctx, l.Account.ID, l.Account.TokenRev, "rev-2")
+		{"PutToken", "UpdateItem", connected, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return s.PutToken(ctx, l.Account.ID, l.Account.TokenRev, account.TokenState{TokenRev: "rev-2", Status: account.ReconnectRequired})
 		}},
 		{"Delete", "TransactWriteItems", loggedOut, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
-			return s.Delete(ctx, l.Account.ID, l.Account.Connection, at)
+			return s.Delete(ctx, l.Account.ID, account.Seen{Connection: l.Account.Connection}, at)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

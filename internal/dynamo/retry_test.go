@@ -44,7 +44,9 @@ func TestHinderedWrites(t *testing.T) {
 		{"PutProfile", conflict, func(ctx context.Context, s *dynamo.Store) error {
 			return s.PutProfile(ctx, "1", "c", account.Profile{})
 		}},
-		{"RequireReconnect", conflict, func(ctx context.Context, s *dynamo.Store) error { return s.RequireReconnect(ctx, "1", "r1", "r2") }},
+		{"PutToken", conflict, func(ctx context.Context, s *dynamo.Store) error {
+			return s.PutToken(ctx, "1", "r1", account.TokenState{TokenRev: "r2", Status: account.ReconnectRequired})
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

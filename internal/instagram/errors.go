@@ -41,7 +41,7 @@ func (c Class) String() string {
 // closed lists only: Instagram's free text may echo what was sent, and what was
 // sent holds tokens.
 type Error struct {
-	Op         string // "exchange", "extend", "profile"
+	Op         string // "exchange", "extend", "refresh", "profile"
 	Class      Class
 	Status     int           // HTTP status; 0: no answer
 	Code       int           // Instagram's code; 0: none
@@ -49,6 +49,7 @@ type Error struct {
 	Message    string        // which known message it was; empty: another
 	TraceID    string        // fbtrace_id, for a report to Meta
 	RetryAfter time.Duration // how long Instagram asks us to wait; 0: it does not say
+	AppUsage   int           // percent of what the app may ask for that it has asked for; 0: not told
 	Err        error         // what broke, when no answer was understood
 }
 
@@ -99,7 +100,7 @@ type flat struct {
 
 // classify returns nil for a success.
 func classify(op string, resp *http.Response, body []byte, now time.Time) *Error {
-	e := &Error{Op: op, Status: resp.StatusCode}
+	e := &Error{Op: op, Status: resp.StatusCode, AppUsage: appUsage(resp.Header)}
 	var env envelope
 	understood := json.Unmarshal(body, &env) == nil
 	if env.Meta != nil && env.Meta.Type != "" {
@@ -255,4 +256,21 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		}
 	}
 	return min(max(wait, 0), maxRetryAfter)
+}
+
+// appUsage reads X-App-Usage: percentages of what the app may ask for, under
+// names that differ from page to page of Meta's (Meta, "Rate Limits"). The
+// largest counts, and a header that makes no sense counts for nothing.
+func appUsage(h http.Header) int {
+	var usage map[string]any
+	if json.Unmarshal([]byte(h.Get("X-App-Usage")), &usage) != nil {
+		return 0
+	}
+	most := 0.0
+	for _, v := range usage {
+		if percent, ok := v.(float64); ok {
+			most = max(most, min(percent, 1000))
+		}
+	}
+	return int(most)
 }

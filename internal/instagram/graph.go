@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"time"
 
 	"photopass/internal/account"
 )
@@ -50,7 +49,7 @@ func (g *graph) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 	if (short.UserID != "" && !account.ValidID(string(short.UserID))) || !validToken(short.AccessToken) {
 		return Grant{}, a.malformed()
 	}
-	token, expires, err := g.extend(ctx, account.NewSecret(short.AccessToken), e.ClientSecret)
+	long, err := g.extend(ctx, account.NewSecret(short.AccessToken), e.ClientSecret)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -60,35 +59,58 @@ func (g *graph) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 	}
 	return Grant{
 		UserID:      string(short.UserID),
-		Token:       token,
-		IssuedAt:    g.now(),
-		ExpiresAt:   expires,
+		Token:       long.Token,
+		IssuedAt:    long.IssuedAt,
+		ExpiresAt:   long.ExpiresAt,
 		Permissions: granted,
 	}, nil
 }
 
-// extend exchanges a short-lived token for a long-lived one. Instagram takes
-// secret and token in the query here and nowhere else.
-func (g *graph) extend(ctx context.Context, short, clientSecret account.Secret) (account.Secret, time.Time, error) {
-	a, err := g.get(ctx, "extend", "/access_token", url.Values{
+// extend exchanges a short-lived token for a long-lived one.
+func (g *graph) extend(ctx context.Context, short, clientSecret account.Secret) (Renewal, error) {
+	return g.longLived(ctx, "extend", "/access_token", url.Values{
 		"grant_type":    {"ig_exchange_token"},
 		"client_secret": {clientSecret.Reveal()},
 		"access_token":  {short.Reveal()},
-	}, account.Secret{})
+	})
+}
+
+// CanRefresh implements [Client].
+func (g *graph) CanRefresh() bool { return true }
+
+// Refresh implements [Client] (Meta, Instagram Platform reference, "Refresh
+// Access Token").
+func (g *graph) Refresh(ctx context.Context, token account.Secret) (Renewal, error) {
+	return g.longLived(ctx, "refresh", "/refresh_access_token", url.Values{
+		"grant_type":   {"ig_refresh_token"},
+		"access_token": {token.Reveal()},
+	})
+}
+
+// longLived makes one of the two calls that answer with a long-lived token.
+// Instagram takes secret and token in the query here and nowhere else.
+func (g *graph) longLived(ctx context.Context, op, path string, query url.Values) (Renewal, error) {
+	a, err := g.get(ctx, op, path, query, account.Secret{})
 	if err != nil {
-		return account.Secret{}, time.Time{}, err
+		return Renewal{}, err
 	}
 	var long struct {
 		AccessToken string  `json:"access_token"`
 		ExpiresIn   seconds `json:"expires_in"`
 	}
 	if err := a.decode(&long); err != nil {
-		return account.Secret{}, time.Time{}, err
+		return Renewal{}, err
 	}
 	if !validToken(long.AccessToken) || long.ExpiresIn <= 0 {
-		return account.Secret{}, time.Time{}, a.malformed()
+		return Renewal{}, a.malformed()
 	}
-	return account.NewSecret(long.AccessToken), g.now().Add(long.ExpiresIn.duration()), nil
+	now := g.now()
+	return Renewal{
+		Token:     account.NewSecret(long.AccessToken),
+		IssuedAt:  now,
+		ExpiresAt: now.Add(long.ExpiresIn.duration()),
+		AppUsage:  a.appUsage,
+	}, nil
 }
 
 // Profile implements [Client]. An account that refuses the full list of fields

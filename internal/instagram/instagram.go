@@ -44,6 +44,13 @@ type Client interface {
 	// The code is sent once, whatever happens.
 	Exchange(ctx context.Context, e Exchange) (Grant, error)
 
+	// CanRefresh reports whether the dialect's tokens can be refreshed.
+	CanRefresh() bool
+
+	// Refresh gives a long-lived token, at least 24 hours old and not expired, a
+	// new life. Without CanRefresh it fails with Refused and makes no call.
+	Refresh(ctx context.Context, token account.Secret) (Renewal, error)
+
 	// Profile reads the profile of the account that the token belongs to.
 	Profile(ctx context.Context, token account.Secret) (account.Profile, error)
 
@@ -65,6 +72,14 @@ type Grant struct {
 	IssuedAt    time.Time
 	ExpiresAt   time.Time // zero: not announced
 	Permissions []string  // as granted; as requested when the answer does not say (RFC 6749, section 5.1)
+}
+
+// A Renewal is a token with a new life.
+type Renewal struct {
+	Token     account.Secret // the same string as before or a new one
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	AppUsage  int // see [Error.AppUsage]
 }
 
 // A Config configures a Client. All members up to RedirectURI are required,

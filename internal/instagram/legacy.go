@@ -49,6 +49,14 @@ func (l *legacy) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 	}, nil
 }
 
+// CanRefresh implements [Client].
+func (l *legacy) CanRefresh() bool { return false }
+
+// Refresh implements [Client].
+func (l *legacy) Refresh(context.Context, account.Secret) (Renewal, error) {
+	return Renewal{}, &Error{Op: "refresh", Class: Refused}
+}
+
 // Profile implements [Client]. The API of 2018 takes the token in the query
 // only.
 func (l *legacy) Profile(ctx context.Context, token account.Secret) (account.Profile, error) {

@@ -228,6 +228,7 @@ func (c callback) connect(ctx context.Context, r *http.Request, f flow, code, cl
 			Status:      account.Active,
 			Permissions: grant.Permissions,
 			ConnectedAt: now,
+			LastLoginAt: now,
 			Profile:     profile,
 			Token: account.Token{
 				Sealed:    sealed,

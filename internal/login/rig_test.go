@@ -245,6 +245,8 @@ func (s *spy) Account(ctx context.Context, id string) (account.Account, error) {
 // A stub is an Instagram without network, for tests under synctest and for
 // benchmarks.
 type stub struct {
+	instagram.Client // nil: what a login does not call
+
 	issuer   string
 	exchange func(context.Context) error // nil: succeeds at once
 

@@ -73,8 +73,9 @@ func TestLoginHealsAndEndsOldSessions(t *testing.T) {
 	one, two := a.Browser(), a.Browser()
 	one.Login()
 	old := stored(t, a.Memory).Accounts[acmeID]
-	if err := a.Memory.RequireReconnect(t.Context(), acmeID, old.TokenRev, account.NewMark()); err != nil {
-		t.Fatalf("RequireReconnect: %v", err)
+	refused := account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired}
+	if err := a.Memory.PutToken(t.Context(), acmeID, old.TokenRev, refused); err != nil {
+		t.Fatalf("PutToken: %v", err)
 	}
 	a.Clock.Advance(time.Hour)
 	two.Login()

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -37,6 +38,9 @@ type Store struct {
 	aliases    map[string]string // professional id to account id
 	sessions   map[account.SessionRef]account.Session
 	markers    map[string]account.Marker
+	leases     map[string]account.Lease
+	codes      map[string]code
+	receipts   map[string]account.Receipt
 	tombstones map[string]tombstone // by the SHA-256 of the account's id, in hex
 	swept      time.Time
 }
@@ -49,6 +53,12 @@ type tombstone struct {
 	ExpiresAt time.Time
 }
 
+// A code is a connect code and who has redeemed it.
+type code struct {
+	account.ConnectCode
+	Attempt string // empty: nobody yet
+}
+
 // New returns an empty Store that reads the time from now.
 func New(now func() time.Time) *Store {
 	return &Store{
@@ -57,6 +67,9 @@ func New(now func() time.Time) *Store {
 		aliases:    make(map[string]string),
 		sessions:   make(map[account.SessionRef]account.Session),
 		markers:    make(map[string]account.Marker),
+		leases:     make(map[string]account.Lease),
+		codes:      make(map[string]code),
+		receipts:   make(map[string]account.Receipt),
 		tombstones: make(map[string]tombstone),
 	}
 }
@@ -125,6 +138,10 @@ func (s *Store) Connect(_ context.Context, l account.Login) error {
 		s.aliases[l.Account.UserID] = l.Account.ID
 	}
 	s.accounts[l.Account.ID] = cloneAccount(l.Account)
+	delete(s.leases, l.Account.ID)
+	if l.Code != nil {
+		s.codes[l.Code.Hash] = code{ConnectCode: cloneCode(*l.Code)}
+	}
 	s.sessions[account.SessionRef{AccountID: l.Session.AccountID, Key: l.Session.Key}] = l.Session
 	m.Result = bytes.Clone(l.Result)
 	s.markers[l.State] = m
@@ -182,6 +199,23 @@ func (s *Store) EndSession(_ context.Context, ref account.SessionRef) error {
 	return nil
 }
 
+// Sessions implements [account.Store].
+func (s *Store) Sessions(_ context.Context, id string) ([]account.Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := s.accounts[id]
+	if !ok {
+		return nil, nil
+	}
+	var list []account.Session
+	for ref, session := range s.sessions {
+		if ref.AccountID == id && session.Connection == a.Connection {
+			list = append(list, session)
+		}
+	}
+	return list, nil
+}
+
 // Account implements [account.Store].
 func (s *Store) Account(_ context.Context, id string) (account.Account, error) {
 	s.mu.Lock()
@@ -191,6 +225,14 @@ func (s *Store) Account(_ context.Context, id string) (account.Account, error) {
 		return account.Account{}, account.ErrNotFound
 	}
 	return cloneAccount(a), nil
+}
+
+// AccountByUserID implements [account.Store].
+func (s *Store) AccountByUserID(ctx context.Context, userID string) (account.Account, error) {
+	s.mu.Lock()
+	id := s.aliases[userID]
+	s.mu.Unlock()
+	return s.Account(ctx, id)
 }
 
 // PutProfile implements [account.Store].
@@ -206,31 +248,115 @@ func (s *Store) PutProfile(_ context.Context, id, connection string, p account.P
 	return nil
 }
 
-// RequireReconnect implements [account.Store].
-func (s *Store) RequireReconnect(_ context.Context, id, tokenRev, newRev string) error {
+// Lease implements [account.Store].
+func (s *Store) Lease(_ context.Context, id, tokenRev string, l account.Lease) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := s.accounts[id]
+	held := s.leases[id]
+	switch {
+	case !ok || a.TokenRev != tokenRev:
+		return account.ErrConflict
+	case held.Holder != l.Holder && held.Until.After(l.From):
+		return account.ErrConflict
+	}
+	s.leases[id] = l
+	return nil
+}
+
+// PutToken implements [account.Store].
+func (s *Store) PutToken(_ context.Context, id, tokenRev string, t account.TokenState) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, ok := s.accounts[id]
 	switch {
-	case ok && a.TokenRev == newRev && a.Status == account.ReconnectRequired:
+	case ok && a.TokenRev == t.TokenRev:
 		return nil // a repeat
 	case !ok || a.TokenRev != tokenRev:
 		return account.ErrConflict
 	}
-	a.Status, a.TokenRev = account.ReconnectRequired, newRev
-	s.accounts[id] = a
+	a.TokenRev, a.Status, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Token, t.RemovedAt
+	s.accounts[id] = cloneAccount(a)
+	delete(s.leases, id)
 	return nil
 }
 
+// Due implements [account.Store].
+func (s *Store) Due(_ context.Context, at time.Time) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, id := range s.due(at) {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
+// due returns the ids of the accounts that are due at that time, those that are
+// due longest first.
+func (s *Store) due(at time.Time) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ids []string
+	for id, a := range s.accounts {
+		if t := a.Token.RefreshAt; !t.IsZero() && !t.After(at) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b string) int {
+		return cmp.Or(s.accounts[a].Token.RefreshAt.Compare(s.accounts[b].Token.RefreshAt), cmp.Compare(a, b))
+	})
+	return ids
+}
+
+// RedeemCode implements [account.Store].
+func (s *Store) RedeemCode(_ context.Context, hash, attempt string) (account.ConnectCode, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.codes[hash]
+	switch {
+	case !ok:
+		return account.ConnectCode{}, account.ErrNotFound
+	case c.Attempt != "" && c.Attempt != attempt:
+		return account.ConnectCode{}, account.ErrCodeUsed
+	}
+	c.Attempt = attempt
+	s.codes[hash] = c
+	return cloneCode(c.ConnectCode), nil
+}
+
+// PutReceipt implements [account.Store].
+func (s *Store) PutReceipt(_ context.Context, r account.Receipt) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.receipts[r.Code]; !ok {
+		s.sweep()
+		s.receipts[r.Code] = r
+	}
+	return nil
+}
+
+// Receipt implements [account.Store].
+func (s *Store) Receipt(_ context.Context, code string) (account.Receipt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.receipts[code]
+	if !ok {
+		return account.Receipt{}, account.ErrNotFound
+	}
+	return r, nil
+}
+
 // Delete implements [account.Store].
-func (s *Store) Delete(_ context.Context, id, connection string, at time.Time) error {
+func (s *Store) Delete(_ context.Context, id string, seen account.Seen, at time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, ok := s.accounts[id]
 	switch {
 	case !ok:
 		return nil
-	case a.Connection != connection:
+	case seen.Connection != "" && a.Connection != seen.Connection,
+		seen.TokenRev != "" && a.TokenRev != seen.TokenRev:
 		return account.ErrConflict
 	}
 	s.remove(id)
@@ -243,6 +369,7 @@ func (s *Store) Delete(_ context.Context, id, connection string, at time.Time) e
 func (s *Store) remove(id string) {
 	delete(s.aliases, s.accounts[id].UserID)
 	delete(s.accounts, id)
+	delete(s.leases, id)
 	maps.DeleteFunc(s.sessions, func(ref account.SessionRef, _ account.Session) bool { return ref.AccountID == id })
 }
 
@@ -258,9 +385,12 @@ func (s *Store) Dump() []byte {
 		Aliases    map[string]string
 		Sessions   []account.Session
 		Markers    map[string]account.Marker
+		Leases     map[string]account.Lease
+		Codes      map[string]code
+		Receipts   map[string]account.Receipt
 		Tombstones map[string]tombstone
 		Bytes      []string
-	}{s.accounts, s.aliases, slices.Collect(maps.Values(s.sessions)), s.markers, s.tombstones, nil}
+	}{s.accounts, s.aliases, slices.Collect(maps.Values(s.sessions)), s.markers, s.leases, s.codes, s.receipts, s.tombstones, nil}
 	slices.SortFunc(content.Sessions, func(a, b account.Session) int {
 		return cmp.Or(cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.Key, b.Key))
 	})
@@ -269,6 +399,9 @@ func (s *Store) Dump() []byte {
 	}
 	for _, m := range s.markers {
 		content.Bytes = append(content.Bytes, string(m.Result))
+	}
+	for _, c := range s.codes {
+		content.Bytes = append(content.Bytes, string(c.Sealed))
 	}
 	slices.Sort(content.Bytes)
 
@@ -293,12 +426,19 @@ func (s *Store) sweep() {
 	drop := func(expiresAt time.Time) bool { return now.Sub(expiresAt) > grace }
 	maps.DeleteFunc(s.sessions, func(_ account.SessionRef, x account.Session) bool { return drop(x.ExpiresAt) })
 	maps.DeleteFunc(s.markers, func(_ string, x account.Marker) bool { return drop(x.ExpiresAt) })
+	maps.DeleteFunc(s.codes, func(_ string, x code) bool { return drop(x.ExpiresAt) })
+	maps.DeleteFunc(s.receipts, func(_ string, x account.Receipt) bool { return drop(x.ExpiresAt) })
 	maps.DeleteFunc(s.tombstones, func(_ string, x tombstone) bool { return drop(x.ExpiresAt) })
 }
 
 func cloneMarker(m account.Marker) account.Marker {
 	m.Result = bytes.Clone(m.Result)
 	return m
+}
+
+func cloneCode(c account.ConnectCode) account.ConnectCode {
+	c.Sealed = bytes.Clone(c.Sealed)
+	return c
 }
 
 func cloneAccount(a account.Account) account.Account {

@@ -63,7 +63,7 @@ func TestExpiry(t *testing.T) {
 			s := memory.New(func() time.Time { return now })
 			connect(t, s, "M1", "1111", "K1")
 			connect(t, s, "M2", "2222", "K2")
-			if err := s.Delete(t.Context(), "2222", "C2222", now); err != nil {
+			if err := s.Delete(t.Context(), "2222", account.Seen{Connection: "C2222"}, now); err != nil {
 				t.Fatalf("Delete: got error %v, want none", err)
 			}
 			now = begin.Add(tt.after)

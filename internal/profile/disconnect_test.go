@@ -97,7 +97,7 @@ func TestDisconnectDuringRefetch(t *testing.T) {
 		at    string // the store's method that the refetch is held at
 	}{
 		{"the profile arrives", func(*apptest.App) {}, "PutProfile"},
-		{"the token is refused", refuseToken, "RequireReconnect"},
+		{"the token is refused", refuseToken, "PutToken"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			gate := newGate()

@@ -29,8 +29,7 @@ type Settings struct {
 	TTL             time.Duration // age from which a profile is read anew
 	MaxStale        time.Duration // age from which a profile is not served any more
 	Store           account.Store
-	Vault           *custody.Vault
-	Instagram       instagram.Client
+	Tokens          *custody.Keeper
 	Sessions        session.Policy
 	Now             func() time.Time
 	Log             *slog.Logger
@@ -108,18 +107,45 @@ func (h handler) current(ctx context.Context, a account.Account) (account.Accoun
 	if a.Status != account.Active {
 		return h.stale(ctx, a, &web.Problem{Code: web.ReconnectRequired})
 	}
+	kept, err := h.Tokens.Keep(ctx, a)
+	if err != nil {
+		return h.failed(ctx, a, err)
+	}
+	connection := a.Connection
+	a = kept.Account
+	switch {
+	case a.Connection != connection:
+		return a, &web.Problem{Code: web.Unauthenticated}
+	case a.Status != account.Active:
+		return h.stale(ctx, a, &web.Problem{Code: web.ReconnectRequired})
+	case kept.Outcome == custody.Held && h.age(a) < h.MaxStale:
+		return a, nil // another request is asking Instagram at this moment
+	case kept.Outcome == custody.Deferred && inTrouble(kept.Cause):
+		return h.stale(ctx, a, problemOf(kept.Cause))
+	}
 	fresh, err := h.refetch(ctx, a)
+	if err != nil {
+		return h.failed(ctx, a, err)
+	}
+	a.Profile = fresh
+	return a, nil
+}
+
+// inTrouble reports whether a further call would fare no better.
+func inTrouble(e *instagram.Error) bool {
+	return e.Class == instagram.Throttled || e.Class == instagram.Transient
+}
+
+// failed says what to serve when Instagram could not be asked or refused.
+func (h handler) failed(ctx context.Context, a account.Account, err error) (account.Account, error) {
 	e, ok := errors.AsType[*instagram.Error](err)
 	switch {
-	case err == nil:
-		a.Profile = fresh
-		return a, nil
-	case errors.Is(err, account.ErrConflict): // disconnected or reconnected meanwhile
+	case errors.Is(err, account.ErrConflict), errors.Is(err, account.ErrNotFound): // disconnected or reconnected meanwhile
 		return a, &web.Problem{Code: web.Unauthenticated}
 	case errors.Is(err, custody.ErrBroken):
 		return a, err
 	case ok && (e.Class == instagram.TokenDead || e.Class == instagram.AppRemoved):
-		return h.tokenDied(ctx, a, err)
+		return h.tokenDied(ctx, a, e)
 	}
 	return h.stale(ctx, a, problemOf(err))
 }
@@ -138,11 +164,11 @@ func (h handler) stale(ctx context.Context, a account.Account, p *web.Problem) (
 // refetch reads the profile from Instagram and stores it. It returns
 // [account.ErrConflict] when the connection it was read for is gone.
 func (h handler) refetch(ctx context.Context, a account.Account) (account.Profile, error) {
-	token, err := h.Vault.Open(ctx, a.ID, a.Token.Sealed)
+	token, err := h.Tokens.Vault.Open(ctx, a.ID, a.Token.Sealed)
 	if err != nil {
 		return account.Profile{}, err
 	}
-	p, err := h.Instagram.Profile(ctx, token)
+	p, err := h.Tokens.Instagram.Profile(ctx, token)
 	if err != nil {
 		return p, err
 	}
@@ -161,26 +187,17 @@ var errOtherAccount = errors.New("profile is of another account than the token")
 
 // tokenDied is called when Instagram refused a's token with cause. It marks the
 // account, unless a newer login or refresh has replaced that token meanwhile.
-func (h handler) tokenDied(ctx context.Context, a account.Account, cause error) (account.Account, error) {
-	newRev := account.NewMark()
-	err := h.Store.RequireReconnect(ctx, a.ID, a.TokenRev, newRev)
-	if err == nil {
-		a.Status, a.TokenRev = account.ReconnectRequired, newRev
-		return h.stale(ctx, a, &web.Problem{Code: web.ReconnectRequired, Err: cause})
-	}
-	if !errors.Is(err, account.ErrConflict) {
-		return a, fmt.Errorf("mark for reconnect: %w", err)
-	}
-	now, err := h.Store.Account(ctx, a.ID)
+func (h handler) tokenDied(ctx context.Context, a account.Account, cause *instagram.Error) (account.Account, error) {
+	now, err := h.Tokens.Refused(ctx, a, cause)
 	switch {
 	case errors.Is(err, account.ErrNotFound) || err == nil && now.Connection != a.Connection:
 		return a, &web.Problem{Code: web.Unauthenticated}
 	case err != nil:
-		return a, fmt.Errorf("read account again: %w", err)
+		return a, fmt.Errorf("mark for reconnect: %w", err)
 	}
 	p := &web.Problem{Code: web.InstagramUnavailable, Err: cause}
 	if now.Status == account.ReconnectRequired {
-		p.Code = web.ReconnectRequired // another request has marked it
+		p.Code = web.ReconnectRequired
 	}
 	return h.stale(ctx, now, p)
 }
@@ -231,7 +248,7 @@ func (h handler) disconnect(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = h.Store.Delete(r.Context(), a.ID, a.Connection, h.Now())
+	err = h.Store.Delete(r.Context(), a.ID, account.Seen{Connection: a.Connection}, h.Now())
 	switch {
 	case errors.Is(err, account.ErrConflict):
 		return &web.Problem{Code: web.Unauthenticated} // connected anew: this session is dead

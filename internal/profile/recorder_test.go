@@ -112,18 +112,18 @@ func (r *recorder) PutProfile(ctx context.Context, id, connection string, p acco
 	return r.Store.PutProfile(ctx, id, connection, p)
 }
 
-// RequireReconnect implements [account.Store].
-func (r *recorder) RequireReconnect(ctx context.Context, id, tokenRev, newRev string) error {
-	if err := r.note("RequireReconnect"); err != nil {
+// PutToken implements [account.Store].
+func (r *recorder) PutToken(ctx context.Context, id, tokenRev string, s account.TokenState) error {
+	if err := r.note("PutToken"); err != nil {
 		return err
 	}
-	return r.Store.RequireReconnect(ctx, id, tokenRev, newRev)
+	return r.Store.PutToken(ctx, id, tokenRev, s)
 }
 
 // Delete implements [account.Store].
-func (r *recorder) Delete(ctx context.Context, id, connection string, at time.Time) error {
+func (r *recorder) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
 	if err := r.note("Delete"); err != nil {
 		return err
 	}
-	return r.Store.Delete(ctx, id, connection, at)
+	return r.Store.Delete(ctx, id, seen, at)
 }

@@ -270,7 +270,7 @@ func TestStoreFailures(t *testing.T) {
 		{"session of a disconnect", "Session", errBroken, 0, fakeinstagram.Fault{}, "POST /disconnect", 500, "internal"},
 		{"disconnect", "Delete", errBroken, 0, fakeinstagram.Fault{}, "POST /disconnect", 500, "internal"},
 		{"disconnect of another connection", "Delete", account.ErrConflict, 0, fakeinstagram.Fault{}, "POST /disconnect", 401, "unauthenticated"},
-		{"mark", "RequireReconnect", errBroken, time.Hour, fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190}, "GET /profile", 500, "internal"},
+		{"mark", "PutToken", errBroken, time.Hour, fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190}, "GET /profile", 500, "internal"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			calls := &recorder{before: map[string]func() error{tt.method: func() error { return tt.err }}}

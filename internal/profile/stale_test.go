@@ -192,7 +192,7 @@ func TestReconnect(t *testing.T) {
 // A login may have replaced the token that Instagram refuses.
 func TestTokenReplacedMeanwhileIsNotMarked(t *testing.T) {
 	gate := newGate()
-	calls := &recorder{before: map[string]func() error{"RequireReconnect": gate.pass}}
+	calls := &recorder{before: map[string]func() error{"PutToken": gate.pass}}
 	app := apptest.New(t, apptest.Options{Store: calls.wrap})
 	b, other := app.Browser(), app.Browser()
 	b.Login()
@@ -218,7 +218,7 @@ func TestTokenReplacedMeanwhileIsNotMarked(t *testing.T) {
 // before the other can. The other's session belongs to the dead connection.
 func TestHealedMeanwhile(t *testing.T) {
 	gate := newGate()
-	calls := &recorder{before: map[string]func() error{"RequireReconnect": gate.pass}}
+	calls := &recorder{before: map[string]func() error{"PutToken": gate.pass}}
 	app := apptest.New(t, apptest.Options{Store: calls.wrap})
 	b, other := app.Browser(), app.Browser()
 	b.Login()

@@ -58,7 +58,7 @@ func putProfileBare(b *bench) {
 
 func putProfileMissing(b *bench) {
 	gone := b.connect(newID(), newID()).Account
-	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, gone.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{Connection: gone.Connection}, now()), nil)
 	for _, a := range []account.Account{gone, newAccount(newID(), newID())} {
 		for _, connection := range []string{a.Connection, ""} {
 			b.wantUnchanged("PutProfile", account.ErrConflict, func() error {
@@ -77,7 +77,7 @@ func putProfileOfAnotherConnection(b *bench) {
 	}
 }
 
-func requireReconnectTests() []subtest {
+func putTokenTests() []subtest {
 	return []subtest{
 		{"it sets the status and the new TokenRev and nothing else", requireReconnectSets},
 		{"a repeat succeeds and changes nothing", requireReconnectRepeats},
@@ -90,7 +90,7 @@ func requireReconnectTests() []subtest {
 func requireReconnectSets(b *bench) {
 	a := b.connect(newID(), newID()).Account
 	rev := account.NewMark()
-	b.wantErr("RequireReconnect", b.RequireReconnect(b.Context(), a.ID, a.TokenRev, rev), nil)
+	b.wantErr("PutToken", b.requireReconnect(a.ID, a.TokenRev, rev), nil)
 	a.Status, a.TokenRev = account.ReconnectRequired, rev
 	b.wantAccount(a)
 	b.wantAliased(a.UserID, a.ID)
@@ -99,19 +99,19 @@ func requireReconnectSets(b *bench) {
 func requireReconnectRepeats(b *bench) {
 	a := b.connect(newID(), newID()).Account
 	rev := account.NewMark()
-	b.wantErr("RequireReconnect", b.RequireReconnect(b.Context(), a.ID, a.TokenRev, rev), nil)
-	b.wantUnchanged("RequireReconnect again", nil, func() error {
-		return b.RequireReconnect(b.Context(), a.ID, a.TokenRev, rev)
+	b.wantErr("PutToken", b.requireReconnect(a.ID, a.TokenRev, rev), nil)
+	b.wantUnchanged("PutToken again", nil, func() error {
+		return b.requireReconnect(a.ID, a.TokenRev, rev)
 	})
 }
 
 func requireReconnectMissing(b *bench) {
 	gone := b.connect(newID(), newID()).Account
-	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, gone.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{Connection: gone.Connection}, now()), nil)
 	for _, a := range []account.Account{gone, newAccount(newID(), newID())} {
 		for _, rev := range []string{a.TokenRev, ""} {
-			b.wantUnchanged("RequireReconnect", account.ErrConflict, func() error {
-				return b.RequireReconnect(b.Context(), a.ID, rev, account.NewMark())
+			b.wantUnchanged("PutToken", account.ErrConflict, func() error {
+				return b.requireReconnect(a.ID, rev, account.NewMark())
 			})
 		}
 	}
@@ -122,8 +122,8 @@ func requireReconnectOfAnotherRev(b *bench) {
 	first := b.connect(id, userID)
 	l := b.connect(id, userID)
 	for _, rev := range []string{first.Account.TokenRev, account.NewMark(), ""} {
-		b.wantUnchanged("RequireReconnect", account.ErrConflict, func() error {
-			return b.RequireReconnect(b.Context(), id, rev, account.NewMark())
+		b.wantUnchanged("PutToken", account.ErrConflict, func() error {
+			return b.requireReconnect(id, rev, account.NewMark())
 		})
 	}
 	b.wantAccount(l.Account)
@@ -135,11 +135,11 @@ func requireReconnectNoRepeat(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
 	l := b.connect(id, userID)
-	b.wantUnchanged("RequireReconnect", account.ErrConflict, func() error {
-		return b.RequireReconnect(b.Context(), id, first.Account.TokenRev, l.Account.TokenRev)
+	b.wantUnchanged("PutToken", account.ErrConflict, func() error {
+		return b.requireReconnect(id, first.Account.TokenRev, l.Account.TokenRev)
 	})
-	b.wantErr("RequireReconnect", b.RequireReconnect(b.Context(), id, l.Account.TokenRev, account.NewMark()), nil)
-	b.wantUnchanged("RequireReconnect", account.ErrConflict, func() error {
-		return b.RequireReconnect(b.Context(), id, l.Account.TokenRev, account.NewMark())
+	b.wantErr("PutToken", b.requireReconnect(id, l.Account.TokenRev, account.NewMark()), nil)
+	b.wantUnchanged("PutToken", account.ErrConflict, func() error {
+		return b.requireReconnect(id, l.Account.TokenRev, account.NewMark())
 	})
 }

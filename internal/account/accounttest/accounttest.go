@@ -50,7 +50,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"EndSession", endSessionTests()},
 		{"Account", accountTests()},
 		{"PutProfile", putProfileTests()},
-		{"RequireReconnect", requireReconnectTests()},
+		{"PutToken", putTokenTests()},
 		{"Delete", deleteTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {

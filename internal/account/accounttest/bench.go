@@ -74,6 +74,18 @@ func (b *bench) prior(id, userID string) account.Prior {
 	return p
 }
 
+// requireReconnect marks an account, as the callers of PutToken do when
+// Instagram refuses its token.
+func (b *bench) requireReconnect(id, tokenRev, newRev string) error {
+	a, err := b.Account(b.Context(), id)
+	if err != nil && !errors.Is(err, account.ErrNotFound) {
+		return err
+	}
+	return b.PutToken(b.Context(), id, tokenRev, account.TokenState{
+		TokenRev: newRev, Status: account.ReconnectRequired, Token: a.Token, RemovedAt: a.RemovedAt,
+	})
+}
+
 // wantErr checks that what op returned matches want, or is nil if want is.
 func (b *bench) wantErr(op string, got, want error) {
 	b.Helper()

@@ -51,7 +51,7 @@ func connectConflictTests() []subtest {
 
 func reconnectRequired(b *bench, l *account.Login) {
 	rev := l.Prior.Account.TokenRev
-	b.wantErr("RequireReconnect", b.RequireReconnect(b.Context(), l.Account.ID, rev, account.NewMark()), nil)
+	b.wantErr("PutToken", b.requireReconnect(l.Account.ID, rev, account.NewMark()), nil)
 }
 
 func anotherLogin(b *bench, l *account.Login) {
@@ -59,7 +59,7 @@ func anotherLogin(b *bench, l *account.Login) {
 }
 
 func accountDeleted(b *bench, l *account.Login) {
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, l.Prior.Account.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Prior.Account.Connection}, now()), nil)
 }
 
 func accountReplaced(b *bench, l *account.Login) {
@@ -80,7 +80,7 @@ func newAliasTaken(b *bench, l *account.Login) {
 func aliasedDeleted(b *bench, l *account.Login) {
 	a, err := b.Account(b.Context(), l.Prior.Aliased)
 	b.wantErr("Account", err, nil)
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, a.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
 }
 
 func aliasedChanged(b *bench, l *account.Login) {

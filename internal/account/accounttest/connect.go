@@ -97,7 +97,7 @@ func connectReplaces(b *bench) {
 func connectHeals(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
-	b.wantErr("RequireReconnect", b.RequireReconnect(b.Context(), id, first.Account.TokenRev, account.NewMark()), nil)
+	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
 	l := b.connect(id, userID)
 	b.wantOpen(l)
 	b.wantDead(ref(first))
@@ -206,7 +206,7 @@ func connectRepeatsLate(b *bench) {
 	l := b.connect(id, userID)
 	p := newProfile(id, userID)
 	b.wantErr("PutProfile", b.PutProfile(b.Context(), id, l.Account.Connection, p), nil)
-	b.wantErr("RequireReconnect", b.RequireReconnect(b.Context(), id, l.Account.TokenRev, account.NewMark()), nil)
+	b.wantErr("PutToken", b.requireReconnect(id, l.Account.TokenRev, account.NewMark()), nil)
 	b.wantErr("EndSession", b.EndSession(b.Context(), ref(l)), nil)
 	b.wantUnchanged("Connect again", nil, func() error { return b.Connect(b.Context(), l) })
 	b.wantDead(ref(l))
@@ -214,7 +214,7 @@ func connectRepeatsLate(b *bench) {
 
 func connectRepeatsAfterDelete(b *bench) {
 	l := b.connect(newID(), newID())
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, l.Account.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, now()), nil)
 	b.wantUnchanged("Connect again", nil, func() error { return b.Connect(b.Context(), l) })
 	b.wantGone(l.Account.ID, ref(l))
 }

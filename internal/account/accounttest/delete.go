@@ -32,7 +32,7 @@ func deleteTests() []subtest {
 func deleteRemoves(b *bench) {
 	l := b.connect(newID(), newID())
 	a := l.Account
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, a.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
 	b.wantGone(a.ID, ref(l))
 	b.wantAliased(a.UserID, "")
 
@@ -54,23 +54,23 @@ func deleteRemoves(b *bench) {
 func deleteRemovesAllSessions(b *bench) {
 	// More than a DynamoDB transaction (100) or several batches (25) hold.
 	l, refs := b.connectTimes(250, newID(), newID())
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, l.Account.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, now()), nil)
 	b.wantGone(l.Account.ID, refs...)
 }
 
 func deleteRemovesDeadSessions(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
-	b.wantErr("RequireReconnect", b.RequireReconnect(b.Context(), id, first.Account.TokenRev, account.NewMark()), nil)
+	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
 	l := b.connect(id, userID)
-	b.wantErr("Delete", b.Delete(b.Context(), id, l.Account.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), id, account.Seen{Connection: l.Account.Connection}, now()), nil)
 	b.wantGone(id, ref(first), ref(l))
 }
 
 func deleteLeavesTombstone(b *bench) {
 	a := b.connect(newID(), newID()).Account
 	at := now().Add(-17 * time.Hour) // no other item has this time
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, a.Connection, at), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, at), nil)
 
 	dump := b.dump()
 	hash := sha256.Sum256([]byte(a.ID))
@@ -84,7 +84,7 @@ func deleteLeavesTombstone(b *bench) {
 
 func deleteSparesOthers(b *bench) {
 	a, other := b.connect(newID(), newID()).Account, b.connect(newID(), newID())
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, a.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
 	b.wantOpen(other)
 	b.wantAliased(other.Account.UserID, other.Account.ID)
 }
@@ -97,39 +97,39 @@ func deleteEndsSessionsAtOnce(b *bench) {
 func deleteOfAnotherConnection(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
-	b.wantErr("RequireReconnect", b.RequireReconnect(b.Context(), id, first.Account.TokenRev, account.NewMark()), nil)
+	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
 	l := b.connect(id, userID)
 	for _, connection := range []string{first.Account.Connection, account.NewMark(), ""} {
 		b.wantUnchanged("Delete", account.ErrConflict, func() error {
-			return b.Delete(b.Context(), id, connection, now())
+			return b.Delete(b.Context(), id, account.Seen{Connection: connection}, now())
 		})
 	}
 	b.wantOpen(l)
 }
 
 func deleteMissing(b *bench) {
-	b.wantErr("Delete", b.Delete(b.Context(), newID(), account.NewMark(), now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), newID(), account.Seen{Connection: account.NewMark()}, now()), nil)
 }
 
 func deleteRepeats(b *bench) {
 	l := b.connect(newID(), newID())
 	at := now()
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, l.Account.Connection, at), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, at), nil)
 	b.wantUnchanged("Delete again", nil, func() error {
-		return b.Delete(b.Context(), l.Account.ID, l.Account.Connection, at)
+		return b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, at)
 	})
 }
 
 func deleteThenLogin(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
-	b.wantErr("Delete", b.Delete(b.Context(), id, first.Account.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), id, account.Seen{Connection: first.Account.Connection}, now()), nil)
 	l := b.connect(id, userID)
 	b.wantOpen(l)
 	b.wantAliased(userID, id)
 	b.wantDead(ref(first))
 	b.wantUnchanged("Delete again", account.ErrConflict, func() error {
-		return b.Delete(b.Context(), id, first.Account.Connection, now())
+		return b.Delete(b.Context(), id, account.Seen{Connection: first.Account.Connection}, now())
 	})
 }
 
@@ -147,7 +147,9 @@ func (b *bench) whileDeleting(a account.Account, f func()) {
 	b.Helper()
 	var g sync.WaitGroup
 	defer g.Wait()
-	g.Go(func() { b.wantErr("Delete", b.Delete(b.Context(), a.ID, a.Connection, now()), nil) })
+	g.Go(func() {
+		b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
+	})
 
 	deadline := time.Now().Add(20 * time.Second)
 	for {

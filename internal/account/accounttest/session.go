@@ -36,7 +36,7 @@ func sessionOfAnotherConnection(b *bench) {
 func sessionReconnectRequired(b *bench) {
 	l := b.connect(newID(), newID())
 	rev := account.NewMark()
-	b.wantErr("RequireReconnect", b.RequireReconnect(b.Context(), l.Account.ID, l.Account.TokenRev, rev), nil)
+	b.wantErr("PutToken", b.requireReconnect(l.Account.ID, l.Account.TokenRev, rev), nil)
 	l.Account.Status, l.Account.TokenRev = account.ReconnectRequired, rev
 	b.wantOpen(l)
 }

@@ -161,7 +161,7 @@ func crossedIDs(b *bench) {
 	b.wantOpen(same)
 	b.wantAliased(own, own)
 
-	b.wantErr("Delete", b.Delete(b.Context(), one, first.Account.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), one, account.Seen{Connection: first.Account.Connection}, now()), nil)
 	b.wantOpen(l)
 	b.wantAliased(two, "")
 	b.wantAliased(one, two)
@@ -197,7 +197,7 @@ func joinedKeys(b *bench) {
 	b.wantErr("Connect", b.Connect(b.Context(), long), nil)
 	b.wantOpen(short)
 	b.wantOpen(long)
-	b.wantErr("Delete", b.Delete(b.Context(), id, short.Account.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), id, account.Seen{Connection: short.Account.Connection}, now()), nil)
 	b.wantOpen(long)
 }
 
@@ -205,7 +205,7 @@ func accountsWithoutUserID(b *bench) {
 	first, l := b.connect(newID(), ""), b.connect(newID(), "")
 	b.wantOpen(first)
 	b.wantOpen(l)
-	b.wantErr("Delete", b.Delete(b.Context(), first.Account.ID, first.Account.Connection, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), first.Account.ID, account.Seen{Connection: first.Account.Connection}, now()), nil)
 	b.wantOpen(l)
 	b.wantOpen(b.connect(l.Account.ID, ""))
 }

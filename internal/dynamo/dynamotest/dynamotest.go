@@ -12,7 +12,7 @@ import (
 )
 
 // CreateTable makes the table and returns when it can be used. Its keys, its
-// billing mode and its TTL attribute are those that the template declares.
+// index, its billing mode and its TTL attribute are those that the template declares.
 func CreateTable(ctx context.Context, client *dynamodb.Client, table string) error {
 	_, err := client.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName:   &table,
@@ -20,11 +20,21 @@ func CreateTable(ctx context.Context, client *dynamodb.Client, table string) err
 		AttributeDefinitions: []types.AttributeDefinition{
 			{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS},
 			{AttributeName: aws.String("sk"), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String("due_shard"), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String("token_refresh_at"), AttributeType: types.ScalarAttributeTypeN},
 		},
 		KeySchema: []types.KeySchemaElement{
 			{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash},
 			{AttributeName: aws.String("sk"), KeyType: types.KeyTypeRange},
 		},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
+			IndexName: aws.String("due"),
+			KeySchema: []types.KeySchemaElement{
+				{AttributeName: aws.String("due_shard"), KeyType: types.KeyTypeHash},
+				{AttributeName: aws.String("token_refresh_at"), KeyType: types.KeyTypeRange},
+			},
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		}},
 	})
 	if err != nil {
 		return err

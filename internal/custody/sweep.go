@@ -1,0 +1,146 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/instagram"
+)
+
+const (
+	// sweepParallel accounts are kept at a time.
+	sweepParallel = 8
+	// sweepReserve is left of the time that a run has when it takes on its last
+	// account.
+	sweepReserve = keepTimeout + 5*time.Second
+	// maxAppUsage is the percentage of what the app may ask for from which a run
+	// leaves the rest for the next one, and for the people who read their profile.
+	maxAppUsage = 80
+	// maxFailures in a row end a run: Instagram is in trouble.
+	maxFailures = 20
+)
+
+// A Report counts what a run of [Keeper.Sweep] has done, by outcome.
+type Report struct {
+	Refreshed int `json:"refreshed"`
+	Deferred  int `json:"deferred"`
+	Dead      int `json:"dead"`
+	Removed   int `json:"removed"`
+	Deleted   int `json:"deleted"`
+	Held      int `json:"held"`   // by others
+	Failed    int `json:"failed"` // ours: store, key ring or a token that does not open
+
+	// Stopped says why the run left accounts for the next one: "time",
+	// "app_usage", "instagram_failing", or nothing. In the legacy dialect it is
+	// "nothing_to_refresh": its tokens have no end.
+	Stopped string `json:"stopped,omitempty"`
+}
+
+// Sweep keeps all accounts that are due, a few at a time, until there are no
+// more, the deadline of ctx is near, or Instagram has had enough. What it leaves
+// is due again at the next run. Its error says that it could not read what is
+// due; failures with single accounts are logged and counted.
+func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
+	if !k.Instagram.CanRefresh() {
+		return Report{Stopped: "nothing_to_refresh"}, nil
+	}
+	r := run{keeper: k}
+	r.end, r.bounded = ctx.Deadline()
+	places := make(chan struct{}, sweepParallel)
+	var g sync.WaitGroup
+	var failure error
+	for id, err := range k.Store.Due(ctx, k.Now()) {
+		if err != nil {
+			failure = err
+			break
+		}
+		places <- struct{}{}
+		if r.stop() {
+			break
+		}
+		g.Go(func() {
+			defer func() { <-places }()
+			r.keep(ctx, id)
+		})
+	}
+	g.Wait()
+	return r.report, failure
+}
+
+// A run is a sweep under way.
+type run struct {
+	keeper  *Keeper
+	end     time.Time // by the system's clock
+	bounded bool      // there is an end
+
+	mu       sync.Mutex // guards what follows
+	report   Report
+	failures int // of Instagram, in a row
+}
+
+// stop reports whether the run takes on no further account.
+func (r *run) stop() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.report.Stopped == "" && r.bounded && time.Until(r.end) < sweepReserve {
+		r.report.Stopped = "time"
+	}
+	return r.report.Stopped != ""
+}
+
+func (r *run) keep(ctx context.Context, id string) {
+	a, err := r.keeper.Store.Account(ctx, id)
+	var result Result
+	if err == nil {
+		result, err = r.keeper.Keep(ctx, a)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case errors.Is(err, account.ErrNotFound): // deleted since it was due
+	case err != nil:
+		r.report.Failed++
+		r.keeper.Log.ErrorContext(ctx, "sweep", "account", id, "err", err)
+	default:
+		r.count(result)
+	}
+}
+
+// count adds a result to the report and judges whether to go on.
+func (r *run) count(result Result) {
+	switch result.Outcome {
+	case Refreshed:
+		r.report.Refreshed++
+		r.failures = 0
+	case Deferred:
+		r.report.Deferred++
+	case Dead:
+		r.report.Dead++
+	case Removed:
+		r.report.Removed++
+	case Deleted:
+		r.report.Deleted++
+	case Held:
+		r.report.Held++
+	}
+	if e := result.Cause; e != nil && (e.Class == instagram.Transient || e.Class == instagram.Throttled) {
+		r.failures++
+	}
+	switch {
+	case r.report.Stopped != "":
+	case result.AppUsage >= maxAppUsage || limitsApp(result.Cause):
+		r.report.Stopped = "app_usage"
+	case r.failures >= maxFailures:
+		r.report.Stopped = "instagram_failing"
+	}
+}
+
+// limitsApp reports whether Instagram limits the app and not one account: with
+// code 4 (Meta, "Rate Limits"), or with a bare 429 of what stands in front.
+func limitsApp(e *instagram.Error) bool {
+	return e != nil && (e.Code == 4 || e.Code == 0 && e.Status == http.StatusTooManyRequests)
+}

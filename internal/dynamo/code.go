@@ -1,0 +1,63 @@
+package dynamo
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"photopass/internal/account"
+)
+
+// RedeemCode implements [account.Store] with one write. The attempt stays with
+// the code, so that a request that the SDK sends again meets itself.
+func (s *Store) RedeemCode(ctx context.Context, hash, attempt string) (account.ConnectCode, error) {
+	var out *dynamodb.UpdateItemOutput
+	err := again(ctx, func() (err error) {
+		out, err = s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName:                           &s.table,
+			Key:                                 codeKey(hash),
+			UpdateExpression:                    aws.String("SET #attempt = :attempt"),
+			ConditionExpression:                 aws.String("attribute_exists(#pk) AND (attribute_not_exists(#attempt) OR #attempt = :attempt)"),
+			ExpressionAttributeNames:            names("pk", "attempt"),
+			ExpressionAttributeValues:           item{":attempt": text(attempt)},
+			ReturnValues:                        types.ReturnValueAllNew,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
+		return err
+	})
+	if old, ok := conditionFailed(err); ok {
+		if old == nil {
+			return account.ConnectCode{}, account.ErrNotFound
+		}
+		return account.ConnectCode{}, account.ErrCodeUsed
+	}
+	if err != nil {
+		return account.ConnectCode{}, failure("redeem code", err)
+	}
+	c, err := codeOf(out.Attributes)
+	return c, failure("redeem code", err)
+}
+
+// PutReceipt implements [account.Store] with one write.
+func (s *Store) PutReceipt(ctx context.Context, r account.Receipt) error {
+	err := again(ctx, func() error {
+		_, err := s.api.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName:                &s.table,
+			Item:                     receiptItem(r),
+			ConditionExpression:      aws.String("attribute_not_exists(#pk)"),
+			ExpressionAttributeNames: names("pk"),
+		})
+		return err
+	})
+	if _, ok := conditionFailed(err); ok {
+		return nil
+	}
+	return failure("put receipt", err)
+}
+
+// Receipt implements [account.Store] with one read.
+func (s *Store) Receipt(ctx context.Context, code string) (account.Receipt, error) {
+	return get(ctx, s, "receipt", receiptKey(code), receiptOf)
+}
