@@ -59,7 +59,7 @@ $(REVIVE):
 ARCH ?= arm64
 GOARCH_arm64 := arm64
 GOARCH_x86_64 := amd64
-FUNCTIONS := AuthorizeFunction CallbackFunction ProfileFunction
+FUNCTIONS := AuthorizeFunction CallbackFunction ProfileFunction RefreshFunction NoticesFunction TokenFunction
 
 .PHONY: build
 build: $(FUNCTIONS:%=build-%) ## Build all functions into bin/ (ARCH=x86_64; default arm64)
@@ -76,6 +76,18 @@ build-CallbackFunction: go
 .PHONY: build-ProfileFunction
 build-ProfileFunction: go
 	@$(call build-function,profile)
+
+.PHONY: build-RefreshFunction
+build-RefreshFunction: go
+	@$(call build-function,refresh)
+
+.PHONY: build-NoticesFunction
+build-NoticesFunction: go
+	@$(call build-function,notices)
+
+.PHONY: build-TokenFunction
+build-TokenFunction: go
+	@$(call build-function,token)
 
 # lambda.norpc leaves out what only the runtime of the past needs. The rest makes
 # the result small and the same to the bit in every directory.

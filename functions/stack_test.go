@@ -48,7 +48,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bootstraps = dir
-	for _, name := range []string{"authorize", "callback", "profile"} {
+	for _, name := range []string{"authorize", "callback", "profile", "refresh", "notices", "token"} {
 		if err := build(name); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -92,9 +92,10 @@ type stack struct {
 
 	template samtemplate.Template
 
-	authorize, callback, profile *lambdatest.Function
-	functions                    []*lambdatest.Function // these and those that restart has replaced
-	callbackAWS, profileAWS      *mototest.Proxy
+	authorize, callback, profile, refresh, notices, token *lambdatest.Function
+	functions                                             []*lambdatest.Function // these and those that restart has replaced
+
+	callbackAWS, profileAWS, refreshAWS, noticesAWS, tokenAWS *mototest.Proxy
 
 	gateway                 *lambdatest.Gateway
 	callbackEnv, profileEnv []string
@@ -110,6 +111,7 @@ type options struct {
 	scopes          string
 	noSecret        bool // the client secret has no value yet
 	byStageVariable bool // PUBLIC_URL is unset
+	returnTo        string
 	profileEnv      []string
 }
 
@@ -127,6 +129,9 @@ func newStack(t *testing.T, o options) *stack {
 		secrets:        secretsmanager.NewFromConfig(mototest.Config(t)),
 		callbackAWS:    mototest.NewProxy(t),
 		profileAWS:     mototest.NewProxy(t),
+		refreshAWS:     mototest.NewProxy(t),
+		noticesAWS:     mototest.NewProxy(t),
+		tokenAWS:       mototest.NewProxy(t),
 	}
 	t.Cleanup(s.check) // the functions end before that
 	if err := dynamotest.CreateTable(t.Context(), s.db, s.table); err != nil {
@@ -156,6 +161,9 @@ func newStack(t *testing.T, o options) *stack {
 	s.authorize = s.function("authorize", s.declared("AuthorizeFunction", env))
 	s.callbackEnv = s.withAWS(s.callbackAWS, s.declared("CallbackFunction", env))
 	s.profileEnv = append(s.withAWS(s.profileAWS, s.declared("ProfileFunction", env)), o.profileEnv...)
+	s.refresh = s.function("refresh", s.withAWS(s.refreshAWS, s.declared("RefreshFunction", env)))
+	s.notices = s.function("notices", s.withAWS(s.noticesAWS, s.declared("NoticesFunction", env)))
+	s.token = s.function("token", s.withAWS(s.tokenAWS, s.declared("TokenFunction", env)))
 	s.restart()
 	server.Start()
 	t.Cleanup(server.Close)
@@ -170,6 +178,7 @@ func (s *stack) restart() {
 	s.gateway.Routes = map[string]*lambdatest.Function{
 		"$default": s.authorize, "/callback": s.callback,
 		"/profile": s.profile, "/logout": s.profile, "/disconnect": s.profile,
+		"/notices/deauthorize": s.notices, "/notices/deletion": s.notices, "/notices/deletion/{code}": s.notices,
 	}
 }
 
@@ -179,9 +188,17 @@ func (s *stack) function(name string, env []string) *lambdatest.Function {
 	return f
 }
 
+// proxies returns what stands between the functions and AWS, by logical id.
+func (s *stack) proxies() map[string]*mototest.Proxy {
+	return map[string]*mototest.Proxy{
+		"CallbackFunction": s.callbackAWS, "ProfileFunction": s.profileAWS, "RefreshFunction": s.refreshAWS,
+		"NoticesFunction": s.noticesAWS, "TokenFunction": s.tokenAWS,
+	}
+}
+
 func (s *stack) check() {
 	s.t.Helper()
-	for name, p := range map[string]*mototest.Proxy{"CallbackFunction": s.callbackAWS, "ProfileFunction": s.profileAWS} {
+	for name, p := range s.proxies() {
 		statements := s.template.Functions[name].Statements
 		for _, u := range p.Uses() {
 			if !slices.ContainsFunc(statements, func(st samtemplate.Statement) bool { return allows(st, u) }) {
@@ -215,6 +232,7 @@ func (s *stack) startFake(server *httptest.Server, o options) {
 	s.fake, err = fakeinstagram.New(fakeinstagram.Config{
 		API: o.api, ClientID: apptest.ClientID, ClientSecret: apptest.ClientSecret,
 		RedirectURIs: []string{s.url + "/callback"}, PublicURL: localhost(server),
+		DeauthorizeURL: s.url + "/notices/deauthorize", DeletionURL: s.url + "/notices/deletion",
 	})
 	if err != nil {
 		s.t.Fatalf("fakeinstagram.New: %v", err)
@@ -236,6 +254,7 @@ func (s *stack) environment(fake string, o options) map[string]string {
 		"INSTAGRAM_GRAPH_URL":     fake,
 		"CLIENT_SECRET_ID":        s.clientSecretID,
 		"TABLE_NAME":              s.table,
+		"RETURN_TO_ORIGINS":       o.returnTo,
 		"SSL_CERT_DIR":            "/nonexistent",
 	}
 	if o.api == "legacy" {

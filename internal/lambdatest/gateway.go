@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// A Gateway is an HTTP API: it routes by exact path to Functions, as events of
-// payload 2.0 (AWS, "Working with AWS Lambda proxy integrations for HTTP APIs").
+// A Gateway is an HTTP API: it routes by path to Functions, as events of payload
+// 2.0 (AWS, "Working with AWS Lambda proxy integrations for HTTP APIs"). The last
+// segment of a route may be "{code}", which stands for any.
 type Gateway struct {
 	Routes         map[string]*Function // by path; "$default" gets the rest; not to be changed while requests are under way
 	StageVariables map[string]string
@@ -54,13 +55,22 @@ type response struct {
 	IsBase64Encoded bool              `json:"isBase64Encoded"`
 }
 
+// route returns the key of the route that path takes, and its function.
+func (g *Gateway) route(path string) (key string, f *Function) {
+	if f := g.Routes[path]; f != nil {
+		return "ANY " + path, f
+	}
+	end := strings.LastIndex(path, "/")
+	if route := path[:end+1] + "{code}"; end+1 < len(path) && g.Routes[route] != nil {
+		return "ANY " + route, g.Routes[route]
+	}
+	return "$default", g.Routes["$default"]
+}
+
 // ServeHTTP implements [http.Handler]. A function that fails is answered with
 // the gateway's bare 500.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	routeKey, f := "ANY "+r.URL.Path, g.Routes[r.URL.Path]
-	if f == nil {
-		routeKey, f = "$default", g.Routes["$default"]
-	}
+	routeKey, f := g.route(r.URL.Path)
 	var out response
 	if err := f.InvokeJSON(g.event(r, routeKey), &out); err != nil {
 		http.Error(w, `{"message":"Internal Server Error"}`, http.StatusInternalServerError)

@@ -14,7 +14,7 @@ import (
 func TestParameters(t *testing.T) {
 	parameters := samtemplate.Load(t).Parameters
 	want := map[string]any{ // the defaults; nil: must be given
-		"Architecture": "arm64", "AwsEndpointUrl": "", "FlowTtl": "10m", "InstagramApi": "graph", "InstagramAuthorizeUrl": "",
+		"Architecture": "arm64", "AwsEndpointUrl": "", "EnableTokenFunction": "false", "FlowTtl": "10m", "InstagramApi": "graph", "InstagramAuthorizeUrl": "",
 		"InstagramClientId": nil, "InstagramGraphUrl": "", "InstagramGraphVersion": "v26.0", "InstagramScopes": "", "InstagramTokenUrl": "",
 		"LogRetentionInDays": 30.0, "ProfileMaxStale": "24h", "ProfileTtl": "15m", "PublicUrl": "", "ReturnToOrigins": "",
 		"SessionIdle": "168h", "SessionMax": "720h", "TableDeletionProtection": "true", "ThrottlingBurst": 200.0, "ThrottlingRate": 100.0,

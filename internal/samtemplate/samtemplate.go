@@ -36,6 +36,7 @@ type Template struct {
 // has them: {"Ref": "Table"}.
 type Resource struct {
 	Type                string
+	Condition           string
 	DeletionPolicy      string
 	UpdateReplacePolicy string
 	Properties          map[string]any
@@ -54,7 +55,7 @@ type Function struct {
 // A Statement allows Actions, sorted, on one resource of the template.
 type Statement struct {
 	Actions     []string
-	Resource    string   // a logical id; "*" or the like if the template has that
+	Resource    string   // a logical id, "Table/index/due" for an index; "*" or the like if the template has that
 	LeadingKeys []string // patterns of partition keys; empty: any
 }
 
@@ -214,8 +215,8 @@ func (t Template) addRoutes(api Resource) error {
 	return nil
 }
 
-// LogicalID returns the logical id that a Ref or a GetAtt names, or a string as
-// it is.
+// LogicalID returns the logical id that a Ref or a GetAtt names, and of a Sub of
+// an ARN with what follows. A string it returns as it is.
 func LogicalID(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -223,6 +224,9 @@ func LogicalID(v any) string {
 	case map[string]any:
 		if id, ok := v["Ref"].(string); ok {
 			return id
+		}
+		if sub, ok := v["Fn::Sub"].(string); ok && strings.HasPrefix(sub, "${") {
+			return strings.Replace(strings.TrimPrefix(sub, "${"), ".Arn}", "", 1)
 		}
 		if list, ok := v["Fn::GetAtt"].([]any); ok && len(list) > 0 {
 			return LogicalID(list[0])

@@ -31,6 +31,15 @@ func TestEnvironment(t *testing.T) {
 			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "INSTAGRAM_GRAPH_VERSION", "PROFILE_MAX_STALE", "PROFILE_TTL",
 			"PUBLIC_URL", "RETURN_TO_ORIGINS", "SESSION_IDLE", "SESSION_MAX", "SSL_CERT_DIR", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
 		}},
+		{"RefreshFunction", []string{
+			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "SSL_CERT_DIR", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
+		}},
+		{"NoticesFunction", []string{
+			"AWS_ENDPOINT_URL", "CLIENT_SECRET_ID", "INSTAGRAM_API", "PUBLIC_URL", "SSL_CERT_DIR", "TABLE_NAME",
+		}},
+		{"TokenFunction", []string{
+			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "SSL_CERT_DIR", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
+		}},
 	} {
 		t.Run(tt.function, func(t *testing.T) {
 			wantEqual(t, "variables", template.Functions[tt.function].Names(), tt.want)
@@ -86,7 +95,7 @@ func TestPolicies(t *testing.T) {
 			table("ACCOUNT#* ALIAS#*", "dynamodb:BatchGetItem"),
 			table("ACCOUNT#* STATE#*", "dynamodb:GetItem"),
 			table("ACCOUNT#*", "dynamodb:Query"),
-			table("ACCOUNT#* ALIAS#* STATE#*", "dynamodb:PutItem"),
+			table("ACCOUNT#* ALIAS#* STATE#* CODE#*", "dynamodb:PutItem"),
 			table("STATE#*", "dynamodb:UpdateItem"),
 			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
 			{Actions: secret, Resource: "ClientSecret"},
@@ -97,6 +106,25 @@ func TestPolicies(t *testing.T) {
 			table("TOMBSTONE#*", "dynamodb:PutItem"),
 			table("ACCOUNT#*", "dynamodb:UpdateItem"),
 			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
+			{Actions: secret, Resource: "TokenKeys"},
+		}},
+		{"RefreshFunction", []samtemplate.Statement{
+			{Actions: []string{"dynamodb:Query"}, Resource: "Table/index/due", LeadingKeys: []string{"DUE#*"}},
+			table("ACCOUNT#*", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+			table("TOMBSTONE#*", "dynamodb:PutItem"),
+			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
+			{Actions: secret, Resource: "TokenKeys"},
+		}},
+		{"NoticesFunction", []samtemplate.Statement{
+			table("ACCOUNT#* ALIAS#* RECEIPT#*", "dynamodb:GetItem"),
+			table("ACCOUNT#*", "dynamodb:Query"),
+			table("TOMBSTONE#* RECEIPT#*", "dynamodb:PutItem"),
+			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
+			{Actions: secret, Resource: "ClientSecret"},
+		}},
+		{"TokenFunction", []samtemplate.Statement{
+			table("ACCOUNT#* ALIAS#*", "dynamodb:GetItem"),
+			table("ACCOUNT#* CODE#*", "dynamodb:UpdateItem"),
 			{Actions: secret, Resource: "TokenKeys"},
 		}},
 	} {
@@ -112,7 +140,7 @@ func TestPolicies(t *testing.T) {
 // the actions that are written out, on what is written out.
 func TestRoles(t *testing.T) {
 	template := samtemplate.Load(t)
-	roles := map[string]string{}
+	roles := map[string]string{"RefreshFunctionHourlyRole": "the schedule"}
 	for id, f := range template.Functions {
 		role := samtemplate.LogicalID(f.Properties["Role"])
 		if other, ok := roles[role]; ok || template.Resources[role].Type != "AWS::IAM::Role" {
@@ -123,14 +151,52 @@ func TestRoles(t *testing.T) {
 			if len(s.Actions) == 0 || len(s.Actions) > 3 || strings.Contains(strings.Join(s.Actions, " "), "*") {
 				t.Errorf("%s: got actions %v, want one to three and no wildcard", id, s.Actions)
 			}
-			if _, ok := template.Resources[s.Resource]; !ok {
-				t.Errorf("%s: got resource %s, want one of the template", id, s.Resource)
+			id, _, _ := strings.Cut(s.Resource, "/")
+			if _, ok := template.Resources[id]; !ok {
+				t.Errorf("%s: got resource %s, want one of the template", role, s.Resource)
 			}
 		}
 	}
 	for id, r := range template.Resources {
 		if r.Type == "AWS::IAM::Policy" || r.Type == "AWS::IAM::ManagedPolicy" || r.Type == "AWS::IAM::Role" && roles[id] == "" {
 			t.Errorf("%s: got a %s beside the functions' roles", id, r.Type)
+		}
+	}
+}
+
+// The sweep runs every hour. A run that fails is not repeated: the next one does
+// what is left. Without a fixed name two stacks of a region can stand side by side.
+func TestSchedule(t *testing.T) {
+	template := samtemplate.Load(t)
+	schedule := template.Resources["RefreshFunctionHourly"].Properties
+	wantJSON(t, "schedule", schedule, `{"FlexibleTimeWindow":{"Mode":"OFF"},"ScheduleExpression":"rate(1 hour)","Target":{`+
+		`"Arn":{"Fn::GetAtt":["RefreshFunction","Arn"]},"RetryPolicy":{"MaximumRetryAttempts":0},`+
+		`"RoleArn":{"Fn::GetAtt":["RefreshFunctionHourlyRole","Arn"]}}}`)
+	wantJSON(t, "retries", template.Resources["RefreshFunctionEventInvokeConfig"].Properties["MaximumRetryAttempts"], `0`)
+	wantJSON(t, "role", template.Resources["RefreshFunctionHourlyRole"].Properties["Policies"],
+		`[{"PolicyDocument":{"Statement":[{"Action":"lambda:InvokeFunction","Effect":"Allow","Resource":{"Fn::GetAtt":["RefreshFunction","Arn"]}}]},`+
+			`"PolicyName":"RefreshFunctionHourlyLambdaPolicy"}]`)
+}
+
+// The function that gives out tokens is made on demand only, and nothing but
+// IAM leads to it.
+func TestTokenFunctionIsOptional(t *testing.T) {
+	template := samtemplate.Load(t)
+	for _, id := range []string{"TokenFunction", "TokenFunctionRole", "TokenLog"} {
+		wantEqual(t, id+" Condition", template.Resources[id].Condition, "HasTokenFunction")
+	}
+	wantJSON(t, "EnableTokenFunction", template.Parameters["EnableTokenFunction"]["Default"], `"false"`)
+	for route, function := range template.Routes {
+		if function == "TokenFunction" {
+			t.Errorf("route %s: got TokenFunction, want no route to it", route)
+		}
+	}
+	for id, r := range template.Resources {
+		if r.Type != "AWS::Lambda::Permission" && r.Type != "AWS::Lambda::Url" {
+			continue
+		}
+		if samtemplate.LogicalID(r.Properties["FunctionName"]) == "TokenFunction" {
+			t.Errorf("%s: got a %s of TokenFunction, want none", id, r.Type)
 		}
 	}
 }
@@ -152,7 +218,9 @@ func TestAllows(t *testing.T) {
 
 func TestFunctions(t *testing.T) {
 	template := samtemplate.Load(t)
-	wantEqual(t, "functions", slices.Sorted(maps.Keys(template.Functions)), []string{"AuthorizeFunction", "CallbackFunction", "ProfileFunction"})
+	wantEqual(t, "functions", slices.Sorted(maps.Keys(template.Functions)), []string{
+		"AuthorizeFunction", "CallbackFunction", "NoticesFunction", "ProfileFunction", "RefreshFunction", "TokenFunction",
+	})
 	for _, tt := range []struct {
 		function, log string
 		timeout       float64
@@ -160,6 +228,9 @@ func TestFunctions(t *testing.T) {
 		{"AuthorizeFunction", "AuthorizeLog", 5},
 		{"CallbackFunction", "CallbackLog", 20},
 		{"ProfileFunction", "ProfileLog", 20},
+		{"RefreshFunction", "RefreshLog", 300},
+		{"NoticesFunction", "NoticesLog", 20},
+		{"TokenFunction", "TokenLog", 20},
 	} {
 		t.Run(tt.function, func(t *testing.T) {
 			p := template.Functions[tt.function].Properties
@@ -182,18 +253,23 @@ func TestLogGroups(t *testing.T) {
 		}
 	}
 	slices.Sort(groups)
-	wantEqual(t, "log groups", groups, []string{"AccessLog", "AuthorizeLog", "CallbackLog", "ProfileLog"})
+	wantEqual(t, "log groups", groups, []string{
+		"AccessLog", "AuthorizeLog", "CallbackLog", "NoticesLog", "ProfileLog", "RefreshLog", "TokenLog",
+	})
 }
 
 func TestRoutes(t *testing.T) {
 	wantEqual(t, "routes", samtemplate.Load(t).Routes, map[string]string{
-		"ANY /":           "AuthorizeFunction",
-		"ANY /authorize":  "AuthorizeFunction",
-		"$default":        "AuthorizeFunction",
-		"ANY /callback":   "CallbackFunction",
-		"ANY /profile":    "ProfileFunction",
-		"ANY /logout":     "ProfileFunction",
-		"ANY /disconnect": "ProfileFunction",
+		"ANY /":                        "AuthorizeFunction",
+		"ANY /authorize":               "AuthorizeFunction",
+		"$default":                     "AuthorizeFunction",
+		"ANY /callback":                "CallbackFunction",
+		"ANY /profile":                 "ProfileFunction",
+		"ANY /logout":                  "ProfileFunction",
+		"ANY /disconnect":              "ProfileFunction",
+		"ANY /notices/deauthorize":     "NoticesFunction",
+		"ANY /notices/deletion":        "NoticesFunction",
+		"ANY /notices/deletion/{code}": "NoticesFunction",
 	})
 }
 
@@ -273,8 +349,11 @@ func TestTable(t *testing.T) {
 	p := samtemplate.Load(t).Resources["Table"].Properties
 	for _, tt := range []struct{ property, want string }{
 		{"BillingMode", `"PAY_PER_REQUEST"`},
-		{"AttributeDefinitions", `[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"sk","AttributeType":"S"}]`},
+		{"AttributeDefinitions", `[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"sk","AttributeType":"S"},` +
+			`{"AttributeName":"due_shard","AttributeType":"S"},{"AttributeName":"token_refresh_at","AttributeType":"N"}]`},
 		{"KeySchema", `[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}]`},
+		{"GlobalSecondaryIndexes", `[{"IndexName":"due","KeySchema":[{"AttributeName":"due_shard","KeyType":"HASH"},` +
+			`{"AttributeName":"token_refresh_at","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}]`},
 		{"TimeToLiveSpecification", `{"AttributeName":"ttl","Enabled":true}`},
 		{"PointInTimeRecoverySpecification", `{"PointInTimeRecoveryEnabled":true,"RecoveryPeriodInDays":7}`},
 		{"SSESpecification", `null`}, // DynamoDB's own key
@@ -286,11 +365,17 @@ func TestTable(t *testing.T) {
 
 func TestOutputs(t *testing.T) {
 	outputs := samtemplate.Load(t).Outputs
-	wantEqual(t, "outputs", slices.Sorted(maps.Keys(outputs)), []string{"ClientSecretName", "RedirectUri", "SiteUrl", "TableName"})
+	wantEqual(t, "outputs", slices.Sorted(maps.Keys(outputs)), []string{
+		"ClientSecretName", "DeauthorizeUrl", "DeletionUrl", "RedirectUri", "SiteUrl", "TableName", "TokenFunctionName", "TokenKeysName",
+	})
 	for _, tt := range []struct{ output, want string }{
 		{"SiteUrl", `{"Fn::If":["HasPublicUrl",{"Ref":"PublicUrl"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}]}`},
 		{"RedirectUri", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/callback"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/callback"}]}`},
+		{"DeauthorizeUrl", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/notices/deauthorize"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/notices/deauthorize"}]}`},
+		{"DeletionUrl", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/notices/deletion"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/notices/deletion"}]}`},
 		{"ClientSecretName", nameOf("ClientSecret")},
+		{"TokenKeysName", nameOf("TokenKeys")},
+		{"TokenFunctionName", `{"Ref":"TokenFunction"}`},
 		{"TableName", `{"Ref":"Table"}`},
 	} {
 		wantJSON(t, tt.output, outputs[tt.output], tt.want)
