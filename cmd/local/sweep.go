@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"photopass/internal/custody"
+)
+
+// sweepEvery is short, since a developer who moves the fake's clock by a month
+// wants to see what comes of it. A look at what is due costs next to nothing.
+const sweepEvery = time.Minute
+
+// keepAlive refreshes what is due, as the function refresh does every hour,
+// until ctx is done. A run under way is finished.
+func keepAlive(ctx context.Context, tokens *custody.Keeper, log *slog.Logger) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		run, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepEvery)
+		if _, err := tokens.Sweep(run); err != nil {
+			log.Error("sweep", "err", err)
+		}
+		cancel()
+	}
+}
