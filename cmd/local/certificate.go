@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"time"
 )
 
@@ -34,8 +35,22 @@ func newCertificate(now time.Time) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make certificate: %w", err)
 	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate: %w", err)
+	}
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}},
 	}, nil
+}
+
+// trusting returns a client that trusts the certificate of c alone.
+func trusting(c *tls.Config) *http.Client {
+	roots := x509.NewCertPool()
+	roots.AddCert(c.Certificates[0].Leaf)
+	return &http.Client{
+		Timeout:   10 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}},
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -25,6 +27,7 @@ import (
 	"photopass/internal/login"
 	"photopass/internal/loopback"
 	"photopass/internal/memory"
+	"photopass/internal/notices"
 	"photopass/internal/profile"
 	"photopass/internal/seal"
 	"photopass/internal/secrets"
@@ -35,7 +38,7 @@ import (
 // A service is photopass with what it stands on, listening.
 type service struct {
 	config   config.Config
-	tls      bool
+	tls      *tls.Config // nil: plain http
 	listener net.Listener
 	fakeAt   net.Listener // nil: a real Instagram
 	fake     *fakeinstagram.Instagram
@@ -44,16 +47,21 @@ type service struct {
 
 // newService builds everything and begins to listen.
 func newService(ctx context.Context, o options, getenv func(string) string, log *slog.Logger) (_ *service, err error) {
-	s := &service{tls: o.tls}
+	s := &service{}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
+	if o.tls {
+		if s.tls, err = newCertificate(time.Now()); err != nil {
+			return nil, err
+		}
+	}
 	if s.listener, err = listen(o.addr, "-addr"); err != nil {
 		return nil, err
 	}
-	env := environment{getenv, map[string]string{"PUBLIC_URL": s.defaultPublicURL()}}
+	env := environment{getenv, map[string]string{"PUBLIC_URL": s.localURL()}}
 	if getenv("INSTAGRAM_CLIENT_ID") == "" {
 		if s.fakeAt, err = listen(o.instagramAddr, "-instagram-addr"); err != nil {
 			return nil, err
@@ -73,7 +81,7 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 	}
 	now := time.Now
 	if s.fakeAt != nil {
-		if s.fake, err = newFake(s.config, clientSecret, fakeURL(s.fakeAt)); err != nil {
+		if s.fake, err = s.newFake(clientSecret); err != nil {
 			return nil, err
 		}
 		now = s.fake.Now // one clock, so that moving the fake's moves the service's
@@ -92,7 +100,7 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 type backend struct {
 	store   account.Store
 	keys    custody.Keys
-	secrets login.Secrets
+	secrets secrets.Plain
 }
 
 // newBackend returns a backend in memory or, when there is a table, in DynamoDB
@@ -123,9 +131,10 @@ func listen(addr, option string) (net.Listener, error) {
 	return l, nil
 }
 
-func (s *service) defaultPublicURL() string {
+// localURL is where the service listens, and its public URL by default.
+func (s *service) localURL() string {
 	scheme := "http"
-	if s.tls {
+	if s.tls != nil {
 		scheme = "https"
 	}
 	return fmt.Sprintf("%s://localhost:%d", scheme, port(s.listener))
@@ -163,14 +172,22 @@ func (e environment) useFake(base string) {
 	}
 }
 
-func newFake(c config.Config, clientSecret account.Secret, base string) (*fakeinstagram.Instagram, error) {
-	return fakeinstagram.New(fakeinstagram.Config{
-		API:          c.API,
-		ClientID:     c.ClientID,
-		ClientSecret: clientSecret.Reveal(),
-		RedirectURIs: []string{c.RedirectURI()},
-		PublicURL:    base,
-	})
+// newFake returns a fake whose notices go to where the service listens: its
+// public URL may lead elsewhere.
+func (s *service) newFake(clientSecret account.Secret) (*fakeinstagram.Instagram, error) {
+	c := fakeinstagram.Config{
+		API:            s.config.API,
+		ClientID:       s.config.ClientID,
+		ClientSecret:   clientSecret.Reveal(),
+		RedirectURIs:   []string{s.config.RedirectURI()},
+		PublicURL:      fakeURL(s.fakeAt),
+		DeauthorizeURL: s.localURL() + "/notices/deauthorize",
+		DeletionURL:    s.localURL() + "/notices/deletion",
+	}
+	if s.tls != nil {
+		c.HTTP = trusting(s.tls)
+	}
+	return fakeinstagram.New(c)
 }
 
 // newHandler wires every route.
@@ -192,23 +209,32 @@ func newHandler(c config.Config, b backend, now func() time.Time, log *slog.Logg
 		Store: b.store, Sessions: sessions, Now: now, Log: log,
 		Tokens: &custody.Keeper{Store: b.store, Vault: vault, Instagram: client, Now: now, Log: log},
 	})
+	fromMeta := notices.New(notices.Settings{PublicURL: c.PublicURL, Store: b.store, Secrets: b.secrets, Now: now, Log: log})
 	mux := exactMux{
 		"/callback":   login.NewCallback(login.CallbackSettings{Settings: settings, Store: b.store, Vault: vault, Secrets: b.secrets, Sessions: sessions}),
 		"/profile":    profiles,
 		"/logout":     profiles,
 		"/disconnect": profiles,
 		"":            login.NewAuthorize(settings),
+
+		"/notices/deauthorize": fromMeta,
+		"/notices/deletion":    fromMeta,
+		"/notices/deletion/":   fromMeta,
 	}
 	return mux, nil
 }
 
-// An exactMux routes by exact path like the gateway; "" is its $default route.
+// An exactMux routes by exact path like the gateway; "" is its $default route. A
+// path that ends in "/" stands for those that have one more segment.
 // [http.ServeMux] would redirect paths that it does not find clean.
 type exactMux map[string]http.Handler
 
 // ServeHTTP implements [http.Handler].
 func (m exactMux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h, ok := m[r.URL.Path]
+	if dir, _ := path.Split(r.URL.Path); !ok {
+		h, ok = m[dir]
+	}
 	if !ok {
 		h = m[""]
 	}
@@ -227,12 +253,8 @@ func (s *service) serve(ctx context.Context) error {
 	app := &http.Server{Handler: s.handler, MaxHeaderBytes: maxHeaderBytes, ReadHeaderTimeout: 10 * time.Second}
 	servers := []*http.Server{app}
 	failed := make(chan error, 2)
-	if s.tls {
-		cert, err := newCertificate(time.Now())
-		if err != nil {
-			return err
-		}
-		app.TLSConfig = cert
+	if s.tls != nil {
+		app.TLSConfig = s.tls
 		go func() { failed <- app.ServeTLS(s.listener, "", "") }()
 	} else {
 		go func() { failed <- app.Serve(s.listener) }()

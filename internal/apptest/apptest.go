@@ -21,6 +21,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/login"
 	"photopass/internal/memory"
+	"photopass/internal/notices"
 	"photopass/internal/profile"
 	"photopass/internal/seal"
 	"photopass/internal/secrets"
@@ -101,6 +102,9 @@ func New(t testing.TB, o Options) *App {
 		RedirectURIs: []string{o.PublicURL + "/callback"},
 		PublicURL:    a.FakeURL,
 		Now:          a.Clock.Now,
+
+		DeauthorizeURL: a.URL + "/notices/deauthorize",
+		DeletionURL:    a.URL + "/notices/deletion",
 	})
 	if err != nil {
 		t.Fatalf("fakeinstagram.New: %v", err)
@@ -152,12 +156,17 @@ func (a *App) wire(o Options) http.Handler {
 		Store: store, Sessions: sessions, Now: a.Clock.Now, Log: log,
 		Tokens: &custody.Keeper{Store: store, Vault: vault, Instagram: client, Now: a.Clock.Now, Log: log},
 	})
+	fromMeta := notices.New(notices.Settings{
+		PublicURL: o.PublicURL, Store: store, Secrets: plain, Now: a.Clock.Now, Log: log,
+	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/callback":
+		switch path := r.URL.Path; {
+		case path == "/callback":
 			callback.ServeHTTP(w, r)
-		case "/profile", "/logout", "/disconnect":
+		case path == "/profile" || path == "/logout" || path == "/disconnect":
 			profiles.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/notices/"):
+			fromMeta.ServeHTTP(w, r)
 		default:
 			authorize.ServeHTTP(w, r)
 		}

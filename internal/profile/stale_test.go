@@ -144,13 +144,11 @@ func TestInstagramRecovers(t *testing.T) {
 func TestReconnect(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		order func(*testing.T, *apptest.App)
+		order func(*apptest.App)
 	}{
-		{"token refused", func(_ *testing.T, app *apptest.App) { refuseToken(app) }},
-		{"app removed", func(t *testing.T, app *apptest.App) {
-			if err := app.Fake.Revoke(t.Context(), acmeID); err != nil {
-				t.Fatalf("Revoke: %v", err)
-			}
+		{"token refused", refuseToken},
+		{"app removed, and the notice lost", func(app *apptest.App) {
+			app.Fake.Order(fakeinstagram.Fault{Operation: opProfile, Code: 190, Subcode: 458})
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -159,7 +157,7 @@ func TestReconnect(t *testing.T) {
 			b.Login()
 			other.Login()
 			app.Clock.Advance(15 * time.Minute)
-			tt.order(t, app)
+			tt.order(app)
 
 			if got, want := decode(t, b.Get("/profile")).Connection.Status, "reconnect_required"; got != want {
 				t.Errorf("GET /profile: got connection %q, want %q", got, want)

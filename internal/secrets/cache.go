@@ -96,6 +96,11 @@ func (c *Cache) ClientSecret(ctx context.Context) (account.Secret, error) {
 	return v.Current, err
 }
 
+// ClientSecrets returns the client secret and the one before it.
+func (c *Cache) ClientSecrets(ctx context.Context) (ClientSecret, error) {
+	return c.client.get(ctx, false)
+}
+
 // ClientSecretRefused says that Instagram refused a request in a way that a
 // wrong client secret causes. The next ClientSecret reads it anew, at most once
 // in five minutes.

@@ -92,6 +92,31 @@ func TestCacheReadsEveryFiveMinutes(t *testing.T) {
 	b.wantClient("just before ten minutes", rotated, 2)
 }
 
+// Both secrets come from one reading.
+func TestCacheClientSecrets(t *testing.T) {
+	b := newBench(t)
+	b.values["client"] = `{"client_secret":"` + clientSecret + `","previous_client_secret":"` + rotated + `","previous_until":"2026-12-01T00:00:00Z"}`
+	for range 1000 {
+		got, err := b.ClientSecrets(t.Context())
+		if err != nil || got.Current.Reveal() != clientSecret || got.Previous.Reveal() != rotated {
+			t.Fatalf("ClientSecrets: got error %v or other secrets, want none and both", err)
+		}
+		if want := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC); !got.PreviousUntil.Equal(want) {
+			t.Fatalf("PreviousUntil: got %v, want %v", got.PreviousUntil, want)
+		}
+	}
+	b.wantClient("afterwards", clientSecret, 1)
+}
+
+// A secret that can't be read is no secret.
+func TestCacheClientSecretsFails(t *testing.T) {
+	b := newBench(t)
+	b.values["client"] = ""
+	if got, err := b.ClientSecrets(t.Context()); !errors.Is(err, secrets.ErrMisconfigured) || got.Current.Reveal() != "" {
+		t.Errorf("ClientSecrets: got error %v, want ErrMisconfigured and no secret", err)
+	}
+}
+
 // A thousand codes that Instagram refuses cost one reading more.
 func TestCacheReadsOnRefusal(t *testing.T) {
 	b := newBench(t)

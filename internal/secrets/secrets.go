@@ -32,6 +32,11 @@ type Plain struct {
 // ClientSecret returns the client secret.
 func (p Plain) ClientSecret(context.Context) (account.Secret, error) { return p.Client, nil }
 
+// ClientSecrets returns the client secret. There is none before it.
+func (p Plain) ClientSecrets(context.Context) (ClientSecret, error) {
+	return ClientSecret{Current: p.Client}, nil
+}
+
 // ClientSecretRefused does nothing: there is nothing to read anew.
 func (p Plain) ClientSecretRefused() {}
 

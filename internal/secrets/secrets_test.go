@@ -156,6 +156,9 @@ func TestPlain(t *testing.T) {
 	if got, err := p.ClientSecret(t.Context()); err != nil || got.Reveal() != clientSecret {
 		t.Errorf("ClientSecret: got error %v, want none and the secret", err)
 	}
+	if got, err := p.ClientSecrets(t.Context()); err != nil || got.Current.Reveal() != clientSecret || got.Previous.Reveal() != "" {
+		t.Errorf("ClientSecrets: got error %v, want none, the secret, and none before it", err)
+	}
 	p.ClientSecretRefused()
 	if got, err := p.ClientSecret(t.Context()); err != nil || got.Reveal() != clientSecret {
 		t.Errorf("ClientSecret after a refusal: got error %v, want none and the secret", err)

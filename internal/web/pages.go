@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"time"
 
 	"github.com/a-h/templ"
 
@@ -41,6 +42,12 @@ func hash(s string) string {
 // hasSession says whether to offer the profile.
 func LandingPage(connect string, hasSession bool) templ.Component {
 	return landingPage(connect, hasSession)
+}
+
+// DeletionPage says what became of a deletion that Meta passed on, and when the
+// backups of what was deleted are gone as well; nothing of whom it was about.
+func DeletionPage(r account.Receipt, backupsUntil time.Time) templ.Component {
+	return deletionPage(r, backupsUntil)
 }
 
 // ProfilePage shows an account and the forms for log-out and disconnecting.

@@ -31,6 +31,8 @@ func TestPagePolicy(t *testing.T) {
 		picture string // img-src
 	}{
 		{"landing page", web.Page{Body: web.LandingPage("/authorize", true)}, ""},
+		{"deletion", web.Page{Body: web.DeletionPage(account.Receipt{Deleted: true}, time.Time{})}, ""},
+		{"no deletion", web.Page{Body: web.DeletionPage(account.Receipt{}, time.Time{})}, ""},
 		{"profile", web.Page{Body: web.ProfilePage(account.Account{}), Personal: true}, ""},
 		{"profile with a picture", web.Page{Body: web.ProfilePage(account.Account{}), Personal: true, Picture: "https://scontent.example/v/x.jpg?a=b#c"}, "https://scontent.example"},
 		{"picture at a port", web.Page{Body: web.ProfilePage(account.Account{}), Personal: true, Picture: "http://localhost:8090/picture/1.png"}, "http://localhost:8090"},
@@ -98,6 +100,8 @@ func TestPagesHaveNoInlineAttributes(t *testing.T) {
 	pages := []*httptest.ResponseRecorder{
 		render(t, web.Page{Status: 200, Body: web.LandingPage("/authorize", true)}),
 		render(t, web.Page{Status: 200, Body: web.ProfilePage(full())}),
+		render(t, web.Page{Status: 200, Body: web.DeletionPage(account.Receipt{Deleted: true}, time.Time{})}),
+		render(t, web.Page{Status: 200, Body: web.DeletionPage(account.Receipt{}, time.Time{})}),
 		newSite(publicURL, nil).do("GET", "/hidden", "Accept", html),
 	}
 	for _, w := range pages {
@@ -224,6 +228,24 @@ func TestProfilePageEscapes(t *testing.T) {
 	if head, _, _ := strings.Cut(w.Body.String(), "<body>"); !strings.Contains(head, "<title>&lt;script&gt;alert(1)&lt;/script&gt; · photopass</title>") {
 		t.Error("title: got it unescaped")
 	}
+}
+
+func TestDeletionPage(t *testing.T) {
+	r := account.Receipt{Code: "5URMKTEAADKBBX24TIIII6I7UMKB6I52", At: time.Date(2026, 11, 24, 13, 0, 0, 0, time.FixedZone("", 3600)), Deleted: true}
+	until := time.Date(2026, 12, 29, 12, 0, 0, 0, time.UTC)
+	wantMain(t, render(t, web.Page{Status: 200, Body: web.DeletionPage(r, until)}), `<main><h1>Your data was deleted</h1>`+
+		`<p>As you asked on Instagram, everything that was stored here of your account was deleted.</p>`+
+		`<dl><dt>Deleted on</dt><dd id="completed-at">24 November 2026, 12:00 UTC</dd>`+
+		`<dt>Gone from all backups by, at the latest</dt><dd id="backups-until">29 December 2026, 12:00 UTC</dd>`+
+		`<dt>Confirmation code</dt><dd id="confirmation-code">5URMKTEAADKBBX24TIIII6I7UMKB6I52</dd></dl></main>`)
+
+	r.Deleted = false
+	wantMain(t, render(t, web.Page{Status: 200, Body: web.DeletionPage(r, time.Time{})}), `<main><h1>Your data was not deleted</h1>`+
+		`<p>Your account was connected again after you had asked on Instagram for its deletion, so it was kept.</p>`+
+		`<p>To have everything deleted, open your profile and press Disconnect.</p>`+
+		`<p><a class="button" id="profile" href="/profile">Open my profile</a></p>`+
+		`<dl><dt>Decided on</dt><dd id="completed-at">24 November 2026, 12:00 UTC</dd>`+
+		`<dt>Confirmation code</dt><dd id="confirmation-code">5URMKTEAADKBBX24TIIII6I7UMKB6I52</dd></dl></main>`)
 }
 
 // A page that can't be rendered is no half a page.

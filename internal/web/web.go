@@ -1,4 +1,4 @@
-// Package web is what all of photopass's answers share: routing by exact path,
+// Package web is what all of photopass's answers share: routing by path,
 // security headers, content negotiation, errors as problem+json (RFC 9457) or
 // pages, and the check that a POST comes from our own pages.
 //
@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -45,8 +46,18 @@ type Route struct {
 	HideQuery bool // error pages take the query out of the address bar
 }
 
-// Routes maps exact paths to what they answer.
+// Routes maps exact paths to what they answer. A path that ends in "/", other
+// than "/", stands for those that have one more segment.
 type Routes map[string]Route
+
+func (routes Routes) find(p string) (Route, bool) {
+	dir, last := path.Split(p)
+	route, ok := routes[p]
+	if !ok && dir != "/" {
+		route, ok = routes[dir]
+	}
+	return route, ok && (last != "" || p == "/")
+}
 
 // Handler serves routes. Every answer carries the security headers; unknown
 // paths are "not_found", other methods "method_not_allowed" with Allow. A panic
@@ -54,7 +65,7 @@ type Routes map[string]Route
 func (s Site) Handler(routes Routes) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.setHeaders(w.Header())
-		route, known := routes[r.URL.Path]
+		route, known := routes.find(r.URL.Path)
 		if r.Method == http.MethodHead {
 			w = headWriter{w}
 		}

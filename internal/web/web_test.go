@@ -184,6 +184,38 @@ func TestNotFound(t *testing.T) {
 	}
 }
 
+// A path that ends in a slash stands for one segment more, which is not empty.
+func TestOneMoreSegment(t *testing.T) {
+	answers := func(status int) web.Route {
+		return web.Route{Get: func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(status); return nil }}
+	}
+	s := newSite(publicURL, web.Routes{"/": answers(201), "/d/": answers(202), "/d/known": answers(203), "/d": answers(204)})
+	for _, tt := range []struct {
+		path string
+		want int
+	}{
+		{"/", 201},
+		{"/d", 204},
+		{"/d/", 404},
+		{"/d//", 404},
+		{"/d/x", 202},
+		{"/d/x/", 404},
+		{"/d/x/y", 404},
+		{"/d//x", 404},
+		{"//d/x", 404},
+		{"/d/x%2Fy", 404},
+		{"/d/%2F", 404},
+		{"/d/..", 202},
+		{"/d/known", 203},
+		{"/d/known/", 404},
+		{"/e/x", 404},
+		{"/x", 404}, // "/" is for itself alone
+	} {
+		wantEqual(t, "status of "+tt.path, s.do("GET", tt.path).Code, tt.want)
+	}
+	wantHeader(t, s.do("POST", "/d/x"), "Allow", "GET, HEAD")
+}
+
 func TestMethods(t *testing.T) {
 	for _, tt := range []struct {
 		path, allow string

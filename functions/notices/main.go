@@ -1,0 +1,58 @@
+// Command notices is the Lambda function behind "/notices/deauthorize" and
+// "/notices/deletion", which Meta calls, and the status page of a deletion.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"photopass/internal/apigateway"
+	"photopass/internal/awsconfig"
+	"photopass/internal/config"
+	"photopass/internal/dynamo"
+	"photopass/internal/notices"
+	"photopass/internal/secrets"
+	"photopass/internal/secretsmanager"
+	"photopass/internal/telemetry"
+)
+
+func main() {
+	log := telemetry.NewLogger(os.Stdout, os.Getenv)
+	telemetry.SetDefault(log)
+	h, err := newHandler(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("notices: start", "err", err)
+		os.Exit(1)
+	}
+	lambda.Start(apigateway.Adapt(h, log))
+}
+
+func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (http.Handler, error) {
+	c, err := config.Load(getenv, "CLIENT_SECRET_ID", "TABLE_NAME")
+	if err != nil {
+		return nil, err
+	}
+	aws, err := awsconfig.Load(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
+	cache := secrets.NewCache(secrets.Config{
+		Reader:         secretsmanager.New(sdk.NewFromConfig(aws)),
+		ClientSecretID: c.ClientSecretID,
+		Now:            time.Now, Log: log,
+	})
+	awsconfig.Prime(ctx, log, cache.Prime, store.Prime)
+	return apigateway.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
+		return notices.New(notices.Settings{
+			PublicURL: c.PublicURL, Store: store, Secrets: cache, Now: time.Now, Log: log,
+		}), nil
+	})
+}

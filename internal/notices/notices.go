@@ -1,0 +1,228 @@
+// Package notices answers Meta's calls about people who leave: the deauthorize
+// callback, when a person removes the app, and the data-deletion callback, with
+// the status page that goes with it (Meta, "Data Deletion Request Callback").
+//
+// A call proves itself by its signed_request alone. What it asks for is done
+// before it is answered, so "200" means that it is done. A notice that is older
+// than the account's last login changes nothing, so nobody who has a copy of one
+// can disconnect a person who came back.
+package notices
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/secrets"
+	"photopass/internal/web"
+)
+
+const (
+	// maxSkew is how far Meta's clock and ours may lie apart.
+	maxSkew = 5 * time.Minute
+
+	// deleteTries bounds how often a notice is judged anew because the account
+	// changed in between.
+	deleteTries = 3
+
+	// receiptAge is how long a confirmation code is answered for.
+	receiptAge = 90 * 24 * time.Hour
+
+	// backupAge is the longest that DynamoDB keeps what is deleted (Amazon
+	// DynamoDB developer guide, "Point-in-time backups").
+	backupAge = 35 * 24 * time.Hour
+
+	// requestTimeout bounds a whole request, well below what Lambda and the
+	// gateway allow, so that a service in trouble is answered for by us.
+	requestTimeout = 14 * time.Second
+)
+
+// statusPath is where the status pages are, each under its confirmation code.
+const statusPath = "/notices/deletion/"
+
+// Secrets hands out what Meta may have signed a notice with.
+type Secrets interface {
+	// ClientSecrets returns the client secret and the one before it. Its error
+	// matches [secrets.ErrMisconfigured] when the operator has to act. It is safe
+	// for concurrent use.
+	ClientSecrets(ctx context.Context) (secrets.ClientSecret, error)
+}
+
+// Settings configure [New]. All are required.
+type Settings struct {
+	PublicURL string
+	Store     account.Store
+	Secrets   Secrets
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// New returns the handler of "/notices/deauthorize", "/notices/deletion" and
+// the status pages below the latter.
+func New(s Settings) http.Handler {
+	h := handler{s}
+	return web.Site{PublicURL: s.PublicURL, Log: s.Log}.Handler(web.Routes{
+		"/notices/deauthorize": {Post: bounded(h.deauthorize)},
+		"/notices/deletion":    {Post: bounded(h.deletion)},
+		statusPath:             {Get: bounded(h.status)},
+	})
+}
+
+// bounded gives f a time limit, and lets it finish when the caller goes away:
+// nobody promises that Meta sends a notice again.
+func bounded(f web.HandlerFunc) web.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), requestTimeout)
+		defer cancel()
+		return f(w, r.WithContext(ctx))
+	}
+}
+
+type handler struct{ Settings }
+
+// deauthorize answers the notice that a person has removed the app.
+func (h handler) deauthorize(w http.ResponseWriter, r *http.Request) error {
+	n, err := h.read(w, r)
+	if err != nil {
+		return err
+	}
+	if _, err := h.obey(r.Context(), "deauthorize", n); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// deletion answers the notice that a person wants their data deleted.
+func (h handler) deletion(w http.ResponseWriter, r *http.Request) error {
+	n, err := h.read(w, r)
+	if err != nil {
+		return err
+	}
+	done, err := h.obey(r.Context(), "deletion", n)
+	if err != nil {
+		return err
+	}
+	code := n.confirmationCode()
+	now := h.Now().UTC().Truncate(time.Second)
+	err = h.Store.PutReceipt(r.Context(), account.Receipt{
+		Code: code, At: now, Deleted: done != superseded, ExpiresAt: now.Add(receiptAge),
+	})
+	if err != nil {
+		return fmt.Errorf("store receipt: %w", err)
+	}
+	return writeJSON(w, struct {
+		URL              string `json:"url"`
+		ConfirmationCode string `json:"confirmation_code"`
+	}{h.PublicURL + statusPath + code, code})
+}
+
+// An outcome is what came of a notice.
+type outcome string
+
+const (
+	deleted    outcome = "deleted"
+	unknown    outcome = "unknown"    // there is no such account, any more or at all
+	superseded outcome = "superseded" // the person has connected again since
+)
+
+// obey does what n asks for and writes the audit log. When the account changes
+// in between, by a login above all, it is judged anew.
+func (h handler) obey(ctx context.Context, event string, n notice) (outcome, error) {
+	var id string
+	var done outcome
+	err := account.ErrConflict
+	for try := 0; try < deleteTries && errors.Is(err, account.ErrConflict); try++ {
+		id, done, err = h.delete(ctx, n)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", event, err)
+	}
+	h.Log.LogAttrs(ctx, slog.LevelInfo, "audit",
+		slog.String("event", event), slog.String("account", id), slog.String("outcome", string(done)))
+	return done, nil
+}
+
+// delete removes the account that n is about, and returns its id. It fails with
+// [account.ErrConflict] when the account is not what it was judged by any more.
+func (h handler) delete(ctx context.Context, n notice) (string, outcome, error) {
+	a, err := h.find(ctx, n.userID)
+	switch {
+	case errors.Is(err, account.ErrNotFound):
+		// An earlier deletion may have died half-way; this finishes it. No account
+		// has the mark, so one that a login makes meanwhile is a conflict.
+		nobodys := account.Seen{TokenRev: account.NewMark()}
+		return n.userID, unknown, h.Store.Delete(ctx, n.userID, nobodys, h.Now())
+	case err != nil:
+		return "", "", fmt.Errorf("find account: %w", err)
+	case n.issuedAt.Before(a.LastLoginAt.Add(-maxSkew)):
+		return a.ID, superseded, nil
+	}
+	return a.ID, deleted, h.Store.Delete(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, h.Now())
+}
+
+// find returns the account that Meta means by id. That is the app-scoped id by
+// all that is written, so the professional one counts only where it can't
+// hit another person's account.
+func (h handler) find(ctx context.Context, id string) (account.Account, error) {
+	a, err := h.Store.Account(ctx, id)
+	if errors.Is(err, account.ErrNotFound) {
+		return h.Store.AccountByUserID(ctx, id)
+	}
+	return a, err
+}
+
+var codeShape = regexp.MustCompile(`^[A-Z2-7]{32}$`)
+
+// status tells whoever has a confirmation code what became of the deletion.
+func (h handler) status(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Vary", "Accept")
+	code := strings.TrimPrefix(r.URL.Path, statusPath)
+	if !codeShape.MatchString(code) {
+		return &web.Problem{Code: web.NotFound}
+	}
+	receipt, err := h.Store.Receipt(r.Context(), code)
+	switch {
+	case errors.Is(err, account.ErrNotFound), err == nil && !h.Now().Before(receipt.ExpiresAt):
+		return &web.Problem{Code: web.NotFound}
+	case err != nil:
+		return fmt.Errorf("read receipt: %w", err)
+	}
+	return writeStatus(w, r, receipt)
+}
+
+func writeStatus(w http.ResponseWriter, r *http.Request, receipt account.Receipt) error {
+	d := document{Code: receipt.Code, Status: superseded, CompletedAt: receipt.At.UTC()}
+	if receipt.Deleted {
+		d.Status, d.BackupsUntil = deleted, d.CompletedAt.Add(backupAge)
+	}
+	if web.PrefersHTML(r) {
+		return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.DeletionPage(receipt, d.BackupsUntil)})
+	}
+	return writeJSON(w, d)
+}
+
+// document is what a status page says, as JSON.
+type document struct {
+	Code         string    `json:"confirmation_code"`
+	Status       outcome   `json:"status"`
+	CompletedAt  time.Time `json:"completed_at"`
+	BackupsUntil time.Time `json:"backups_until,omitzero"` // at the latest
+}
+
+func writeJSON(w http.ResponseWriter, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Write(body) // a caller that has gone needs no second answer
+	return nil
+}

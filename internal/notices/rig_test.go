@@ -1,0 +1,321 @@
+package notices_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/apptest"
+	"photopass/internal/memory"
+	"photopass/internal/notices"
+	"photopass/internal/secrets"
+)
+
+const (
+	publicURL   = "https://photopass.example"
+	deauthorize = "/notices/deauthorize"
+	deletion    = "/notices/deletion"
+	html        = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+	acmeID     = "27640875392278831"
+	acmeUserID = "17841405793187218"
+
+	previousSecret = "fedcba9876543210fedcba9876543210"
+)
+
+// start is the time at which every bench's clock stands at first. In Unix
+// seconds it is 1795521600.
+var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// A bench is the handler in process. It is the handler's Store and Secrets too,
+// around the memory store: it notes the calls and lets a test step in.
+type bench struct {
+	account.Store
+	t       testing.TB
+	handler http.Handler
+	memory  *memory.Store
+	log     bytes.Buffer
+	now     time.Time
+	secrets secrets.ClientSecret
+
+	// before, by method, runs ahead of a call; an error takes its place.
+	before map[string]func() error
+	hangs  string // the method that does not return before its context ends
+	calls  []string
+}
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	b := &bench{
+		t: t, now: start, before: map[string]func() error{},
+		secrets: secrets.ClientSecret{Current: account.NewSecret(apptest.ClientSecret)},
+	}
+	b.memory = memory.New(b.clock)
+	b.Store = b.memory
+	b.handler = b.newHandler(b)
+	return b
+}
+
+func (b *bench) clock() time.Time { return b.now }
+
+func (b *bench) newHandler(s notices.Secrets) http.Handler {
+	return notices.New(notices.Settings{
+		PublicURL: publicURL, Store: b, Secrets: s, Now: b.clock, Log: slog.New(slog.NewJSONHandler(&b.log, nil)),
+	})
+}
+
+func (b *bench) call(ctx context.Context, method string) error {
+	b.calls = append(b.calls, method)
+	if method == b.hangs {
+		<-ctx.Done()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if f := b.before[method]; f != nil {
+		return f()
+	}
+	return nil
+}
+
+// ClientSecrets implements [notices.Secrets].
+func (b *bench) ClientSecrets(ctx context.Context) (secrets.ClientSecret, error) {
+	return b.secrets, b.call(ctx, "ClientSecrets")
+}
+
+// Account implements [account.Store].
+func (b *bench) Account(ctx context.Context, id string) (account.Account, error) {
+	if err := b.call(ctx, "Account"); err != nil {
+		return account.Account{}, err
+	}
+	return b.Store.Account(ctx, id)
+}
+
+// AccountByUserID implements [account.Store].
+func (b *bench) AccountByUserID(ctx context.Context, userID string) (account.Account, error) {
+	if err := b.call(ctx, "AccountByUserID"); err != nil {
+		return account.Account{}, err
+	}
+	return b.Store.AccountByUserID(ctx, userID)
+}
+
+// Delete implements [account.Store].
+func (b *bench) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
+	if err := b.call(ctx, "Delete"); err != nil {
+		return err
+	}
+	return b.Store.Delete(ctx, id, seen, at)
+}
+
+// PutReceipt implements [account.Store].
+func (b *bench) PutReceipt(ctx context.Context, r account.Receipt) error {
+	if err := b.call(ctx, "PutReceipt"); err != nil {
+		return err
+	}
+	return b.Store.PutReceipt(ctx, r)
+}
+
+// Receipt implements [account.Store].
+func (b *bench) Receipt(ctx context.Context, code string) (account.Receipt, error) {
+	if err := b.call(ctx, "Receipt"); err != nil {
+		return account.Receipt{}, err
+	}
+	return b.Store.Receipt(ctx, code)
+}
+
+// wantCalls checks the calls since the last time and forgets them.
+func (b *bench) wantCalls(op string, want ...string) {
+	b.t.Helper()
+	if got, want := strings.Join(b.calls, " "), strings.Join(want, " "); got != want {
+		b.t.Errorf("%s: calls: got %q, want %q", op, got, want)
+	}
+	b.calls = nil
+}
+
+// login stores a login of an account at the time of the clock. Its session has
+// the key.
+func (b *bench) login(id, userID, key string) {
+	b.t.Helper()
+	ctx := b.t.Context()
+	prior, err := b.memory.Prior(ctx, id, userID)
+	if err != nil {
+		b.t.Fatalf("Prior: %v", err)
+	}
+	a := account.Account{
+		ID: id, UserID: userID, Connection: account.NewMark(), TokenRev: account.NewMark(), Status: account.Active,
+		ConnectedAt: b.now, LastLoginAt: b.now, Token: account.Token{Sealed: []byte("sealed token of " + id)},
+		Profile: account.Profile{ID: id, UserID: userID, Username: "acme"},
+	}
+	if prior.Account != nil {
+		a.Connection = prior.Account.Connection
+	}
+	m := account.Marker{State: account.NewMark(), Attempt: account.NewMark(), ExpiresAt: b.now.Add(time.Hour)}
+	if _, err := b.memory.UseState(ctx, m); err != nil {
+		b.t.Fatalf("UseState: %v", err)
+	}
+	err = b.memory.Connect(ctx, account.Login{
+		Prior: prior, Account: a, State: m.State, Attempt: m.Attempt, Result: []byte("result"),
+		Session: account.Session{AccountID: id, Key: key, Connection: a.Connection, CreatedAt: b.now, LastUsedAt: b.now, ExpiresAt: b.now.Add(720 * time.Hour)},
+	})
+	if err != nil {
+		b.t.Fatalf("Connect: %v", err)
+	}
+}
+
+// refresh stores a new token of acme.
+func (b *bench) refresh() {
+	b.t.Helper()
+	a, err := b.memory.Account(b.t.Context(), acmeID)
+	if err != nil {
+		b.t.Fatalf("Account: %v", err)
+	}
+	s := account.TokenState{TokenRev: account.NewMark(), Status: account.Active, Token: a.Token}
+	if err := b.memory.PutToken(b.t.Context(), acmeID, a.TokenRev, s); err != nil {
+		b.t.Fatalf("PutToken: %v", err)
+	}
+}
+
+// wantAccounts checks the ids of the accounts that there are.
+func (b *bench) wantAccounts(op string, want ...string) {
+	b.t.Helper()
+	c := contentOf(b.t, b.memory)
+	var got []string
+	for id := range c.Accounts {
+		got = append(got, id)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		b.t.Errorf("%s: accounts: got %q, want %q", op, got, want)
+	}
+}
+
+// A content is what the memory store holds.
+type content struct {
+	Accounts, Aliases, Tombstones map[string]json.RawMessage
+	Receipts                      map[string]account.Receipt
+	Sessions                      []account.Session
+}
+
+func contentOf(t testing.TB, m *memory.Store) content {
+	t.Helper()
+	var c content
+	if err := json.Unmarshal(m.Dump(), &c); err != nil {
+		t.Fatalf("decode dump: %v", err)
+	}
+	return c
+}
+
+// wantGone checks that nothing of acme is left but its tombstone, the SHA-256
+// of its id.
+func wantGone(t testing.TB, op string, m *memory.Store) {
+	t.Helper()
+	c := contentOf(t, m)
+	if len(c.Accounts) != 0 || len(c.Aliases) != 0 || len(c.Sessions) != 0 {
+		t.Errorf("%s: store: got %d accounts, %d aliases, %d sessions, want none", op, len(c.Accounts), len(c.Aliases), len(c.Sessions))
+	}
+	const hash = "36baea55bf0be9880b16bdc0ecadc378682d131ed549fe1f932a9542762a5324"
+	if _, ok := c.Tombstones[hash]; !ok || len(c.Tombstones) != 1 {
+		t.Errorf("%s: store: got %d tombstones, want the one of the account", op, len(c.Tombstones))
+	}
+	for _, personal := range []string{acmeID, acmeUserID, "acme", "Acme", "/picture/", "sealed token"} {
+		if strings.Contains(string(m.Dump()), personal) {
+			t.Errorf("%s: store: %q is still in it", op, personal)
+		}
+	}
+}
+
+// sign signs a payload as Meta does.
+func sign(secret, payload string) string {
+	return signMessage(secret, base64.RawURLEncoding.EncodeToString([]byte(payload)))
+}
+
+func signMessage(secret, message string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(message))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)) + "." + message
+}
+
+// notice is a signed_request about acme.
+func notice(issuedAt time.Time) string {
+	return sign(apptest.ClientSecret, fmt.Sprintf(`{"user_id":%q,"algorithm":"HMAC-SHA256","issued_at":%d}`, acmeID, issuedAt.Unix()))
+}
+
+// post sends a signed_request.
+func (b *bench) post(path, signedRequest string) apptest.Response {
+	return b.postBody(path, url.Values{"signed_request": {signedRequest}}.Encode())
+}
+
+func (b *bench) postBody(target, body string) apptest.Response {
+	return b.do("POST", target, body, "Content-Type", "application/x-www-form-urlencoded")
+}
+
+// do sends a request; header is pairs of names and values.
+func (b *bench) do(method, target, body string, header ...string) apptest.Response {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	for pair := range slices.Chunk(header, 2) {
+		r.Header.Add(pair[0], pair[1])
+	}
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	result := w.Result()
+	return apptest.Response{Status: result.StatusCode, Header: result.Header, Body: w.Body.String(), Cookies: result.Cookies()}
+}
+
+// wantDone checks the answer to a deauthorize notice that was accepted.
+func wantDone(t testing.TB, op string, r apptest.Response) {
+	t.Helper()
+	if r.Status != http.StatusOK || r.Body != "" {
+		t.Errorf("%s: got status %d and body %q, want 200 and none", op, r.Status, r.Body)
+	}
+}
+
+// wantProblem checks that r is a problem as JSON, with this status and code.
+func wantProblem(t testing.TB, op string, r apptest.Response, status int, code string) {
+	t.Helper()
+	var problem struct {
+		Code   string
+		Status int
+		ID     string
+	}
+	if err := json.Unmarshal([]byte(r.Body), &problem); err != nil {
+		t.Errorf("%s: got status %d and a body that is no JSON, want problem %s", op, r.Status, code)
+		return
+	}
+	if r.Status != status || problem.Status != status || problem.Code != code || problem.ID == "" {
+		t.Errorf("%s: got status %d, problem %d %s with id %q; want %d %s with an id", op, r.Status, problem.Status, problem.Code, problem.ID, status, code)
+	}
+}
+
+// wantAudit checks the audit log, "event account outcome" for each line.
+func (b *bench) wantAudit(op string, want ...string) {
+	b.t.Helper()
+	var got []string
+	for line := range strings.Lines(b.log.String()) {
+		var l struct{ Msg, Level, Event, Account, Outcome string }
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			b.t.Fatalf("log: %v", err)
+		}
+		if l.Msg == "audit" {
+			got = append(got, strings.Join([]string{l.Level, l.Event, l.Account, l.Outcome}, " "))
+		}
+	}
+	if !slices.Equal(got, want) {
+		b.t.Errorf("%s: audit log: got %q, want %q", op, got, want)
+	}
+}
+
+var errUnreachable = errors.New("service can't be reached")
