@@ -497,7 +497,7 @@ func (y *halfYear) put(p *person, t account.TokenState) {
 // remove checks that p's account had to go.
 func (y *halfYear) remove(p *person) {
 	p.deleted = y.clock.Now()
-	if p.fate != appRemoved || !p.ended(p.deleted) {
+	if p.fate != appRemoved || !p.ended(p.deleted) || p.removed.IsZero() {
 		y.t.Errorf("account %s, %s: got it deleted after %v, want it kept", p.id, p.fate, p.deleted.Sub(y.start))
 		return
 	}
