@@ -455,6 +455,30 @@ func TestSecondLookHealsSessions(t *testing.T) {
 	}
 }
 
+// Whoever saw it first, a read of the profile or a refresh, the sweep looks a
+// second time.
+func TestSecondLookAfterAVisit(t *testing.T) {
+	app := apptest.New(t, apptest.Options{})
+	b := app.Browser()
+	b.Login()
+	c := &connected{app, b, newKeeper(t, app, app.Memory, nil), stored(t, app)}
+	app.Clock.Advance(15 * time.Minute)
+	if err := app.Fake.Revoke(t.Context(), acme); err != nil {
+		t.Fatalf("Revoke: %v", err)
+	}
+	b.Get("/profile")
+	c.wantState(t, removed)
+	app.Clock.Advance(24*time.Hour - time.Second)
+	if got := c.sweep(t); got != "" {
+		t.Errorf("Sweep a second too early: got %q, want nothing", got)
+	}
+	app.Clock.Advance(time.Second)
+	if got := c.sweep(t); got != "deleted" {
+		t.Errorf("Sweep: got %q, want deleted", got)
+	}
+	c.wantDeleted(t)
+}
+
 // A fraction of a second does not bring the second look forward.
 func TestSecondLookOfFractions(t *testing.T) {
 	c := connect(t, 30*time.Hour, "")
