@@ -109,6 +109,11 @@ func RefreshAt(issued, expires time.Time) time.Time {
 	}
 	life := expires.Sub(issued)
 	jitter := time.Duration((rand.Float64()*2 - 1) * 0.1 * float64(life))
-	at := issued.Add(max(life/2+jitter, minRefreshAge))
-	return at.Add(time.Second - 1).Truncate(time.Second) // up: a moment too early would be refused
+	return wholeSecond(issued.Add(max(life/2+jitter, minRefreshAge)))
+}
+
+// wholeSecond returns t or the first whole second after it: stores keep no
+// fractions, and a moment too early is too early.
+func wholeSecond(t time.Time) time.Time {
+	return t.UTC().Add(time.Second - 1).Truncate(time.Second)
 }

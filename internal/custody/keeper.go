@@ -12,9 +12,12 @@ import (
 )
 
 const (
-	// keepTimeout bounds what Keep does once it has the lease: the call to
-	// Instagram, which may last four seconds, and the write of what it brought.
-	keepTimeout = 10 * time.Second
+	// leaseTimeout bounds taking the lease, writeTimeout storing what came of it.
+	// In between lies one call to Instagram, which lasts four seconds at most.
+	leaseTimeout = 3 * time.Second
+	writeTimeout = 4 * time.Second
+	// keepTimeout is how long all three can take.
+	keepTimeout = leaseTimeout + 4*time.Second + writeTimeout
 	// leaseTime outlives keepTimeout, with room for clocks that differ.
 	leaseTime = 30 * time.Second
 
@@ -61,35 +64,57 @@ type Keeper struct {
 }
 
 // Keep refreshes a's token when that is due, or asks the second time about an
-// app that was removed. Of all who keep one account at a time, in whatever
-// process, one asks Instagram; the result of the others is Held. It finishes
-// when ctx ends: Instagram may have changed the token by then.
+// app that was removed, which is for [Keeper.Sweep] alone: others call Keep for
+// active accounts. Of all who keep one account at a time, in whatever process,
+// one asks Instagram; the result of the others is Held. Once it asks, it
+// finishes even when ctx ends: Instagram may change the token with its answer.
 //
 // It fails with [ErrBroken] when the token does not open, with
 // [account.ErrNotFound] when the account is gone, and otherwise when store or
 // key ring can't be used. None of these changes anything.
 func (k *Keeper) Keep(ctx context.Context, a account.Account) (Result, error) {
-	now := k.Now().UTC().Truncate(time.Second)
-	switch {
-	case a.Token.RefreshAt.IsZero() || now.Before(a.Token.RefreshAt):
+	now := k.now()
+	if a.Token.RefreshAt.IsZero() || now.Before(a.Token.RefreshAt) {
 		return Result{Account: a, Outcome: NotDue}, nil
-	case !now.Before(a.Token.ExpiresAt):
-		return k.put(ctx, a, dead(a), Result{Outcome: Dead})
 	}
-	token, err := k.Vault.Open(ctx, a.ID, a.Token.Sealed)
-	if err != nil {
-		return Result{}, err
+	var token account.Secret
+	expired := !now.Before(a.Token.ExpiresAt)
+	if !expired {
+		var err error
+		if token, err = k.Vault.Open(ctx, a.ID, a.Token.Sealed); err != nil {
+			return Result{}, err
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
-	defer cancel()
-	lease := account.Lease{Holder: account.NewMark(), From: now, Until: now.Add(leaseTime)}
-	err = k.Store.Lease(ctx, a.ID, a.TokenRev, lease)
+	err := k.lease(ctx, a)
 	switch {
 	case errors.Is(err, account.ErrConflict):
 		return k.reread(ctx, a)
 	case err != nil:
-		return Result{}, fmt.Errorf("custody: take lease: %w", err)
+		return Result{}, err
+	case expired:
+		return k.put(ctx, a, dead(a), Result{Outcome: Dead})
 	}
+	return k.refresh(context.WithoutCancel(ctx), a, token)
+}
+
+// now is the time in the precision that stores keep.
+func (k *Keeper) now() time.Time { return k.Now().UTC().Truncate(time.Second) }
+
+// lease takes the lease of a's token. It returns [account.ErrConflict] when
+// another has it or has changed the token.
+func (k *Keeper) lease(ctx context.Context, a account.Account) error {
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
+	defer cancel()
+	now := k.now()
+	err := k.Store.Lease(ctx, a.ID, a.TokenRev, account.Lease{Holder: account.NewMark(), From: now, Until: now.Add(leaseTime)})
+	if err != nil {
+		return fmt.Errorf("custody: take lease: %w", err)
+	}
+	return nil
+}
+
+// refresh asks Instagram, under the lease.
+func (k *Keeper) refresh(ctx context.Context, a account.Account, token account.Secret) (Result, error) {
 	renewal, err := k.Instagram.Refresh(ctx, token)
 	if err == nil {
 		return k.refreshed(ctx, a, renewal)
@@ -101,15 +126,36 @@ func (k *Keeper) Keep(ctx context.Context, a account.Account) (Result, error) {
 	return k.refused(ctx, a, token, e)
 }
 
-// refreshed stores a token that has a new life. Its end never moves forward: a
-// shorter one than we were promised is a fault of the answer, and only makes us
-// ask again soon.
+// refreshed stores a token that has a new life. The token it replaces may be
+// invalid by now, so a store or key ring that fails for a moment must not lose
+// the new one. All attempts write one mark: a store that has already written it
+// says so.
 func (k *Keeper) refreshed(ctx context.Context, a account.Account, r instagram.Renewal) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	rev := account.NewMark()
+	for pause := 100 * time.Millisecond; ; pause *= 2 {
+		result, err := k.putRenewal(ctx, a, rev, r)
+		if err == nil || errors.Is(err, account.ErrNotFound) {
+			return result, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return result, err
+		}
+	}
+}
+
+// putRenewal stores r under the mark rev. The token's end never moves forward:
+// a shorter one than we were promised is a fault of the answer, and only makes
+// us ask again soon.
+func (k *Keeper) putRenewal(ctx context.Context, a account.Account, rev string, r instagram.Renewal) (Result, error) {
 	sealed, err := k.Vault.Seal(ctx, a.ID, r.Token)
 	if err != nil {
 		return Result{}, err
 	}
-	t := account.TokenState{Status: account.Active, Token: account.Token{
+	t := account.TokenState{TokenRev: rev, Status: account.Active, Token: account.Token{
 		Sealed:    sealed,
 		IssuedAt:  r.IssuedAt,
 		ExpiresAt: r.ExpiresAt,
@@ -134,9 +180,9 @@ func (k *Keeper) refused(ctx context.Context, a account.Account, token account.S
 	case e.Class == instagram.AppRemoved:
 		return k.delete(ctx, a, result)
 	}
-	t := account.TokenState{Status: a.Status, Token: a.Token, RemovedAt: a.RemovedAt}
+	t := account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Token: a.Token, RemovedAt: a.RemovedAt}
 	t.Token.Sealed = k.Vault.reseal(ctx, a, token)
-	t.Token.RefreshAt = k.Now().UTC().Truncate(time.Second).Add(k.wait(a, e))
+	t.Token.RefreshAt = wholeSecond(k.Now().Add(k.wait(a, e)))
 	result.Outcome = Deferred
 	return k.put(ctx, a, t, result)
 }
@@ -144,14 +190,12 @@ func (k *Keeper) refused(ctx context.Context, a account.Account, token account.S
 // wait returns how long to leave Instagram alone after e. Short of time, it is
 // asked again at half of what is left, unless it told us to wait.
 func (k *Keeper) wait(a account.Account, e *instagram.Error) time.Duration {
-	wait := retryWait
-	switch {
-	case e.RetryAfter > 0:
+	if e.RetryAfter > 0 {
 		return max(e.RetryAfter, time.Minute)
-	case e.Class == instagram.Throttled:
-		return retryWait
-	case e.Class != instagram.Transient:
-		wait = refusalWait
+	}
+	wait := refusalWait
+	if e.Class == instagram.Transient || e.Class == instagram.Throttled {
+		wait = retryWait
 	}
 	return min(wait, max(a.Token.ExpiresAt.Sub(k.Now())/2, time.Minute))
 }
@@ -159,38 +203,47 @@ func (k *Keeper) wait(a account.Account, e *instagram.Error) time.Duration {
 // dead is the state of an account whose token no call will ever accept again.
 // Nobody needs such a token.
 func dead(a account.Account) account.TokenState {
-	t := account.TokenState{Status: account.ReconnectRequired, Token: a.Token}
+	t := account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired, Token: a.Token}
 	t.Token.Sealed, t.Token.RefreshAt = nil, time.Time{}
 	return t
 }
 
 // removed is the state of an account whose person seems to have removed the app.
 func (k *Keeper) removed(a account.Account) account.TokenState {
-	now := k.Now().UTC().Truncate(time.Second)
-	t := account.TokenState{Status: account.ReconnectRequired, Token: a.Token, RemovedAt: now}
-	t.Token.RefreshAt = now.Add(secondLookAfter)
+	t := account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired, Token: a.Token, RemovedAt: k.now()}
+	t.Token.RefreshAt = wholeSecond(k.Now().Add(secondLookAfter))
 	return t
 }
 
 // Refused records that Instagram refused a's token with e in a call other than
-// a refresh, and returns the account as it is stored now: marked, or changed by
-// somebody else since a was read, who knows better. Errors of classes that say
-// nothing of the token are not for it. It fails with [account.ErrNotFound] when
-// the account is gone.
+// a refresh, and returns the account as it is stored now: marked, or as
+// somebody else has it, who knows better. That is who has changed it since a was
+// read, or who is refreshing the token at this moment, by which Instagram may
+// have refused the old one. Errors of classes that say nothing of the token are
+// not for it. It fails with [account.ErrNotFound] when the account is gone.
 func (k *Keeper) Refused(ctx context.Context, a account.Account, e *instagram.Error) (account.Account, error) {
+	err := k.lease(ctx, a)
+	if errors.Is(err, account.ErrConflict) {
+		held, err := k.reread(ctx, a)
+		return held.Account, err
+	}
+	if err != nil {
+		return account.Account{}, err
+	}
 	result := Result{Outcome: Dead, Cause: e}
 	t := dead(a)
 	if e.Class == instagram.AppRemoved {
 		result.Outcome, t = Removed, k.removed(a)
 	}
-	result, err := k.put(ctx, a, t, result)
+	result, err = k.put(ctx, a, t, result)
 	return result.Account, err
 }
 
 // put stores t, and completes result with the account as it is then. When a has
 // changed meanwhile, the one who changed it is right.
 func (k *Keeper) put(ctx context.Context, a account.Account, t account.TokenState, result Result) (Result, error) {
-	t.TokenRev = account.NewMark()
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	err := k.Store.PutToken(ctx, a.ID, a.TokenRev, t)
 	switch {
 	case errors.Is(err, account.ErrConflict):
@@ -206,6 +259,8 @@ func (k *Keeper) put(ctx context.Context, a account.Account, t account.TokenStat
 
 // delete removes the account whose person did remove the app.
 func (k *Keeper) delete(ctx context.Context, a account.Account, result Result) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	err := k.Store.Delete(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, k.Now())
 	switch {
 	case errors.Is(err, account.ErrConflict):

@@ -49,7 +49,6 @@ func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
 		return Report{Stopped: "nothing_to_refresh"}, nil
 	}
 	r := run{keeper: k}
-	r.end, r.bounded = ctx.Deadline()
 	places := make(chan struct{}, sweepParallel)
 	var g sync.WaitGroup
 	var failure error
@@ -59,7 +58,7 @@ func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
 			break
 		}
 		places <- struct{}{}
-		if r.stop() {
+		if r.stop(ctx) {
 			break
 		}
 		g.Go(func() {
@@ -73,9 +72,7 @@ func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
 
 // A run is a sweep under way.
 type run struct {
-	keeper  *Keeper
-	end     time.Time // by the system's clock
-	bounded bool      // there is an end
+	keeper *Keeper
 
 	mu       sync.Mutex // guards what follows
 	report   Report
@@ -83,10 +80,11 @@ type run struct {
 }
 
 // stop reports whether the run takes on no further account.
-func (r *run) stop() bool {
+func (r *run) stop(ctx context.Context) bool {
+	end, bounded := ctx.Deadline()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.report.Stopped == "" && r.bounded && time.Until(r.end) < sweepReserve {
+	if r.report.Stopped == "" && (ctx.Err() != nil || bounded && time.Until(end) < sweepReserve) {
 		r.report.Stopped = "time"
 	}
 	return r.report.Stopped != ""
@@ -115,7 +113,6 @@ func (r *run) count(result Result) {
 	switch result.Outcome {
 	case Refreshed:
 		r.report.Refreshed++
-		r.failures = 0
 	case Deferred:
 		r.report.Deferred++
 	case Dead:
@@ -127,8 +124,11 @@ func (r *run) count(result Result) {
 	case Held:
 		r.report.Held++
 	}
-	if e := result.Cause; e != nil && (e.Class == instagram.Transient || e.Class == instagram.Throttled) {
+	switch e := result.Cause; {
+	case e != nil && (e.Class == instagram.Transient || e.Class == instagram.Throttled):
 		r.failures++
+	case e != nil || result.Outcome == Refreshed: // Instagram works, whatever it said
+		r.failures = 0
 	}
 	switch {
 	case r.report.Stopped != "":

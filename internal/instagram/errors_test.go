@@ -87,7 +87,7 @@ func TestGraphErrors(t *testing.T) {
 		{"subcode as words", 400, `"code":190,"error_subcode":"x"`, instagram.TokenDead, 190, 0, ""},
 		{"members unknown today", 400, `"code":190,"error_data":{"x":[1]},"error_user_title":"x","error_user_msg":"y"`, instagram.TokenDead, 190, 0, ""},
 	} {
-		for _, o := range []operation{{instagram.Graph, "profile"}, {instagram.Graph, "extend"}} {
+		for _, o := range []operation{{instagram.Graph, "profile"}, {instagram.Graph, "extend"}, {instagram.Graph, "refresh"}} {
 			t.Run(o.op+" "+tt.name, func(t *testing.T) {
 				s := answer(t, o, tt.status, `{"error":{`+tt.members+`}}`)
 				wantError(t, o.run(t, s.client(t)), o.op, tt.status, tt.class, tt.code, tt.subcode, tt.message)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"photopass/internal/account"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
 )
@@ -256,7 +257,8 @@ func TestLongestTokenIsTaken(t *testing.T) {
 	}
 }
 
-func TestExtendAnswers(t *testing.T) {
+// The answers to the two calls that give a long-lived token.
+func TestLongLivedAnswers(t *testing.T) {
 	const good = `{"access_token":"` + longToken + `","token_type":"bearer","expires_in":`
 	for _, tt := range []struct {
 		name, body string
@@ -274,6 +276,9 @@ func TestExtendAnswers(t *testing.T) {
 		{"beyond int64", good + `9223372036854775808}`, 0},
 		{"zero", good + `0}`, 0},
 		{"negative", good + `-5183944}`, 0},
+		{"true", good + `true}`, 0},
+		{"list", good + `[5183944]}`, 0},
+		{"empty string", good + `""}`, 0},
 		{"float", good + `5183944.5}`, 0},
 		{"exponent", good + `5e6}`, 0},
 		{"null", good + `null}`, 0},
@@ -284,20 +289,32 @@ func TestExtendAnswers(t *testing.T) {
 		{"token with a line feed", `{"access_token":"IGAA\r\nx","expires_in":5183944}`, 0},
 		{"empty object", `{}`, 0},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run("extend "+tt.name, func(t *testing.T) {
 			g, err := answer(t, operation{instagram.Graph, "extend"}, 200, tt.body).client(t).Exchange(t.Context(), exchangeOf(authCode))
-			if tt.want == 0 {
-				wantClass(t, err, "extend", instagram.Transient)
-				wantSecret(t, "Token", g.Token.Reveal(), "")
-				return
-			}
-			if err != nil {
-				t.Fatalf("Exchange: got error %v, want none", err)
-			}
-			wantEqual(t, "life", g.ExpiresAt.Sub(g.IssuedAt), tt.want)
-			wantSecret(t, "Token", g.Token.Reveal(), longToken)
+			wantLongLived(t, "extend", instagram.Renewal{Token: g.Token, IssuedAt: g.IssuedAt, ExpiresAt: g.ExpiresAt}, err, tt.want)
+		})
+		t.Run("refresh "+tt.name, func(t *testing.T) {
+			r, err := answer(t, operation{instagram.Graph, "refresh"}, 200, tt.body).client(t).Refresh(t.Context(), account.NewSecret("IGAAold"))
+			wantLongLived(t, "refresh", r, err, tt.want)
 		})
 	}
+}
+
+// wantLongLived checks the token of an answer that is good for a life of want;
+// zero means that the answer is refused.
+func wantLongLived(t *testing.T, op string, r instagram.Renewal, err error, want time.Duration) {
+	t.Helper()
+	if want == 0 {
+		wantClass(t, err, op, instagram.Transient)
+		wantSecret(t, "Token", r.Token.Reveal(), "")
+		return
+	}
+	if err != nil {
+		t.Fatalf("%s: got error %v, want none", op, err)
+	}
+	wantEqual(t, "IssuedAt", r.IssuedAt, time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
+	wantEqual(t, "life", r.ExpiresAt.Sub(r.IssuedAt), want)
+	wantSecret(t, "Token", r.Token.Reveal(), longToken)
 }
 
 // The whole of what an exchange sends.

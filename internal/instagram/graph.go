@@ -3,7 +3,9 @@ package instagram
 import (
 	"context"
 	"errors"
+	"io"
 	"net/url"
+	"strings"
 
 	"photopass/internal/account"
 )
@@ -88,9 +90,17 @@ func (g *graph) Refresh(ctx context.Context, token account.Secret) (Renewal, err
 }
 
 // longLived makes one of the two calls that answer with a long-lived token.
-// Instagram takes secret and token in the query here and nowhere else.
+// Instagram takes secret and token in the query here and nowhere else. The call
+// is made once: its answer may be a new token that takes the old one's place.
 func (g *graph) longLived(ctx context.Context, op, path string, query url.Values) (Renewal, error) {
-	a, err := g.get(ctx, op, path, query, account.Secret{})
+	req, err := g.newGet(op, path, query)
+	if err != nil {
+		return Renewal{}, err
+	}
+	// net/http repeats a GET when a kept connection breaks, but not one whose
+	// body it may have read. An empty body is not sent.
+	req.Body = io.NopCloser(strings.NewReader(""))
+	a, err := g.do(ctx, op, req)
 	if err != nil {
 		return Renewal{}, err
 	}

@@ -170,12 +170,20 @@ func (b *base) sendCode(ctx context.Context, e Exchange) (answer, error) {
 // get sends a GET to the API. A bearer token, if any, goes into the header and
 // so stays out of the URL.
 func (b *base) get(ctx context.Context, op, path string, query url.Values, bearer account.Secret) (answer, error) {
-	req, err := http.NewRequest(http.MethodGet, b.GraphURL+path+"?"+query.Encode(), nil)
+	req, err := b.newGet(op, path, query)
 	if err != nil {
-		return answer{}, &Error{Op: op, Class: Misconfigured}
+		return answer{}, err
 	}
 	if token := bearer.Reveal(); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	return b.do(ctx, op, req)
+}
+
+func (b *base) newGet(op, path string, query url.Values) (*http.Request, error) {
+	req, err := http.NewRequest(http.MethodGet, b.GraphURL+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, &Error{Op: op, Class: Misconfigured}
+	}
+	return req, nil
 }

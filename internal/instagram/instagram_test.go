@@ -77,6 +77,7 @@ type operation struct{ api, op string }
 var operations = []operation{
 	{instagram.Graph, "exchange"},
 	{instagram.Graph, "extend"},
+	{instagram.Graph, "refresh"},
 	{instagram.Graph, "profile"},
 	{instagram.Legacy, "exchange"},
 	{instagram.Legacy, "profile"},
@@ -89,9 +90,12 @@ func (o operation) String() string { return o.api + " " + o.op }
 func (o operation) run(t *testing.T, c instagram.Client) error {
 	t.Helper()
 	var err error
-	if o.op == "profile" {
+	switch o.op {
+	case "profile":
 		_, err = c.Profile(t.Context(), account.NewSecret(longToken))
-	} else {
+	case "refresh":
+		_, err = c.Refresh(t.Context(), account.NewSecret(longToken))
+	default:
 		_, err = c.Exchange(t.Context(), exchangeOf(authCode))
 	}
 	return err

@@ -88,7 +88,7 @@ func TestErrorsDoNotEchoMalformedHTTP(t *testing.T) {
 		{"upgrade", "HTTP/1.1 101 @\r\nUpgrade: @\r\nConnection: upgrade\r\n\r\n"},
 		{"nothing", ""},
 	} {
-		for _, o := range []operation{{instagram.Graph, "exchange"}, {instagram.Graph, "profile"}, {instagram.Legacy, "profile"}} {
+		for _, o := range []operation{{instagram.Graph, "exchange"}, {instagram.Graph, "refresh"}, {instagram.Graph, "profile"}, {instagram.Legacy, "profile"}} {
 			t.Run(o.String()+" "+tt.name, func(t *testing.T) {
 				base := rawServer(t, strings.ReplaceAll(tt.raw, "@", everySecret))
 				wantNoSecret(t, o.run(t, newClient(t, config(o.api, base))))
@@ -97,7 +97,8 @@ func TestErrorsDoNotEchoMalformedHTTP(t *testing.T) {
 	}
 }
 
-// The secret and the short-lived token are in the URL of the call that extends.
+// The secret and the short-lived token are in the URL of the call that extends,
+// the long-lived token in that of the call that refreshes.
 func TestErrorsDoNotQuoteURL(t *testing.T) {
 	refused := httptest.NewServer(nil)
 	refused.Close() // nobody listens there now

@@ -243,6 +243,10 @@ func TestEndedContext(t *testing.T) {
 				if !errors.Is(err, tt.want) || !errors.Is(err2, tt.want) {
 					t.Errorf("Exchange and Profile: got errors %v and %v, want %v", err, err2, tt.want)
 				}
+				if api == instagram.Graph {
+					_, err := s.client(t).Refresh(tt.ctx, account.NewSecret(longToken))
+					wantClass(t, err, "refresh", instagram.Transient)
+				}
 				wantEqual(t, "requests", s.count("POST")+s.count("GET"), 0)
 			})
 		}

@@ -40,13 +40,16 @@ func (h handler) write(w http.ResponseWriter, r *http.Request, a account.Account
 			Picture:  a.Profile.ProfilePictureURL,
 		})
 	}
-	body, err := json.Marshal(document{a.Profile, connection{
+	c := connection{
 		Status:         a.Status,
 		Permissions:    a.Permissions,
 		ConnectedAt:    a.ConnectedAt.UTC(),
 		TokenExpiresAt: known(a.Token.ExpiresAt),
-		TokenRefreshAt: known(a.Token.RefreshAt),
-	}})
+	}
+	if a.Status == account.Active { // else Instagram may be asked once more, but not for a refresh
+		c.TokenRefreshAt = known(a.Token.RefreshAt)
+	}
+	body, err := json.Marshal(document{a.Profile, c})
 	if err != nil {
 		return fmt.Errorf("encode profile: %w", err)
 	}

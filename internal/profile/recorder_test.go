@@ -112,6 +112,14 @@ func (r *recorder) PutProfile(ctx context.Context, id, connection string, p acco
 	return r.Store.PutProfile(ctx, id, connection, p)
 }
 
+// Lease implements [account.Store].
+func (r *recorder) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
+	if err := r.note("Lease"); err != nil {
+		return err
+	}
+	return r.Store.Lease(ctx, id, tokenRev, l)
+}
+
 // PutToken implements [account.Store].
 func (r *recorder) PutToken(ctx context.Context, id, tokenRev string, s account.TokenState) error {
 	if err := r.note("PutToken"); err != nil {

@@ -216,7 +216,7 @@ func TestTokenReplacedMeanwhileIsNotMarked(t *testing.T) {
 // before the other can. The other's session belongs to the dead connection.
 func TestHealedMeanwhile(t *testing.T) {
 	gate := newGate()
-	calls := &recorder{before: map[string]func() error{"PutToken": gate.pass}}
+	calls := &recorder{before: map[string]func() error{"Lease": gate.pass}}
 	app := apptest.New(t, apptest.Options{Store: calls.wrap})
 	b, other := app.Browser(), app.Browser()
 	b.Login()

@@ -1,0 +1,16 @@
+package custody_test
+
+import (
+	"os"
+	"testing"
+
+	"photopass/internal/mototest"
+)
+
+// TestMain also plays one of the processes of [TestKeepOnceAcrossProcesses].
+func TestMain(m *testing.M) {
+	if os.Getenv(processVariable) != "" {
+		os.Exit(keepInProcess())
+	}
+	os.Exit(mototest.Main(m))
+}

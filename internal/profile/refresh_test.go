@@ -1,0 +1,339 @@
+package profile_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/apptest"
+	"photopass/internal/fakeinstagram"
+)
+
+const opRefresh = fakeinstagram.OpRefresh
+
+// newDue runs an app in which acme's token is a day old and due, and the profile
+// of its browser an hour.
+func newDue(t *testing.T, calls *recorder) (*apptest.App, *apptest.Browser) {
+	t.Helper()
+	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	b := app.Browser()
+	b.Login()
+	app.Clock.Advance(23 * time.Hour)
+	// The token's age shall not make the profile's, so the latter is read anew.
+	if got, want := decode(t, b.Get("/profile")).FetchedAt, "2026-11-25T11:00:00Z"; got != want {
+		t.Fatalf("GET /profile: got fetched_at %s, want %s", got, want)
+	}
+	app.Clock.Advance(time.Hour)
+	makeDue(t, app)
+	app.Fake.ResetRequests()
+	calls.reset()
+	return app, b
+}
+
+// makeDue makes acme's token due now.
+func makeDue(t *testing.T, app *apptest.App) {
+	t.Helper()
+	a := acmeAccount(t, app)
+	s := account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Token: a.Token}
+	s.Token.RefreshAt = app.Clock.Now()
+	if err := app.Memory.PutToken(t.Context(), acmeID, a.TokenRev, s); err != nil {
+		t.Fatalf("PutToken: %v", err)
+	}
+}
+
+func acmeAccount(t *testing.T, app *apptest.App) account.Account {
+	t.Helper()
+	a, err := app.Memory.Account(t.Context(), acmeID)
+	if err != nil {
+		t.Fatalf("Account: %v", err)
+	}
+	return a
+}
+
+// wantCalls checks how often Instagram was asked since the record was emptied.
+func wantCalls(t *testing.T, app *apptest.App, refreshes, reads int) {
+	t.Helper()
+	if got := app.Fake.Count(opRefresh); got != refreshes {
+		t.Errorf("calls that refresh: got %d, want %d", got, refreshes)
+	}
+	if got := app.Fake.Count(opProfile); got != reads {
+		t.Errorf("calls that read the profile: got %d, want %d", got, reads)
+	}
+}
+
+// One visit refreshes the token and reads the profile with what came; the next
+// costs nothing.
+func TestRefreshedAndReadInOneVisit(t *testing.T) {
+	for name, shape := range map[string]fakeinstagram.Shape{
+		"same token": {},
+		"new token":  {RotateOnRefresh: true, InvalidateOnRotate: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := &recorder{}
+			app, b := newDue(t, calls)
+			app.Fake.SetShape(shape)
+			r := b.Get("/profile")
+			d := decode(t, r)
+			if r.Status != http.StatusOK || d.FetchedAt != "2026-11-25T12:00:00Z" || r.Header.Get("Age") != "0" {
+				t.Errorf("GET /profile: got status %d, fetched_at %q, Age %q, want 200, noon, 0", r.Status, d.FetchedAt, r.Header.Get("Age"))
+			}
+			if want := `"token_expires_at":"2027-01-24T11:59:04Z"`; !strings.Contains(r.Body, want) {
+				t.Errorf("GET /profile: got %s, want %s in it", r.Body, want)
+			}
+			wantCalls(t, app, 1, 1)
+			calls.want(t, "Session", "Lease", "PutToken", "PutProfile")
+
+			app.Fake.ResetRequests()
+			calls.reset()
+			b.Get("/profile")
+			wantCalls(t, app, 0, 0)
+			calls.want(t, "Session")
+		})
+	}
+}
+
+// A cached profile is no reason to refresh, due as the token may be.
+func TestCachedProfileRefreshesNothing(t *testing.T) {
+	calls := &recorder{}
+	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	b := app.Browser()
+	b.Login()
+	makeDue(t, app)
+	app.Clock.Advance(15*time.Minute - time.Second)
+	app.Fake.ResetRequests()
+	calls.reset()
+	b.Get("/profile")
+	wantCalls(t, app, 0, 0)
+	calls.want(t, "Session")
+}
+
+// While one visit asks Instagram, the others are served what is cached.
+func TestLosersServeWhatIsCached(t *testing.T) {
+	gate := newGate()
+	calls := &recorder{before: map[string]func() error{"PutToken": gate.pass}}
+	app, b := newDue(t, calls)
+	other := app.Browser()
+	other.SetCookie(sessionCookie, b.Cookie(sessionCookie))
+	winner := gate.during(t, b, func() {
+		r := other.Get("/profile")
+		if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-25T11:00:00Z" || r.Header.Get("Age") != "3600" {
+			t.Errorf("GET /profile meanwhile: got status %d, fetched_at %q, Age %q, want 200, 11:00, 3600", r.Status, d.FetchedAt, r.Header.Get("Age"))
+		}
+		wantCalls(t, app, 1, 0)
+	})
+	if d := decode(t, winner); winner.Status != http.StatusOK || d.FetchedAt != "2026-11-25T12:00:00Z" {
+		t.Errorf("GET /profile: got status %d, fetched_at %q, want 200, noon", winner.Status, d.FetchedAt)
+	}
+	wantCalls(t, app, 1, 1)
+}
+
+// One who loses has no cached profile to fall back on when that is too old, and
+// reads it with the token that is stored.
+func TestLoserReadsWhenTheProfileIsTooOld(t *testing.T) {
+	calls := &recorder{}
+	app, b := newDue(t, calls)
+	app.Clock.Advance(23 * time.Hour)
+	now := app.Clock.Now()
+	lease := account.Lease{Holder: "another", From: now, Until: now.Add(30 * time.Second)}
+	if err := app.Memory.Lease(t.Context(), acmeID, acmeAccount(t, app).TokenRev, lease); err != nil {
+		t.Fatalf("Lease: %v", err)
+	}
+	r := b.Get("/profile")
+	if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-26T11:00:00Z" || d.Connection.Status != "active" {
+		t.Errorf("GET /profile: got status %d, fetched_at %q, connection %q, want 200, 11:00 of that day, active", r.Status, d.FetchedAt, d.Connection.Status)
+	}
+	wantCalls(t, app, 0, 1)
+
+	// If the token that it read with is refused, that is the other's doing.
+	app.Clock.Advance(24 * time.Hour)
+	now = app.Clock.Now()
+	lease = account.Lease{Holder: "another", From: now, Until: now.Add(30 * time.Second)}
+	if err := app.Memory.Lease(t.Context(), acmeID, acmeAccount(t, app).TokenRev, lease); err != nil {
+		t.Fatalf("Lease: %v", err)
+	}
+	refuseToken(app)
+	r = b.Get("/profile")
+	if got := decode(t, r).Code; r.Status != http.StatusServiceUnavailable || got != "instagram_unavailable" {
+		t.Errorf("GET /profile with a token that is replaced meanwhile: got status %d, code %q, want 503, instagram_unavailable", r.Status, got)
+	}
+	if a := acmeAccount(t, app); a.Status != account.Active || a.Token.Sealed == nil {
+		t.Errorf("Account: got status %q, token there %t, want active, true", a.Status, a.Token.Sealed != nil)
+	}
+}
+
+// When refreshing finds Instagram in trouble, a read would find no other. The
+// last profile is served, and once it is too old the trouble.
+func TestTroubleWhileRefreshing(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		fault      fakeinstagram.Fault
+		status     int // once the profile is too old
+		code       string
+		retryAfter string
+	}{
+		{"throttled", fakeinstagram.Fault{Code: 4}, 429, "rate_limited", "30"},
+		{"throttled for 90 seconds", fakeinstagram.Fault{Code: 80002, RetryAfter: 90 * time.Second}, 429, "rate_limited", "90"},
+		{"code 2", fakeinstagram.Fault{Code: 2}, 503, "instagram_unavailable", "30"},
+		{"cut off", fakeinstagram.Fault{Kind: fakeinstagram.KindTruncated}, 503, "instagram_unavailable", "30"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			app, b := newDue(t, &recorder{})
+			tt.fault.Operation, tt.fault.Count = opRefresh, -1
+			app.Fake.Order(tt.fault)
+			r := b.Get("/profile")
+			if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-25T11:00:00Z" || r.Header.Get("Age") != "3600" || d.Connection.Status != "active" {
+				t.Errorf("GET /profile: got status %d, fetched_at %q, Age %q, connection %q, want 200, 11:00, 3600, active",
+					r.Status, d.FetchedAt, r.Header.Get("Age"), d.Connection.Status)
+			}
+			wantCalls(t, app, 1, 0)
+
+			app.Clock.Advance(23 * time.Hour)
+			r = b.Get("/profile")
+			if got := decode(t, r).Code; r.Status != tt.status || got != tt.code || r.Header.Get("Retry-After") != tt.retryAfter {
+				t.Errorf("GET /profile at 24 hours: got status %d, code %q, Retry-After %q, want %d, %q, %q",
+					r.Status, got, r.Header.Get("Retry-After"), tt.status, tt.code, tt.retryAfter)
+			}
+			wantCalls(t, app, 2, 0)
+		})
+	}
+}
+
+// Until the refresh is tried again, visits read the profile as ever.
+func TestVisitsBetweenTwoRefreshes(t *testing.T) {
+	app, b := newDue(t, &recorder{})
+	app.Fake.Order(fakeinstagram.Fault{Operation: opRefresh, Code: 2})
+	b.Get("/profile") // puts it off for an hour
+	app.Clock.Advance(time.Hour - time.Second)
+	if r := b.Get("/profile"); r.Header.Get("Age") != "0" {
+		t.Errorf("GET /profile: got Age %q, want 0", r.Header.Get("Age"))
+	}
+	wantCalls(t, app, 1, 1)
+	app.Clock.Advance(15 * time.Minute)
+	b.Get("/profile")
+	wantCalls(t, app, 2, 2)
+}
+
+// A token that turns out dead when it is refreshed is not tried again; one login
+// heals the account, for new sessions only.
+func TestReconnectAfterARefusedRefresh(t *testing.T) {
+	for name, fault := range map[string]fakeinstagram.Fault{
+		"190/460": {Code: 190, Subcode: 460},
+		"190/458": {Code: 190, Subcode: 458},
+		"102":     {Code: 102},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app, b := newDue(t, &recorder{})
+			old := app.Browser()
+			old.SetCookie(sessionCookie, b.Cookie(sessionCookie))
+			fault.Operation = opRefresh
+			app.Fake.Order(fault)
+			for range 2 {
+				r := b.Get("/profile")
+				if d := decode(t, r); r.Status != http.StatusOK || d.Connection.Status != "reconnect_required" || d.FetchedAt != "2026-11-25T11:00:00Z" {
+					t.Errorf("GET /profile: got status %d, connection %q, fetched_at %q, want 200, reconnect_required, 11:00", r.Status, d.Connection.Status, d.FetchedAt)
+				}
+			}
+			wantCalls(t, app, 1, 0)
+			app.Clock.Advance(23 * time.Hour)
+			r := b.Get("/profile")
+			if got := decode(t, r).Code; r.Status != http.StatusConflict || got != "reconnect_required" {
+				t.Errorf("GET /profile at 24 hours: got status %d, code %q, want 409, reconnect_required", r.Status, got)
+			}
+
+			b.Login()
+			if d := decode(t, b.Get("/profile")); d.Connection.Status != "active" || d.FetchedAt != "2026-11-26T11:00:00Z" {
+				t.Errorf("GET /profile after a login: got connection %q, fetched_at %q, want active, 11:00 of the next day", d.Connection.Status, d.FetchedAt)
+			}
+			if a := acmeAccount(t, app); !a.RemovedAt.IsZero() {
+				t.Errorf("RemovedAt after a login: got %v, want none", a.RemovedAt)
+			}
+			if got := old.Get("/profile").Status; got != http.StatusUnauthorized {
+				t.Errorf("GET /profile of the old connection: got status %d, want 401", got)
+			}
+		})
+	}
+}
+
+// An account that goes or is connected anew while its token is refreshed: the
+// session that asked is dead.
+func TestAccountChangesDuringRefresh(t *testing.T) {
+	gate := newGate()
+	calls := &recorder{before: map[string]func() error{"PutToken": gate.pass}}
+	app, b := newDue(t, calls)
+	other := app.Browser()
+	other.SetCookie(sessionCookie, b.Cookie(sessionCookie))
+	r := gate.during(t, b, func() {
+		if got := other.Post("/disconnect", nil).Status; got != http.StatusSeeOther {
+			t.Errorf("POST /disconnect: got status %d, want 303", got)
+		}
+		other.Login()
+	})
+	if r.Status != http.StatusUnauthorized {
+		t.Errorf("GET /profile: got status %d, want 401", r.Status)
+	}
+	if d := decode(t, other.Get("/profile")); d.Connection.Status != "active" {
+		t.Errorf("GET /profile of the new connection: got %q, want active", d.Connection.Status)
+	}
+
+	gate = newGate()
+	calls.before["PutToken"] = gate.pass
+	app.Clock.Advance(24 * time.Hour)
+	makeDue(t, app)
+	b.SetCookie(sessionCookie, other.Cookie(sessionCookie))
+	r = gate.during(t, b, func() { other.Post("/disconnect", nil) })
+	if r.Status != http.StatusUnauthorized {
+		t.Errorf("GET /profile of an account that goes: got status %d, want 401", r.Status)
+	}
+	if _, err := app.Memory.Account(t.Context(), acmeID); err == nil {
+		t.Error("Account: got it back, want it gone")
+	}
+}
+
+// A lease that can't be taken is a fault of ours: the last profile is served.
+func TestStoreFailsWhileRefreshing(t *testing.T) {
+	calls := &recorder{}
+	app, b := newDue(t, calls)
+	calls.before = map[string]func() error{"Lease": func() error { return errBroken }}
+	if r := b.Get("/profile"); r.Status != http.StatusOK || r.Header.Get("Age") != "3600" {
+		t.Errorf("GET /profile: got status %d, Age %q, want 200, 3600", r.Status, r.Header.Get("Age"))
+	}
+	app.Clock.Advance(23 * time.Hour)
+	r := b.Get("/profile")
+	if got := decode(t, r).Code; r.Status != http.StatusInternalServerError || got != "internal" {
+		t.Errorf("GET /profile at 24 hours: got status %d, code %q, want 500, internal", r.Status, got)
+	}
+	wantCalls(t, app, 0, 0)
+}
+
+// An account of which Instagram is asked once more has a time for that, but no
+// refresh to tell of.
+func TestTokenRefreshAtIsOfActiveAccounts(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		code int
+		want bool
+	}{
+		{"active", 0, true},
+		{"app removed", 458, false},
+		{"token dead", 460, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			app := apptest.New(t, apptest.Options{})
+			b := app.Browser()
+			b.Login()
+			app.Clock.Advance(15 * time.Minute)
+			if tt.code != 0 {
+				app.Fake.Order(fakeinstagram.Fault{Operation: opProfile, Code: 190, Subcode: tt.code})
+			}
+			body := b.Get("/profile").Body
+			if got := strings.Contains(body, `"token_refresh_at":`); got != tt.want {
+				t.Errorf("token_refresh_at: got it %t, want %t, in %s", got, tt.want, body)
+			}
+			if want := `"token_expires_at":"2027-01-23T11:59:04Z"`; !strings.Contains(body, want) {
+				t.Errorf("GET /profile: got %s, want %s in it", body, want)
+			}
+		})
+	}
+}
