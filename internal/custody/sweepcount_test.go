@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -29,8 +28,6 @@ import (
 	"photopass/internal/mototest"
 	"photopass/internal/seal"
 )
-
-func TestMain(m *testing.M) { os.Exit(mototest.Main(m)) }
 
 // A sweep over 100,000 accounts refreshes the 1,000 that are due, each once, and
 // leaves all others as they are.
