@@ -108,7 +108,7 @@ func TestRecordTellsNothing(t *testing.T) {
 			t.Error("record: it holds the code, or what it is for")
 		}
 	}
-	other := fmt.Sprintf("%s", connectcode.New(account.NewSecret(code), acme, noon).Sealed)
+	other := string(connectcode.New(account.NewSecret(code), acme, noon).Sealed)
 	if strings.Contains(text, other) {
 		t.Error("second record of the same code: got the same sealed bytes, want others")
 	}
