@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -174,11 +175,12 @@ type hooks struct {
 	calls []string
 }
 
-func (h *hooks) call(method string) error {
+// call fails like a store behind a network when ctx has ended.
+func (h *hooks) call(ctx context.Context, method string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls = append(h.calls, method)
-	return h.fail[method]
+	return cmp.Or(h.fail[method], ctx.Err())
 }
 
 // taken returns the methods called so far and forgets them.
@@ -192,7 +194,7 @@ func (h *hooks) taken() string {
 
 // Account implements [account.Store].
 func (h *hooks) Account(ctx context.Context, id string) (account.Account, error) {
-	if err := h.call("Account"); err != nil {
+	if err := h.call(ctx, "Account"); err != nil {
 		return account.Account{}, err
 	}
 	return h.Store.Account(ctx, id)
@@ -200,7 +202,7 @@ func (h *hooks) Account(ctx context.Context, id string) (account.Account, error)
 
 // AccountByUserID implements [account.Store].
 func (h *hooks) AccountByUserID(ctx context.Context, userID string) (account.Account, error) {
-	if err := h.call("AccountByUserID"); err != nil {
+	if err := h.call(ctx, "AccountByUserID"); err != nil {
 		return account.Account{}, err
 	}
 	return h.Store.AccountByUserID(ctx, userID)
@@ -208,7 +210,7 @@ func (h *hooks) AccountByUserID(ctx context.Context, userID string) (account.Acc
 
 // RedeemCode implements [account.Store].
 func (h *hooks) RedeemCode(ctx context.Context, hash, attempt string) (account.ConnectCode, error) {
-	if err := h.call("RedeemCode"); err != nil {
+	if err := h.call(ctx, "RedeemCode"); err != nil {
 		return account.ConnectCode{}, err
 	}
 	return h.Store.RedeemCode(ctx, hash, attempt)
@@ -216,7 +218,7 @@ func (h *hooks) RedeemCode(ctx context.Context, hash, attempt string) (account.C
 
 // Lease implements [account.Store].
 func (h *hooks) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
-	if err := h.call("Lease"); err != nil {
+	if err := h.call(ctx, "Lease"); err != nil {
 		return err
 	}
 	return h.Store.Lease(ctx, id, tokenRev, l)
@@ -224,7 +226,7 @@ func (h *hooks) Lease(ctx context.Context, id, tokenRev string, l account.Lease)
 
 // PutToken implements [account.Store].
 func (h *hooks) PutToken(ctx context.Context, id, tokenRev string, s account.TokenState) error {
-	if err := h.call("PutToken"); err != nil {
+	if err := h.call(ctx, "PutToken"); err != nil {
 		return err
 	}
 	return h.Store.PutToken(ctx, id, tokenRev, s)

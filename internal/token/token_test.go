@@ -422,14 +422,15 @@ func (panicking) Ring(context.Context) (*seal.Ring, error) { panic("IGAA-in-a-pa
 
 func (k panicking) RereadRing(ctx context.Context) (*seal.Ring, error) { return k.Ring(ctx) }
 
-// A backend that goes away does not waste the refresh that it caused.
+// A backend that goes away wastes neither its code nor the refresh that it caused.
 func TestCallerGoesAway(t *testing.T) {
 	r := newRig(t, "", nil)
-	r.login()
-	r.Clock.Advance(due)
+	_, code := r.login()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r.wantToken("cancelled", decode(t, r.function.Invoke(ctx, []byte(by("id", acmeID)))))
+	r.wantToken("code", decode(t, r.function.Invoke(ctx, []byte(by("connect_code", code)))))
+	r.Clock.Advance(due)
+	r.wantToken("id, when due", decode(t, r.function.Invoke(ctx, []byte(by("id", acmeID)))))
 }
 
 // Neither codes nor tokens are in a log or in the store.
