@@ -3,6 +3,10 @@
 //
 // With INSTAGRAM_CLIENT_ID and INSTAGRAM_CLIENT_SECRET of a real app the same
 // program talks to the real Instagram. The README lists all settings.
+//
+// It also serves Lambda's Invoke call for the function that gives live tokens to
+// the application's backend (docs/backend.md), to AWS clients on this machine and
+// under any credentials: every program here may have the tokens, and nobody else.
 package main
 
 import (

@@ -33,6 +33,7 @@ import (
 	"photopass/internal/secrets"
 	"photopass/internal/secretsmanager"
 	"photopass/internal/session"
+	"photopass/internal/token"
 )
 
 // A service is photopass with what it stands on, listening.
@@ -199,6 +200,7 @@ func newHandler(c config.Config, b backend, now func() time.Time, log *slog.Logg
 		return nil, err
 	}
 	vault := custody.NewVault(b.keys)
+	keeper := &custody.Keeper{Store: b.store, Vault: vault, Instagram: client, Now: now, Log: log}
 	sessions := session.Policy{Idle: c.SessionIdle, Max: c.SessionMax}
 	settings := login.Settings{
 		PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
@@ -207,7 +209,7 @@ func newHandler(c config.Config, b backend, now func() time.Time, log *slog.Logg
 	profiles := profile.New(profile.Settings{
 		PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
 		Store: b.store, Sessions: sessions, Now: now, Log: log,
-		Tokens: &custody.Keeper{Store: b.store, Vault: vault, Instagram: client, Now: now, Log: log},
+		Tokens: keeper,
 	})
 	fromMeta := notices.New(notices.Settings{PublicURL: c.PublicURL, Store: b.store, Secrets: b.secrets, Now: now, Log: log})
 	mux := exactMux{
@@ -221,7 +223,8 @@ func newHandler(c config.Config, b backend, now func() time.Time, log *slog.Logg
 		"/notices/deletion":    fromMeta,
 		"/notices/deletion/":   fromMeta,
 	}
-	return mux, nil
+	function := token.New(token.Settings{Store: b.store, Tokens: keeper, Now: now, Log: log})
+	return invoker{function, mux}, nil
 }
 
 // An exactMux routes by exact path like the gateway; "" is its $default route. A
@@ -294,7 +297,8 @@ func (s *service) banner() string {
 		if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !s.talksToLoopback() {
 			text += "Meta accepts https redirect URIs only, on localhost too: stop this and start it with -tls.\n"
 		}
-		return text + "Data is kept in " + s.keptIn() + ". Stop with Ctrl-C.\n"
+		return text + "Live tokens: aws lambda invoke --endpoint-url " + s.defaultPublicURL() + " --function-name TokenFunction (docs/backend.md).\n" +
+			"Data is kept in " + s.keptIn() + ". Stop with Ctrl-C.\n"
 	}
 	fake := fakeURL(s.fakeAt)
 	return fmt.Sprintf(`photopass is running beside a fake Instagram. No account is needed.
@@ -305,9 +309,11 @@ func (s *service) banner() string {
   Move the clock   curl -d advance=25h %[2]s/_fake/clock
   Remove the app   curl -X POST %[2]s/_fake/revoke
   Fail one login   curl -d operation=exchange -d kind=html %[2]s/_fake/fail
+  Get a token      aws lambda invoke --endpoint-url %[4]s --function-name TokenFunction …
+                   as docs/backend.md says
 
 Data is kept in %[3]s. Stop with Ctrl-C.
-`, c.PublicURL, fake, s.keptIn())
+`, c.PublicURL, fake, s.keptIn(), s.defaultPublicURL())
 }
 
 func (s *service) keptIn() string {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/connectcode"
 	"photopass/internal/custody"
 	"photopass/internal/instagram"
 	"photopass/internal/secrets"
@@ -145,11 +146,18 @@ func (c callback) flow(r *http.Request, resp response) (flow, error) {
 func (c callback) finish(w http.ResponseWriter, f flow, accountID string) {
 	c.Sessions.SetCookie(w, session.Value(accountID, f.sessionSecret()))
 	target := f.returnTo
-	if target == "" {
+	switch {
+	case target == "":
 		target = "/profile"
+	case c.carriesCode(f):
+		target = withConnectCode(target, f.connectCode())
 	}
 	web.Redirect(w, http.StatusSeeOther, target)
 }
+
+// carriesCode reports whether the flow ends at another origin, whose backend is
+// told by a code who has connected. On this site the session tells.
+func (c callback) carriesCode(f flow) bool { return foreign(f.returnTo, c.PublicURL) }
 
 // An attempt is a random id and the time, so that a later visit knows whether the
 // first one may still be under way.
@@ -302,6 +310,9 @@ func (c callback) write(ctx context.Context, l account.Login, f flow, now time.T
 			keep(&l.Account, *old)
 		}
 		l.Session = c.Sessions.New(l.Account, f.sessionSecret(), now)
+		if c.carriesCode(f) {
+			l.Code = new(connectcode.New(f.connectCode(), l.Account, now))
+		}
 		if err = c.Store.Connect(ctx, l); err == nil {
 			return nil
 		}

@@ -91,6 +91,10 @@ func (f flow) challenge() string {
 // that holds the flow's cookie gets the same session again, never a second one.
 func (f flow) sessionSecret() account.Secret { return account.NewSecret(f.derive("session/v1")) }
 
+// connectCode is the code that the redirect to another origin carries. Like the
+// session it is the same in every answer to this flow.
+func (f flow) connectCode() account.Secret { return account.NewSecret(f.derive("connect-code/v1")) }
+
 // markerKey seals what the marker remembers, so that the table does not tell
 // which account a state led to.
 func (f flow) markerKey() seal.Key { return seal.NewKey([]byte(f.value), "photopass/marker/v1") }

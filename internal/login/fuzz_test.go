@@ -3,8 +3,11 @@ package login_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
+
+	"photopass/internal/login"
 )
 
 // FuzzCallback sends what a stranger could send. A state is no use without the
@@ -66,6 +69,44 @@ func FuzzCallback(f *testing.F) {
 		}
 		if string(s.store.Dump()) != before {
 			t.Error("store: changed")
+		}
+	})
+}
+
+// FuzzConnectCode has hostile targets at a listed origin. Whatever is in them, the
+// redirect goes to that origin, and Go's parser and a lax one that also separates
+// at ";" find one connect_code, ours.
+func FuzzConnectCode(f *testing.F) {
+	for _, seed := range []string{
+		"", "/done?a=1#b", "?connect_code=evil", "/?a=1;connect_code=evil&b", "/?%63onnect_code[]=evil;", "/?&;=&connect_code", "#?connect_code=evil",
+		"/?connect_code%00=evil", "/?connect_connect_code=evil&code=evil", "/?a=connect_code=evil", "/??connect_code=evil",
+	} {
+		f.Add(seed)
+	}
+	i := &stub{issuer: "https://instagram.test"}
+	f.Fuzz(func(t *testing.T, target string) {
+		s := newService(t, i)
+		s.settings.ReturnToOrigins = []string{"https://app.example"}
+		s.authorize, s.callback = login.NewAuthorize(s.settings.Settings), login.NewCallback(s.settings)
+		query := "?" + url.Values{"return_to": {"https://app.example" + target}}.Encode()
+		if serve(s.authorize, http.MethodGet, "/authorize"+query).Status != http.StatusFound {
+			return // not a valid return_to
+		}
+		location := s.visit(s.begin(t, query)).Location
+		u, err := url.Parse(location)
+		if err != nil || u.Scheme+"://"+u.Host != "https://app.example" {
+			t.Fatal("redirect: it does not parse, or goes to another origin")
+		}
+		_, code := splitCode(location)
+		strict := u.Query()["connect_code"] // drops what has ";" or a bad escape
+		if code == "" || len(strict) != 1 || strict[0] != code {
+			t.Errorf("redirect: got %d connect codes, want one, ours", len(strict))
+		}
+		lax, _ := url.ParseQuery(strings.ReplaceAll(u.RawQuery, ";", "&"))
+		for name, values := range lax {
+			if base, _, _ := strings.Cut(strings.ToLower(name), "["); base == "connect_code" && (name != base || len(values) != 1) {
+				t.Errorf("redirect, parsed laxly: got %d values of %q", len(values), name)
+			}
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -59,17 +60,34 @@ func wantProblem(t *testing.T, op string, r apptest.Response, status int, code s
 }
 
 // wantLogin checks that r ends a login at target with a new session, and
-// returns the session cookie's value.
+// returns the session cookie's value. A target of another origin gets a connect
+// code, which is taken off before the comparison.
 func wantLogin(t *testing.T, op string, r apptest.Response, target string) string {
 	t.Helper()
-	if r.Status != http.StatusSeeOther || r.Location != target {
-		t.Errorf("%s: got status %d to %q, want 303 to %q", op, r.Status, r.Location, target)
+	location, code := splitCode(r.Location)
+	if r.Status != http.StatusSeeOther || location != target {
+		t.Errorf("%s: got status %d to %q, want 303 to %q", op, r.Status, location, target)
+	}
+	if abroad := !strings.HasPrefix(target, "/"); (code != "") != abroad {
+		t.Errorf("%s: redirect with a connect code: got %t, want %t", op, code != "", abroad)
 	}
 	if len(r.Cookies) != 1 || r.Cookies[0].Name != "__Host-session" || r.Cookies[0].Value == "" {
 		t.Errorf("%s: got %d cookies, want __Host-session alone", op, len(r.Cookies))
 		return ""
 	}
 	return r.Cookies[0].Value
+}
+
+var codeInQuery = regexp.MustCompile(`[?&]connect_code=([A-Za-z0-9_-]{43})(#|$)`)
+
+// splitCode returns a redirect's target without the connect code that was added
+// to it, and the code; empty: there is none.
+func splitCode(location string) (target, code string) {
+	m := codeInQuery.FindStringSubmatchIndex(location)
+	if m == nil {
+		return location, ""
+	}
+	return location[:m[0]] + location[m[4]:], location[m[2]:m[3]]
 }
 
 // wantProfile checks what the profile says to a browser.
@@ -94,6 +112,7 @@ type content struct {
 	Aliases  map[string]string
 	Sessions []account.Session
 	Markers  map[string]account.Marker
+	Codes    map[string]account.ConnectCode
 }
 
 func stored(t *testing.T, m *memory.Store) content {

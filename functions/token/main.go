@@ -1,0 +1,72 @@
+// Command token is the Lambda function that gives the application's backend a
+// live token. It has no route: it is invoked, by whom IAM permits it.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"photopass/internal/awsconfig"
+	"photopass/internal/config"
+	"photopass/internal/custody"
+	"photopass/internal/dynamo"
+	"photopass/internal/instagram"
+	"photopass/internal/secrets"
+	"photopass/internal/secretsmanager"
+	"photopass/internal/telemetry"
+	"photopass/internal/token"
+)
+
+func main() {
+	log := telemetry.NewLogger(os.Stdout, os.Getenv)
+	telemetry.SetDefault(log)
+	f, err := newFunction(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("token: start", "err", err)
+		os.Exit(1)
+	}
+	lambda.Start(handler{f})
+}
+
+// A handler passes the payload on as it came. Decoded by the library, one that
+// is malformed would end as an error of the function.
+type handler struct{ function *token.Function }
+
+// Invoke implements [lambda.Handler].
+func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	return json.Marshal(h.function.Invoke(ctx, payload))
+}
+
+func newFunction(ctx context.Context, getenv func(string) string, log *slog.Logger) (*token.Function, error) {
+	c, err := config.Load(getenv, "TOKEN_KEYS_SECRET_ID", "TABLE_NAME")
+	if err != nil {
+		return nil, err
+	}
+	aws, err := awsconfig.Load(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	client, err := instagram.New(c.Instagram())
+	if err != nil {
+		return nil, err
+	}
+	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
+	cache := secrets.NewCache(secrets.Config{
+		Reader:    secretsmanager.New(sdk.NewFromConfig(aws)),
+		KeyRingID: c.TokenKeysSecretID,
+		Now:       time.Now, Log: log,
+	})
+	awsconfig.Prime(ctx, log, cache.Prime, store.Prime)
+	return token.New(token.Settings{
+		Store:  store,
+		Tokens: &custody.Keeper{Store: store, Vault: custody.NewVault(cache), Instagram: client, Now: time.Now, Log: log},
+		Now:    time.Now, Log: log,
+	}), nil
+}

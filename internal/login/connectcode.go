@@ -1,0 +1,78 @@
+package login
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+
+	"photopass/internal/account"
+)
+
+// foreign reports whether target, a valid return_to, is at another origin than
+// ours.
+func foreign(target, publicURL string) bool {
+	u, err := url.Parse(target)
+	return err == nil && u.Host != "" && u.Scheme+"://"+u.Host != publicURL
+}
+
+// withConnectCode returns target with code as the one parameter of its name. All
+// else of target stays as it is, to the byte.
+func withConnectCode(target string, code account.Secret) string {
+	target, fragment, hasFragment := strings.Cut(target, "#")
+	target, query, _ := strings.Cut(target, "?")
+	query = withoutConnectCode(query)
+	if query != "" {
+		query += "&"
+	}
+	target += "?" + query + "connect_code=" + code.Reveal()
+	if hasFragment {
+		target += "#" + fragment
+	}
+	return target
+}
+
+// withoutConnectCode takes every connect_code out of a query. A page may have
+// planted one in return_to, with the code of a login of its own, and of two
+// parameters of one name some programs read the first and others the last. For
+// some, ";" separates as well.
+func withoutConnectCode(query string) string {
+	var kept strings.Builder
+	separator := ""
+	first := true
+	for more := true; more; {
+		parameter, rest := query, ""
+		end := strings.IndexAny(query, "&;")
+		if more = end >= 0; more {
+			parameter, rest = query[:end], query[end+1:]
+		}
+		if name, _, _ := strings.Cut(parameter, "="); !connectCodeShape.MatchString(unescape(name)) {
+			if !first {
+				kept.WriteString(separator)
+			}
+			kept.WriteString(parameter)
+			first = false
+		}
+		if more {
+			separator = query[end : end+1]
+		}
+		query = rest
+	}
+	return kept.String()
+}
+
+// connectCodeShape matches the names that some program takes for connect_code or
+// for a member of it. PHP drops leading blanks, takes ".", blanks and a lone "["
+// for "_", and what follows "[" for a key (PHP manual, "Variables From External
+// Sources").
+var connectCodeShape = regexp.MustCompile(`(?is)^[\x00\s]*connect[_.\s[]code([[\x00\s].*)?$`)
+
+// unescape decodes a parameter's name as the laxest programs do: what is no
+// escape stays as it is ([url.QueryUnescape] would give up).
+func unescape(name string) string {
+	return escape.ReplaceAllStringFunc(strings.ReplaceAll(name, "+", " "), func(e string) string {
+		c, _ := url.PathUnescape(e) // which three characters of this shape always are
+		return c
+	})
+}
+
+var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)

@@ -1,0 +1,215 @@
+// Package token gives the application's backend a live access token. It has no
+// route: whoever may invoke the Lambda function may have the token of every
+// account, so the permission to invoke it is what guards it.
+//
+// A backend asks by the connect code that the redirect of a login carried, once,
+// or by an id that it recorded then. An id that a browser names is a claim and
+// no proof; docs/backend.md says so to those who build on this.
+//
+// Start with [New]. [Function.Invoke] answers everything with a payload, never
+// with an error: what the function's errors say reaches logs that are not ours.
+package token
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/connectcode"
+	"photopass/internal/custody"
+)
+
+const (
+	// invokeTimeout bounds an invocation, a refresh included.
+	invokeTimeout = 14 * time.Second
+	// minLife is the least life of a token that is given although it should have
+	// been refreshed.
+	minLife = time.Minute
+)
+
+// Settings configure [New]. All are required.
+type Settings struct {
+	Store  account.Store
+	Tokens *custody.Keeper
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// A Function answers invocations. It is safe for concurrent use.
+type Function struct{ s Settings }
+
+// New returns a Function. It makes no request.
+func New(s Settings) *Function { return &Function{s} }
+
+// Invoke answers one payload. Each answer is in the audit log, refusals too. It
+// finishes when ctx ends: a code is spent by then.
+func (f *Function) Invoke(ctx context.Context, payload []byte) Answer {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invokeTimeout)
+	defer cancel()
+	u := use{Settings: f.s}
+	a, err := u.guarded(ctx, payload)
+	if err != nil {
+		a = Answer{Err: f.problem(ctx, err)}
+	}
+	f.record(ctx, u, a)
+	return a
+}
+
+// problem returns what the backend is told of err. Trouble of our own is logged,
+// under the id that the answer quotes.
+func (f *Function) problem(ctx context.Context, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	id := rand.Text()
+	f.s.Log.LogAttrs(ctx, slog.LevelError, "problem", slog.String("id", id), slog.String("code", string(Internal)), slog.Any("err", err))
+	return &Error{Internal, "photopass is in trouble of its own. Its log has the reason under the id " + id + "."}
+}
+
+// record writes the audit log.
+func (f *Function) record(ctx context.Context, u use, a Answer) {
+	attrs := []slog.Attr{slog.String("event", "token_use")}
+	if u.by != "" {
+		attrs = append(attrs, slog.String("by", string(u.by)))
+	}
+	if u.accountID != "" {
+		attrs = append(attrs, slog.String("account", u.accountID))
+	}
+	attrs = append(attrs, slog.String("outcome", a.outcome()))
+	f.s.Log.LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
+}
+
+// A use is one invocation, and what is known of it by now.
+type use struct {
+	Settings
+	by        member
+	accountID string // as asked for, or as found; empty: not known
+}
+
+// guarded turns a panic into an error without its value, which may quote
+// anything.
+func (u *use) guarded(ctx context.Context, payload []byte) (a Answer, err error) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = fmt.Errorf("panic: %w\n%s", v, debug.Stack())
+		default:
+			err = fmt.Errorf("panic with a value of type %T\n%s", v, debug.Stack())
+		}
+	}()
+	return u.answer(ctx, payload)
+}
+
+func (u *use) answer(ctx context.Context, payload []byte) (Answer, error) {
+	r, err := parseRequest(payload)
+	u.by = r.by
+	if err != nil {
+		return Answer{}, err
+	}
+	a, err := u.find(ctx, r)
+	if err != nil {
+		return Answer{}, err
+	}
+	u.accountID = a.ID
+	if a, err = u.keep(ctx, a); err != nil {
+		return Answer{}, err
+	}
+	token, err := u.Tokens.Vault.Open(ctx, a.ID, a.Token.Sealed)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{
+		ID:          a.ID,
+		UserID:      a.UserID,
+		Username:    a.Profile.Username,
+		AccessToken: token,
+		ExpiresAt:   a.Token.ExpiresAt,
+		Permissions: a.Permissions,
+	}, nil
+}
+
+// find returns the account that r asks for.
+func (u *use) find(ctx context.Context, r request) (a account.Account, err error) {
+	switch r.by {
+	case byCode:
+		return u.redeem(ctx, r.code)
+	case byID:
+		u.accountID = r.id
+		a, err = u.Store.Account(ctx, r.id)
+	default:
+		a, err = u.Store.AccountByUserID(ctx, r.id)
+	}
+	switch {
+	case errors.Is(err, account.ErrNotFound):
+		return a, errNoAccount
+	case err != nil:
+		return a, fmt.Errorf("read account: %w", err)
+	}
+	return a, nil
+}
+
+// redeem returns the account that the code was made for. Why a code opens
+// nothing is for nobody to know: a backend starts over in any case.
+func (u *use) redeem(ctx context.Context, code account.Secret) (account.Account, error) {
+	c, err := u.Store.RedeemCode(ctx, connectcode.Hash(code), account.NewMark())
+	switch {
+	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrCodeUsed):
+		return account.Account{}, errNoCode
+	case err != nil:
+		return account.Account{}, fmt.Errorf("redeem code: %w", err)
+	}
+	id, connection, err := connectcode.Open(code, c, u.Now())
+	switch {
+	case errors.Is(err, connectcode.ErrExpired):
+		return account.Account{}, errNoCode
+	case err != nil:
+		return account.Account{}, fmt.Errorf("open code: %w", err)
+	}
+	u.accountID = id
+	a, err := u.Store.Account(ctx, id)
+	switch {
+	case errors.Is(err, account.ErrNotFound), err == nil && a.Connection != connection:
+		return account.Account{}, errNoCode
+	case err != nil:
+		return account.Account{}, fmt.Errorf("read account of the code: %w", err)
+	}
+	return a, nil
+}
+
+// keep returns a with a token that Instagram accepts, refreshed if that was due.
+func (u *use) keep(ctx context.Context, a account.Account) (account.Account, error) {
+	if a.Status != account.Active {
+		return a, errReconnect
+	}
+	result, err := u.Tokens.Keep(ctx, a)
+	switch {
+	case errors.Is(err, account.ErrNotFound), err == nil && result.Account.Connection != a.Connection:
+		return a, u.notFound() // it went while we asked
+	case err != nil:
+		return a, fmt.Errorf("keep token: %w", err)
+	}
+	kept := result.Account
+	life := kept.Token.ExpiresAt.Sub(u.Now())
+	endless := kept.Token.ExpiresAt.IsZero()
+	switch {
+	case kept.Status != account.Active, !endless && life <= 0:
+		return a, errReconnect
+	case (result.Outcome == custody.Deferred || result.Outcome == custody.Held) && !endless && life < minLife:
+		return a, errUnavailable
+	}
+	return kept, nil
+}
+
+func (u *use) notFound() error {
+	if u.by == byCode {
+		return errNoCode
+	}
+	return errNoAccount
+}
