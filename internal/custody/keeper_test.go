@@ -463,9 +463,7 @@ func TestSecondLookAfterAVisit(t *testing.T) {
 	b.Login()
 	c := &connected{app, b, newKeeper(t, app, app.Memory, nil), stored(t, app)}
 	app.Clock.Advance(15 * time.Minute)
-	if err := app.Fake.Revoke(t.Context(), acme); err != nil {
-		t.Fatalf("Revoke: %v", err)
-	}
+	app.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190, Subcode: 458})
 	b.Get("/profile")
 	c.wantState(t, removed)
 	app.Clock.Advance(24*time.Hour - time.Second)

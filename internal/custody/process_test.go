@@ -59,7 +59,7 @@ func TestKeepOnceAcrossProcesses(t *testing.T) {
 			addAccount(t, table.store, a)
 			c.app.Fake.SetShape(shape)
 
-			p := process{mototest.URL(t), table.name, c.app.FakeURL, c.app.Clock.Now()}
+			p := process{mototest.OneAtATime(t), table.name, c.app.FakeURL, c.app.Clock.Now()}
 			first, second := startProcess(t, p), startProcess(t, p)
 			first.release()
 			second.release()

@@ -69,6 +69,26 @@ func NewProxy(t testing.TB) *Proxy {
 	return p
 }
 
+// OneAtATime returns a URL of moto at which requests are served one after the
+// other. moto reads an item, judges the condition and writes without a lock, so
+// that of conditional writes at the same time more than one may succeed.
+func OneAtATime(t testing.TB) string {
+	t.Helper()
+	target, err := neturl.Parse(URL(t))
+	if err != nil {
+		t.Fatalf("parse moto's URL: %v", err)
+	}
+	var busy sync.Mutex
+	forward := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		busy.Lock()
+		defer busy.Unlock()
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 // services maps the first part of X-Amz-Target to a policy's prefix.
 var services = map[string]string{"DynamoDB_20120810": "dynamodb", "secretsmanager": "secretsmanager"}
 
