@@ -44,6 +44,9 @@ func TestPoliciesAllowWhatIsCalled(t *testing.T) {
 	s.connectBackend(a)
 	s.removeByNotices(a)
 	s.removeBySweep(a)
+	s.connectBackend(a)
+	s.due()
+	s.ask(`{"id":"` + a.ID + `"}`)
 
 	for name, p := range s.proxies() {
 		uses, pairs := p.Uses(), 0

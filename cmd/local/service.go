@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -43,7 +44,9 @@ type service struct {
 	listener net.Listener
 	fakeAt   net.Listener // nil: a real Instagram
 	fake     *fakeinstagram.Instagram
+	tokens   *custody.Keeper
 	handler  http.Handler
+	log      *slog.Logger
 }
 
 // newService builds everything and begins to listen.
@@ -93,8 +96,14 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 	if err != nil {
 		return nil, err
 	}
-	s.handler, err = newHandler(s.config, backend, now, log)
-	return s, err
+	client, err := newInstagram(s.config, now)
+	if err != nil {
+		return nil, err
+	}
+	s.log = log
+	s.tokens = &custody.Keeper{Store: backend.store, Vault: custody.NewVault(backend.keys), Instagram: client, Now: now, Log: log}
+	s.handler = newHandler(s.config, backend, s.tokens, now, log)
+	return s, nil
 }
 
 // A backend is what the handlers keep their data and keys in.
@@ -191,29 +200,29 @@ func (s *service) newFake(clientSecret account.Secret) (*fakeinstagram.Instagram
 	return fakeinstagram.New(c)
 }
 
-// newHandler wires every route.
-func newHandler(c config.Config, b backend, now func() time.Time, log *slog.Logger) (http.Handler, error) {
-	settingsOfInstagram := c.Instagram()
-	settingsOfInstagram.Now = now
-	client, err := instagram.New(settingsOfInstagram)
-	if err != nil {
-		return nil, err
-	}
-	vault := custody.NewVault(b.keys)
-	keeper := &custody.Keeper{Store: b.store, Vault: vault, Instagram: client, Now: now, Log: log}
+func newInstagram(c config.Config, now func() time.Time) (instagram.Client, error) {
+	settings := c.Instagram()
+	settings.Now = now
+	return instagram.New(settings)
+}
+
+// newHandler wires every route, and Lambda's Invoke call.
+func newHandler(c config.Config, b backend, tokens *custody.Keeper, now func() time.Time, log *slog.Logger) http.Handler {
 	sessions := session.Policy{Idle: c.SessionIdle, Max: c.SessionMax}
 	settings := login.Settings{
 		PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
-		Instagram: client, Now: now, Log: log,
+		Instagram: tokens.Instagram, Now: now, Log: log,
 	}
+	callback := login.NewCallback(login.CallbackSettings{
+		Settings: settings, Store: b.store, Vault: tokens.Vault, Secrets: b.secrets, Sessions: sessions,
+	})
 	profiles := profile.New(profile.Settings{
 		PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
-		Store: b.store, Sessions: sessions, Now: now, Log: log,
-		Tokens: keeper,
+		Store: b.store, Tokens: tokens, Sessions: sessions, Now: now, Log: log,
 	})
 	fromMeta := notices.New(notices.Settings{PublicURL: c.PublicURL, Store: b.store, Secrets: b.secrets, Now: now, Log: log})
 	mux := exactMux{
-		"/callback":   login.NewCallback(login.CallbackSettings{Settings: settings, Store: b.store, Vault: vault, Secrets: b.secrets, Sessions: sessions}),
+		"/callback":   callback,
 		"/profile":    profiles,
 		"/logout":     profiles,
 		"/disconnect": profiles,
@@ -223,8 +232,7 @@ func newHandler(c config.Config, b backend, now func() time.Time, log *slog.Logg
 		"/notices/deletion":    fromMeta,
 		"/notices/deletion/":   fromMeta,
 	}
-	function := token.New(token.Settings{Store: b.store, Tokens: keeper, Now: now, Log: log})
-	return invoker{function, mux}, nil
+	return invoker{token.New(token.Settings{Store: b.store, Tokens: tokens, Now: now, Log: log}), mux}
 }
 
 // An exactMux routes by exact path like the gateway; "" is its $default route. A
@@ -267,11 +275,14 @@ func (s *service) serve(ctx context.Context) error {
 		servers = append(servers, fake)
 		go func() { failed <- fake.Serve(s.fakeAt) }()
 	}
+	var sweeps sync.WaitGroup
+	sweeps.Go(func() { keepAlive(ctx, s.tokens, s.log) })
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
+	sweeps.Wait()
 	stopping, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	var errs []error
@@ -297,7 +308,7 @@ func (s *service) banner() string {
 		if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !s.talksToLoopback() {
 			text += "Meta accepts https redirect URIs only, on localhost too: stop this and start it with -tls.\n"
 		}
-		return text + "Live tokens: aws lambda invoke --endpoint-url " + s.defaultPublicURL() + " --function-name TokenFunction (docs/backend.md).\n" +
+		return text + "Live tokens: aws lambda invoke --endpoint-url " + s.localURL() + " --function-name TokenFunction (docs/backend.md).\n" +
 			"Data is kept in " + s.keptIn() + ". Stop with Ctrl-C.\n"
 	}
 	fake := fakeURL(s.fakeAt)
@@ -313,7 +324,7 @@ func (s *service) banner() string {
                    as docs/backend.md says
 
 Data is kept in %[3]s. Stop with Ctrl-C.
-`, c.PublicURL, fake, s.keptIn(), s.defaultPublicURL())
+`, c.PublicURL, fake, s.keptIn(), s.localURL())
 }
 
 func (s *service) keptIn() string {

@@ -13,7 +13,7 @@ import (
 const sweepEvery = time.Minute
 
 // keepAlive refreshes what is due, as the function refresh does every hour,
-// until ctx is done. A run under way is finished.
+// until ctx is done. What a run has begun, it finishes.
 func keepAlive(ctx context.Context, tokens *custody.Keeper, log *slog.Logger) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -23,7 +23,7 @@ func keepAlive(ctx context.Context, tokens *custody.Keeper, log *slog.Logger) {
 			return
 		case <-tick.C:
 		}
-		run, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepEvery)
+		run, cancel := context.WithTimeout(ctx, sweepEvery)
 		if _, err := tokens.Sweep(run); err != nil {
 			log.Error("sweep", "err", err)
 		}

@@ -471,6 +471,7 @@ func TestSecondLookAfterAVisit(t *testing.T) {
 		t.Errorf("Sweep a second too early: got %q, want nothing", got)
 	}
 	app.Clock.Advance(time.Second)
+	app.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpRefresh, Code: 190, Subcode: 458})
 	if got := c.sweep(t); got != "deleted" {
 		t.Errorf("Sweep: got %q, want deleted", got)
 	}

@@ -1,0 +1,91 @@
+package main_test
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	local "photopass/cmd/local"
+	"photopass/internal/account"
+	"photopass/internal/apptest"
+	"photopass/internal/custody"
+	"photopass/internal/instagram"
+	"photopass/internal/memory"
+	"photopass/internal/secrets"
+)
+
+// renewing is an Instagram that refreshes whatever it is asked to.
+type renewing struct {
+	instagram.Client // nil: what a sweep does not call
+	calls            atomic.Int32
+}
+
+func (*renewing) CanRefresh() bool { return true }
+
+func (i *renewing) Refresh(_ context.Context, token account.Secret) (instagram.Renewal, error) {
+	i.calls.Add(1)
+	now := time.Now().UTC()
+	return instagram.Renewal{Token: token, IssuedAt: now, ExpiresAt: now.Add(60 * 24 * time.Hour)}, nil
+}
+
+// Beside the server runs what the schedule does on Lambda, until the program is
+// told to stop.
+func TestTokensAreKeptAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, client := memory.New(time.Now), &renewing{}
+		tokens := &custody.Keeper{
+			Store: store, Vault: custody.NewVault(secrets.Plain{Keys: apptest.Ring(t)}), Instagram: client,
+			Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		}
+		connect(t, tokens)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { local.KeepAlive(ctx, tokens, tokens.Log); close(done) }()
+
+		for _, tt := range []struct {
+			after time.Duration
+			want  int32
+		}{
+			{59 * time.Minute, 0}, // the refresh is due in an hour
+			{3 * time.Minute, 1},
+			{23 * 24 * time.Hour, 1},
+			{20 * 24 * time.Hour, 2},
+		} {
+			time.Sleep(tt.after)
+			synctest.Wait()
+			if got := client.calls.Load(); got != tt.want {
+				t.Errorf("refreshes %v later: got %d, want %d", tt.after, got, tt.want)
+			}
+		}
+		stop()
+		<-done
+	})
+}
+
+// connect stores an account whose refresh is due in an hour.
+func connect(t *testing.T, tokens *custody.Keeper) {
+	t.Helper()
+	now := time.Now().UTC()
+	m := account.Marker{State: "S", Attempt: account.NewMark(), ExpiresAt: now.Add(time.Hour)}
+	if _, err := tokens.Store.UseState(t.Context(), m); err != nil {
+		t.Fatalf("UseState: %v", err)
+	}
+	sealed, err := tokens.Vault.Seal(t.Context(), "1", account.NewSecret("token"))
+	if err != nil {
+		t.Fatalf("Seal: %v", err)
+	}
+	err = tokens.Store.Connect(t.Context(), account.Login{
+		Account: account.Account{
+			ID: "1", Connection: "C", TokenRev: "R", Status: account.Active,
+			Token: account.Token{Sealed: sealed, IssuedAt: now.Add(-30 * 24 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour), RefreshAt: now.Add(time.Hour)},
+		},
+		Session: account.Session{AccountID: "1", Key: "K", Connection: "C", CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour)},
+		State:   "S", Attempt: m.Attempt, Result: []byte("result"),
+	})
+	if err != nil {
+		t.Fatalf("Connect: %v", err)
+	}
+}
