@@ -227,10 +227,10 @@ func TestFunctions(t *testing.T) {
 	}{
 		{"AuthorizeFunction", "AuthorizeLog", 5},
 		{"CallbackFunction", "CallbackLog", 20},
-		{"ProfileFunction", "ProfileLog", 20},
+		{"ProfileFunction", "ProfileLog", 25},
 		{"RefreshFunction", "RefreshLog", 300},
 		{"NoticesFunction", "NoticesLog", 20},
-		{"TokenFunction", "TokenLog", 20},
+		{"TokenFunction", "TokenLog", 25},
 	} {
 		t.Run(tt.function, func(t *testing.T) {
 			p := template.Functions[tt.function].Properties
