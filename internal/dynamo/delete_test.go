@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"photopass/internal/account"
@@ -42,29 +41,37 @@ func TestDeleteManySessions(t *testing.T) {
 	}
 }
 
+func TestManySessions(t *testing.T) {
+	d := openDB(t)
+	api := &tap{API: d}
+	connect(t, dynamo.New(d, d.table), login("1111", "1111000", "one"))
+	addSessions(t, d, "1111", 249)
+	list, err := dynamo.New(api, d.table).Sessions(t.Context(), "1111")
+	wantErr(t, "Sessions", err, nil)
+	api.want(t, "Sessions", "GetItem", "Query", "Query", "Query") // pages of 100
+	keys := make(map[string]bool)
+	for _, s := range list {
+		keys[s.Key] = true
+	}
+	if len(list) != 250 || len(keys) != 250 || !keys["key-one"] || !keys["seed-000"] || !keys["seed-248"] {
+		t.Errorf("Sessions: got %d, of which %d differ, want 250, those of the first page and the last among them", len(list), len(keys))
+	}
+}
+
 // addSessions adds n sessions of the account id, which only have what a session
 // needs.
 func addSessions(t *testing.T, d db, id string, n int) {
 	t.Helper()
 	str := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-	var writes []types.WriteRequest
+	var items []map[string]types.AttributeValue
 	for i := range n {
-		writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: map[string]types.AttributeValue{
+		items = append(items, map[string]types.AttributeValue{
 			"pk":         str("ACCOUNT#" + id),
 			"sk":         str(fmt.Sprintf("SESSION#seed-%03d", i)),
 			"connection": str("connection-" + id),
-		}}})
-	}
-	for len(writes) > 0 {
-		batch := min(25, len(writes)) // DynamoDB takes no more
-		out, err := d.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{
-			RequestItems: map[string][]types.WriteRequest{d.table: writes[:batch]},
 		})
-		if err != nil {
-			t.Fatalf("BatchWriteItem: got error %v, want none", err)
-		}
-		writes = append(writes[batch:], out.UnprocessedItems[d.table]...)
 	}
+	d.putAll(t, items)
 }
 
 // TestCleanUpBreaksOff: whatever the clean-up fails at, Delete succeeds, what
@@ -210,27 +217,39 @@ func TestDeleteMeetsChange(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
 		userID         string
+		seen           account.Seen
 		change         func(*testing.T, db, *dynamo.Store)
 		want           error
 		calls          []string
 		gone, remained string
 	}{
-		{"another professional id", "1111000", func(t *testing.T, _ db, s *dynamo.Store) {
+		{"another professional id", "1111000", account.Seen{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
 			connect(t, s, login("1111", "9999000", "two"))
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem", "DeleteItem"}, "1111", "TOMBSTONE"},
-		{"a professional id where there was none", "", func(t *testing.T, _ db, s *dynamo.Store) {
+		{"a professional id where there was none", "", account.Seen{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
 			connect(t, s, login("1111", "9999000", "two"))
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem", "DeleteItem"}, "1111", "TOMBSTONE"},
-		{"deleted by another", "1111000", func(t *testing.T, _ db, s *dynamo.Store) {
+		{"deleted by another", "1111000", account.Seen{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
 			wantErr(t, "Delete", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "Query"}, "1111", "TOMBSTONE"},
-		{"deleted and connected again", "1111000", func(t *testing.T, _ db, s *dynamo.Store) {
+		{"deleted and connected again", "1111000", account.Seen{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
 			wantErr(t, "Delete", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
 			l := login("1111", "1111000", "two")
 			l.Account.Connection, l.Session.Connection = "connection-two", "connection-two"
 			connect(t, s, l)
 		}, account.ErrConflict, []string{"GetItem", "TransactWriteItems", "GetItem"}, "key-one", "SESSION#key-two"},
-		{"an alias that leads elsewhere, which no login leaves", "1111000", func(t *testing.T, d db, _ *dynamo.Store) {
+		{"connected again, which is not compared", "1111000", account.Seen{}, func(t *testing.T, _ db, s *dynamo.Store) {
+			l := login("1111", "1111000", "two")
+			l.Account.Connection, l.Session.Connection = "connection-two", "connection-two"
+			connect(t, s, l)
+		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem", "DeleteItem"}, "1111", "TOMBSTONE"},
+		{"a new token, which is compared", "1111000", account.Seen{Connection: "connection-1111", TokenRev: "rev-one"}, refreshed,
+			account.ErrConflict, []string{"GetItem", "TransactWriteItems", "GetItem"}, "TOMBSTONE", "SESSION#key-one"},
+		{"a new token, which alone is compared", "1111000", account.Seen{TokenRev: "rev-one"}, refreshed,
+			account.ErrConflict, []string{"GetItem", "TransactWriteItems", "GetItem"}, "TOMBSTONE", "SESSION#key-one"},
+		{"a new token, which is not compared", "1111000", account.Seen{Connection: "connection-1111"}, refreshed,
+			nil, []string{"GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem"}, "1111", "TOMBSTONE"},
+		{"an alias that leads elsewhere, which no login leaves", "1111000", account.Seen{Connection: "connection-1111"}, func(t *testing.T, d db, _ *dynamo.Store) {
 			put(t, d, map[string]string{"pk": "ALIAS#1111000", "sk": "ALIAS", "account_id": "2222"})
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem"}, "ACCOUNT#1111", "account_id = 2222"},
 	} {
@@ -239,7 +258,7 @@ func TestDeleteMeetsChange(t *testing.T) {
 			s := dynamo.New(d, d.table)
 			connect(t, s, login("1111", tt.userID, "one"))
 			api := meanwhile(d, "TransactWriteItems", func() { tt.change(t, d, s) })
-			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), tt.want)
+			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", tt.seen, at), tt.want)
 			api.want(t, "Delete", tt.calls...)
 			dump := d.dump(t)
 			if strings.Contains(dump, tt.gone) || strings.Contains(dump, "9999000") {
@@ -250,4 +269,9 @@ func TestDeleteMeetsChange(t *testing.T) {
 			}
 		})
 	}
+}
+
+// refreshed gives the account a new token.
+func refreshed(t *testing.T, _ db, s *dynamo.Store) {
+	wantErr(t, "PutToken", s.PutToken(t.Context(), "1111", "rev-one", account.TokenState{TokenRev: "rev-2", Status: account.Active}), nil)
 }

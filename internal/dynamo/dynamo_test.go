@@ -32,15 +32,21 @@ func ExampleNew() {
 func TestStore(t *testing.T) {
 	accounttest.TestStore(t, func(t *testing.T) accounttest.Harness {
 		d := openDB(t)
-		return accounttest.Harness{Store: dynamo.New(d, d.table), Dump: func() string { return d.dump(t) }}
+		return accounttest.Harness{
+			Store:  dynamo.New(d, d.table),
+			Dump:   func() string { return d.dump(t) },
+			DueLag: dueLag(),
+		}
 	})
 }
 
-// TestRequests pins what each method costs. All reads are strongly consistent.
+// TestRequests pins what each method costs. All reads are strongly consistent,
+// save those of the index.
 func TestRequests(t *testing.T) {
 	d := openDB(t)
 	store := dynamo.New(d, d.table)
 	known := login("1111", "1111000", "known")
+	known.Code = code("known")
 	connect(t, store, known)
 	fresh := login("2222", "2222000", "fresh")
 	prepare(t, store, &fresh)
@@ -71,6 +77,26 @@ func TestRequests(t *testing.T) {
 		{"PutToken", func(s *dynamo.Store) error {
 			return s.PutToken(t.Context(), "1111", "rev-known", account.TokenState{TokenRev: "rev-2", Status: account.ReconnectRequired})
 		}, nil, []string{"UpdateItem"}},
+		{"PutToken again", func(s *dynamo.Store) error {
+			return s.PutToken(t.Context(), "1111", "rev-known", account.TokenState{TokenRev: "rev-2", Status: account.ReconnectRequired})
+		}, nil, []string{"UpdateItem"}},
+		{"PutToken of another TokenRev", func(s *dynamo.Store) error {
+			return s.PutToken(t.Context(), "1111", "rev-known", account.TokenState{TokenRev: "rev-3", Status: account.ReconnectRequired})
+		}, account.ErrConflict, []string{"UpdateItem"}},
+		{"Lease", func(s *dynamo.Store) error { return s.Lease(t.Context(), "1111", "rev-2", lease("one")) }, nil, []string{"UpdateItem"}},
+		{"Lease of another", func(s *dynamo.Store) error { return s.Lease(t.Context(), "1111", "rev-2", lease("two")) }, account.ErrConflict, []string{"UpdateItem"}},
+		{"Sessions", func(s *dynamo.Store) error { return second(s.Sessions(t.Context(), "1111")) }, nil, []string{"GetItem", "Query"}},
+		{"Sessions of none", func(s *dynamo.Store) error { return second(s.Sessions(t.Context(), "9999")) }, nil, []string{"GetItem"}},
+		{"AccountByUserID", func(s *dynamo.Store) error { return second(s.AccountByUserID(t.Context(), "1111000")) }, nil, []string{"GetItem", "GetItem"}},
+		{"AccountByUserID of none", func(s *dynamo.Store) error { return second(s.AccountByUserID(t.Context(), "9999000")) }, account.ErrNotFound, []string{"GetItem"}},
+		{"RedeemCode", func(s *dynamo.Store) error { return second(s.RedeemCode(t.Context(), "hash-known", "a1")) }, nil, []string{"UpdateItem"}},
+		{"RedeemCode again", func(s *dynamo.Store) error { return second(s.RedeemCode(t.Context(), "hash-known", "a2")) }, account.ErrCodeUsed, []string{"UpdateItem"}},
+		{"RedeemCode of none", func(s *dynamo.Store) error { return second(s.RedeemCode(t.Context(), "hash-none", "a1")) }, account.ErrNotFound, []string{"UpdateItem"}},
+		{"PutReceipt", func(s *dynamo.Store) error { return s.PutReceipt(t.Context(), receipt("one")) }, nil, []string{"PutItem"}},
+		{"PutReceipt again", func(s *dynamo.Store) error { return s.PutReceipt(t.Context(), receipt("one")) }, nil, []string{"PutItem"}},
+		{"Receipt", func(s *dynamo.Store) error { return second(s.Receipt(t.Context(), "confirmation-one")) }, nil, []string{"GetItem"}},
+		{"Due when nothing is due", func(s *dynamo.Store) error { return second(due(t.Context(), s, at)) }, nil,
+			[]string{"Query", "Query", "Query", "Query", "Query", "Query", "Query", "Query"}},
 		{"Connect that moves an alias", func(s *dynamo.Store) error { return s.Connect(t.Context(), heir) }, nil, []string{"TransactWriteItems", "Query", "GetItem", "DeleteItem"}},
 		{"Delete", func(s *dynamo.Store) error {
 			return s.Delete(t.Context(), "3333", account.Seen{Connection: "connection-3333"}, at)
@@ -125,11 +151,16 @@ func TestPrime(t *testing.T) {
 	wantErr(t, "Prime", dynamo.New(api, "t").Prime(t.Context()), errDown)
 }
 
-// wantTable is what a login, a state in use and a deleted account leave. What is
-// stored outlives a deployment, so a change here needs a way for old items. Each
-// pk begins with a kind, which dynamodb:LeadingKeys can bind.
+// wantTable is what a login with a lease, a redeemed code, a state in use, a
+// receipt and a deleted account leave. What is stored outlives a deployment, so a
+// change here needs a way for old items. Each pk begins with a kind, which
+// dynamodb:LeadingKeys can bind.
 const wantTable = `connected_at = 1795435201
 connection = connection-1111
+due_shard = DUE#1
+last_login_at = 1795435205
+lease_holder = holder-one
+lease_until = 1795435260
 permissions = [instagram_business_basic, instagram_business_content_publish]
 pk = ACCOUNT#1111
 profile = {account_type=BUSINESS, fetched_at=1795435202, followers_count=123, id=1111, media_count=0, name=Acme, user_id=1111000, username=acme, website=https://acme.example/}
@@ -152,6 +183,29 @@ ttl = 1795521600
 account_id = 1111
 pk = ALIAS#1111000
 sk = ALIAS
+
+attempt = attempt-redeem
+pk = CODE#hash-one
+sealed = c2VhbGVkLWNvZGUtb25l sealed-code-one
+sk = CODE
+ttl = 1795435260
+
+pk = CODE#hash-two
+sealed = c2VhbGVkLWNvZGUtdHdv sealed-code-two
+sk = CODE
+ttl = 1795435260
+
+at = 1795435200
+deleted = true
+pk = RECEIPT#confirmation-one
+sk = RECEIPT
+ttl = 1795521600
+
+at = 1795435200
+deleted = false
+pk = RECEIPT#confirmation-two
+sk = RECEIPT
+ttl = 1795521600
 
 attempt = attempt-one
 pk = STATE#state-one
@@ -180,10 +234,18 @@ ttl = 1803211200
 func TestItems(t *testing.T) {
 	d := openDB(t)
 	s := dynamo.New(d, d.table)
-	connect(t, s, login("1111", "1111000", "one"))
-	connect(t, s, login("2222", "2222000", "two"))
+	one, two := login("1111", "1111000", "one"), login("2222", "2222000", "two")
+	one.Code, two.Code = code("one"), code("two")
+	connect(t, s, one)
+	connect(t, s, two)
 	wantErr(t, "Delete", s.Delete(t.Context(), "2222", account.Seen{Connection: "connection-2222"}, at), nil)
 	wantErr(t, "UseState", second(s.UseState(t.Context(), marker(login("1", "", "three")))), nil)
+	wantErr(t, "Lease", s.Lease(t.Context(), "1111", "rev-one", lease("one")), nil)
+	wantErr(t, "RedeemCode", second(s.RedeemCode(t.Context(), "hash-one", "attempt-redeem")), nil)
+	refused := receipt("two")
+	refused.Deleted = false
+	wantErr(t, "PutReceipt", s.PutReceipt(t.Context(), receipt("one")), nil)
+	wantErr(t, "PutReceipt", s.PutReceipt(t.Context(), refused), nil)
 	if got := d.dump(t); got != wantTable {
 		t.Errorf("table: got\n%s\nwant\n%s", got, wantTable)
 	}
@@ -196,6 +258,8 @@ func TestReadsItems(t *testing.T) {
 	put(t, d, map[string]string{"pk": "ACCOUNT#1111", "sk": "ACCOUNT", "connection": "c1", "token_rev": "r1", "status": "reconnect_required", "later": "x"})
 	put(t, d, map[string]string{"pk": "ACCOUNT#1111", "sk": "SESSION#k1", "connection": "c1", "later": "x"})
 	put(t, d, map[string]string{"pk": "ALIAS#17", "sk": "ALIAS", "account_id": "1111", "later": "x"})
+	put(t, d, map[string]string{"pk": "CODE#h1", "sk": "CODE", "later": "x"})
+	put(t, d, map[string]string{"pk": "RECEIPT#r1", "sk": "RECEIPT", "later": "x"})
 	s := dynamo.New(d, d.table)
 
 	a, session, err := s.Session(t.Context(), account.SessionRef{AccountID: "1111", Key: "k1"})
@@ -212,9 +276,32 @@ func TestReadsItems(t *testing.T) {
 		t.Errorf("Prior: got %+v, want no account and Aliased 1111", p)
 	}
 
+	a, err = s.AccountByUserID(t.Context(), "17")
+	wantErr(t, "AccountByUserID", err, nil)
+	if a.ID != "1111" {
+		t.Errorf("AccountByUserID: got account %+v, want id 1111", a)
+	}
+	list, err := s.Sessions(t.Context(), "1111")
+	wantErr(t, "Sessions", err, nil)
+	if len(list) != 1 || list[0].Key != "k1" {
+		t.Errorf("Sessions: got %+v, want that of key k1", list)
+	}
+	c, err := s.RedeemCode(t.Context(), "h1", "a1")
+	wantErr(t, "RedeemCode", err, nil)
+	if c.Hash != "h1" || !c.ExpiresAt.IsZero() {
+		t.Errorf("RedeemCode: got %+v, want hash h1, no expiry", c)
+	}
+	r, err := s.Receipt(t.Context(), "r1")
+	wantErr(t, "Receipt", err, nil)
+	if r != (account.Receipt{Code: "r1"}) {
+		t.Errorf("Receipt: got %+v, want code r1 and nothing else", r)
+	}
+
 	wantErr(t, "PutProfile", s.PutProfile(t.Context(), "1111", "c1", account.Profile{ID: "1111"}), nil)
-	if dump := d.dump(t); strings.Count(dump, "later = x") != 3 {
-		t.Errorf("table after PutProfile: got\n%s\nwant the unknown attributes left alone", dump)
+	wantErr(t, "Lease", s.Lease(t.Context(), "1111", "r1", lease("one")), nil)
+	wantErr(t, "PutToken", s.PutToken(t.Context(), "1111", "r1", account.TokenState{TokenRev: "r2", Status: account.Active}), nil)
+	if dump := d.dump(t); strings.Count(dump, "later = x") != 5 {
+		t.Errorf("table after writes: got\n%s\nwant the unknown attributes left alone", dump)
 	}
 }
 
@@ -280,10 +367,14 @@ func TestBrokenItems(t *testing.T) {
 	}
 }
 
-func TestBrokenMarkerAndAlias(t *testing.T) {
+func TestOtherBrokenItems(t *testing.T) {
 	d := openDB(t)
 	put(t, d, map[string]string{"pk": "STATE#s1", "sk": "STATE"})
 	put(t, d, map[string]string{"pk": "ALIAS#17", "sk": "ALIAS"})
+	put(t, d, map[string]string{"pk": "CODE#h1", "sk": "CODE", "sealed": "text-71"})
+	put(t, d, map[string]string{"pk": "RECEIPT#r1", "sk": "RECEIPT", "deleted": "text-71"})
+	put(t, d, map[string]string{"pk": "ACCOUNT#2222", "sk": "ACCOUNT", "connection": "c2", "token_rev": "r2", "status": "active"})
+	put(t, d, map[string]string{"pk": "ACCOUNT#2222", "sk": "SESSION#k2"})
 	s := dynamo.New(d, d.table)
 	for _, tt := range []struct {
 		name string
@@ -293,6 +384,10 @@ func TestBrokenMarkerAndAlias(t *testing.T) {
 		{"UseState", second(s.UseState(t.Context(), account.Marker{State: "s1"})), "dynamo: use state: attribute attempt is not as it was written"},
 		{"Marker", second(s.Marker(t.Context(), "s1")), "dynamo: marker: attribute attempt is not as it was written"},
 		{"Prior", second(s.Prior(t.Context(), "1111", "17")), "dynamo: prior: attribute account_id is not as it was written"},
+		{"AccountByUserID", second(s.AccountByUserID(t.Context(), "17")), "dynamo: alias: attribute account_id is not as it was written"},
+		{"RedeemCode", second(s.RedeemCode(t.Context(), "h1", "a1")), "dynamo: redeem code: attribute sealed is not as it was written"},
+		{"Receipt", second(s.Receipt(t.Context(), "r1")), "dynamo: receipt: attribute deleted is not as it was written"},
+		{"Sessions", second(s.Sessions(t.Context(), "2222")), "dynamo: sessions: attribute connection is not as it was written"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.err == nil || tt.err.Error() != tt.want {
@@ -312,4 +407,20 @@ func TestTimesAreSeconds(t *testing.T) {
 	if want := time.Date(2026, 11, 23, 12, 0, 1, 0, time.UTC); got.ExpiresAt != want {
 		t.Errorf("Marker: got ExpiresAt %v, want %v", got.ExpiresAt, want)
 	}
+}
+
+// TestLeaseOfFractions: a lease must not end before its time because the table
+// holds no fractions.
+func TestLeaseOfFractions(t *testing.T) {
+	d := openDB(t)
+	s := dynamo.New(d, d.table)
+	connect(t, s, login("1111", "1111000", "one"))
+	ask := func(holder string, after time.Duration) error {
+		from := at.Add(after)
+		return s.Lease(t.Context(), "1111", "rev-one", account.Lease{Holder: holder, From: from, Until: from.Add(time.Minute)})
+	}
+	wantErr(t, "Lease", ask("one", 900*time.Millisecond), nil)
+	wantErr(t, "Lease 1 ms before the end", ask("two", 60*time.Second+899*time.Millisecond), account.ErrConflict)
+	wantErr(t, "Lease within a second after the end", ask("two", 61*time.Second), nil)
+	wantErr(t, "Lease of whole seconds, at the end", ask("three", 121*time.Second), nil)
 }

@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -96,11 +98,54 @@ func (oneAtATime) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// items returns all items of the table, in the order of their keys.
-func (d db) items(t *testing.T) []map[string]types.AttributeValue {
+// dueLag returns how long the index may lag behind a write: moto's never does.
+func dueLag() time.Duration {
+	if os.Getenv("AWS_ENDPOINT_URL_DYNAMODB") == "" {
+		return 0
+	}
+	return 20 * time.Second
+}
+
+// wantIndex checks all that the index holds, as textOf has it.
+func (d db) wantIndex(t *testing.T, want string) {
+	t.Helper()
+	in := &dynamodb.ScanInput{TableName: &d.table, IndexName: aws.String("due")}
+	for end := time.Now().Add(dueLag()); ; time.Sleep(100 * time.Millisecond) {
+		got := textOf(d.scan(t, in))
+		if got == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Errorf("index: got\n%s\nwant\n%s", got, want)
+			return
+		}
+	}
+}
+
+// putAll writes items, many at a time.
+func (d db) putAll(t *testing.T, items []map[string]types.AttributeValue) {
+	t.Helper()
+	var writes []types.WriteRequest
+	for _, i := range items {
+		writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: i}})
+	}
+	for len(writes) > 0 {
+		batch := min(25, len(writes)) // DynamoDB takes no more
+		out, err := d.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{
+			RequestItems: map[string][]types.WriteRequest{d.table: writes[:batch]},
+		})
+		if err != nil {
+			t.Fatalf("BatchWriteItem: got error %v, want none", err)
+		}
+		writes = append(writes[batch:], out.UnprocessedItems[d.table]...)
+	}
+}
+
+// scan returns all items that in finds, in the order of their keys.
+func (d db) scan(t *testing.T, in *dynamodb.ScanInput) []map[string]types.AttributeValue {
 	t.Helper()
 	var items []map[string]types.AttributeValue
-	pages := dynamodb.NewScanPaginator(d.Client, &dynamodb.ScanInput{TableName: &d.table, ConsistentRead: aws.Bool(true)})
+	pages := dynamodb.NewScanPaginator(d.Client, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
@@ -114,12 +159,17 @@ func (d db) items(t *testing.T) []map[string]types.AttributeValue {
 	return items
 }
 
-// dump returns all items as text, an attribute a line and an empty line between
-// items.
+// dump returns all items of the table as text.
 func (d db) dump(t *testing.T) string {
 	t.Helper()
+	return textOf(d.scan(t, &dynamodb.ScanInput{TableName: &d.table, ConsistentRead: aws.Bool(true)}))
+}
+
+// textOf returns items as text, an attribute a line and an empty line after
+// each item.
+func textOf(items []map[string]types.AttributeValue) string {
 	var b strings.Builder
-	for _, item := range d.items(t) {
+	for _, item := range items {
 		for _, name := range slices.Sorted(maps.Keys(item)) {
 			fmt.Fprintf(&b, "%s = %s\n", name, render(item[name]))
 		}
@@ -137,6 +187,8 @@ func render(v types.AttributeValue) string {
 		return v.Value
 	case *types.AttributeValueMemberB:
 		return base64.StdEncoding.EncodeToString(v.Value) + " " + string(v.Value)
+	case *types.AttributeValueMemberBOOL:
+		return strconv.FormatBool(v.Value)
 	case *types.AttributeValueMemberL:
 		var parts []string
 		for _, e := range v.Value {

@@ -24,7 +24,7 @@ import (
 // hidden returns what no error text may hold: the strings of login's token,
 // result, session and state begin so, and their base64.
 func hidden() []string {
-	return []string{"sealed-", "result-", "key-", "state-", "attempt-", "connection-", "rev-", "acme", "c2VhbGVk", "cmVzdWx0", "1111"}
+	return []string{"sealed-", "result-", "key-", "state-", "attempt-", "connection-", "rev-", "holder-", "hash-", "confirmation-", "acme", "c2VhbGVk", "cmVzdWx0", "1111"}
 }
 
 // wantFailure checks that err is an error, none that means something to a
@@ -34,7 +34,7 @@ func wantFailure(t *testing.T, op string, err error) {
 	switch {
 	case err == nil:
 		t.Fatalf("%s: got no error, want one", op)
-	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrConflict), errors.Is(err, account.ErrStateUsed):
+	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrConflict), errors.Is(err, account.ErrStateUsed), errors.Is(err, account.ErrCodeUsed):
 		t.Errorf("%s: got error %v, want none that a caller acts on", op, err)
 	}
 	for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)} {
@@ -103,6 +103,40 @@ func TestDeleteTransactionFails(t *testing.T) {
 	}
 }
 
+// TestLaterRequestFails: a method that has read something does not pass it off as
+// all there is.
+func TestLaterRequestFails(t *testing.T) {
+	d := openDB(t)
+	connect(t, dynamo.New(d, d.table), login("1111", "1111000", "one"))
+	addSessions(t, d, "1111", 120)
+	for _, tt := range []struct {
+		name  string
+		spare int // so many requests succeed before
+		call  func(*dynamo.Store) error
+		want  string
+		calls []string
+	}{
+		{"Sessions, first page", 1, func(s *dynamo.Store) error { return second(s.Sessions(t.Context(), "1111")) }, "dynamo: sessions: down", []string{"GetItem", "Query"}},
+		{"Sessions, second page", 2, func(s *dynamo.Store) error { return second(s.Sessions(t.Context(), "1111")) }, "dynamo: sessions: down", []string{"GetItem", "Query", "Query"}},
+		{"AccountByUserID", 1, func(s *dynamo.Store) error { return second(s.AccountByUserID(t.Context(), "1111000")) }, "dynamo: account: down", []string{"GetItem", "GetItem"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			spare := tt.spare
+			api := &tap{API: d, before: func(string) error {
+				if spare--; spare < 0 {
+					return errDown
+				}
+				return nil
+			}}
+			err := tt.call(dynamo.New(api, d.table))
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("%s: got error %v, want %s", tt.name, err, tt.want)
+			}
+			api.want(t, tt.name, tt.calls...)
+		})
+	}
+}
+
 // A responder answers every request by itself.
 type responder func(*http.Request) (status int, body []byte)
 
@@ -135,7 +169,7 @@ func TestFailuresTellNothing(t *testing.T) {
 			return 400, []byte(`{"__type": "ThrottlingError", "message": "key-one", "item": ` + item + `}`)
 		}},
 		{"a string where items are", func(*http.Request) (int, []byte) {
-			return 200, []byte(`{"Item": "key-one", "Responses": "key-one", "Attributes": "key-one", "ItemCollectionMetrics": "key-one"}`)
+			return 200, []byte(`{"Item": "key-one", "Items": "key-one", "Responses": "key-one", "Attributes": "key-one", "ItemCollectionMetrics": "key-one"}`)
 		}},
 		{"a cancelled transaction with items, none of them for a condition", func(*http.Request) (int, []byte) {
 			return 400, []byte(`{"__type": "TransactionCanceledException", "Message": "key-one", "CancellationReasons": [{"Code": "ValidationError", "Message": "key-one", "Item": ` + item + `}]}`)
@@ -160,7 +194,10 @@ func TestFailuresTellNothing(t *testing.T) {
 func TestFailedConditionsTellNothing(t *testing.T) {
 	d := openDB(t)
 	s := dynamo.New(d, d.table)
-	connect(t, s, login("1111", "1111000", "one"))
+	l := login("1111", "1111000", "one")
+	l.Code = code("one")
+	connect(t, s, l)
+	wantErr(t, "RedeemCode", second(s.RedeemCode(t.Context(), "hash-one", "attempt-redeem")), nil)
 	again := login("1111", "1111000", "one")
 	again.Result = []byte("result-other")
 	another := marker(again)
@@ -175,6 +212,9 @@ func TestFailedConditionsTellNothing(t *testing.T) {
 		{"TouchSession", s.TouchSession(t.Context(), account.SessionRef{AccountID: "1111", Key: "key-none"}, at), "not found"},
 		{"PutProfile", s.PutProfile(t.Context(), "1111", "connection-none", account.Profile{}), "changed meanwhile"},
 		{"PutToken", s.PutToken(t.Context(), "1111", "rev-none", account.TokenState{TokenRev: "rev-2", Status: account.ReconnectRequired}), "changed meanwhile"},
+		{"Lease", s.Lease(t.Context(), "1111", "rev-none", lease("one")), "changed meanwhile"},
+		{"RedeemCode", second(s.RedeemCode(t.Context(), "hash-one", "attempt-other")), "connect code already redeemed"},
+		{"RedeemCode of none", second(s.RedeemCode(t.Context(), "hash-none", "attempt-other")), "not found"},
 		{"Delete", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-none"}, at), "changed meanwhile"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -30,6 +30,7 @@ func login(id, userID, key string) account.Login {
 			},
 			Permissions: []string{"instagram_business_basic", "instagram_business_content_publish"},
 			ConnectedAt: at.Add(time.Second),
+			LastLoginAt: at.Add(5 * time.Second),
 			Profile: account.Profile{
 				ID:             id,
 				UserID:         userID,
@@ -54,6 +55,33 @@ func login(id, userID, key string) account.Login {
 		Attempt: "attempt-" + key,
 		Result:  []byte("result-" + key),
 	}
+}
+
+// code returns the connect code of key, which lasts a minute.
+func code(key string) *account.ConnectCode {
+	return &account.ConnectCode{Hash: "hash-" + key, Sealed: []byte("sealed-code-" + key), ExpiresAt: at.Add(time.Minute)}
+}
+
+// lease returns a lease of holder that lasts a minute.
+func lease(holder string) account.Lease {
+	return account.Lease{Holder: "holder-" + holder, From: at, Until: at.Add(time.Minute)}
+}
+
+// receipt returns a receipt of code that lasts a day.
+func receipt(code string) account.Receipt {
+	return account.Receipt{Code: "confirmation-" + code, At: at, Deleted: true, ExpiresAt: at.Add(24 * time.Hour)}
+}
+
+// due returns what a run over what is due at that time yields, up to the first
+// error.
+func due(ctx context.Context, s account.Store, at time.Time) (ids []string, err error) {
+	for id, err := range s.Due(ctx, at) {
+		if err != nil {
+			return ids, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
 }
 
 // marker returns the marker of l before Connect.
@@ -138,6 +166,32 @@ func methods() []method {
 		}},
 		{"EndSession", func(ctx context.Context, s account.Store, l account.Login) error {
 			return s.EndSession(ctx, ref(l))
+		}},
+		{"Sessions", func(ctx context.Context, s account.Store, l account.Login) error {
+			_, err := s.Sessions(ctx, l.Account.ID)
+			return err
+		}},
+		{"AccountByUserID", func(ctx context.Context, s account.Store, l account.Login) error {
+			_, err := s.AccountByUserID(ctx, l.Account.UserID)
+			return err
+		}},
+		{"Lease", func(ctx context.Context, s account.Store, l account.Login) error {
+			return s.Lease(ctx, l.Account.ID, l.Account.TokenRev, lease("one"))
+		}},
+		{"Due", func(ctx context.Context, s account.Store, _ account.Login) error {
+			_, err := due(ctx, s, at)
+			return err
+		}},
+		{"RedeemCode", func(ctx context.Context, s account.Store, l account.Login) error {
+			_, err := s.RedeemCode(ctx, "hash-one", l.Attempt)
+			return err
+		}},
+		{"PutReceipt", func(ctx context.Context, s account.Store, _ account.Login) error {
+			return s.PutReceipt(ctx, receipt("one"))
+		}},
+		{"Receipt", func(ctx context.Context, s account.Store, _ account.Login) error {
+			_, err := s.Receipt(ctx, "confirmation-one")
+			return err
 		}},
 		{"Account", func(ctx context.Context, s account.Store, l account.Login) error {
 			_, err := s.Account(ctx, l.Account.ID)

@@ -2,6 +2,7 @@ package dynamo_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -80,6 +81,28 @@ func TestLostAnswers(t *testing.T) {
 		{"PutToken", "UpdateItem", connected, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.PutToken(ctx, l.Account.ID, l.Account.TokenRev, account.TokenState{TokenRev: "rev-2", Status: account.ReconnectRequired})
 		}},
+		{"Connect with a code", "TransactWriteItems", preparedWithCode, func(ctx context.Context, s *dynamo.Store, l account.Login) error { return s.Connect(ctx, l) }},
+		{"Lease", "UpdateItem", connected, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return s.Lease(ctx, l.Account.ID, l.Account.TokenRev, lease("one"))
+		}},
+		{"PutToken of a leased account", "UpdateItem", leased, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			t := l.Account.Token
+			t.RefreshAt = at.Add(40 * 24 * time.Hour)
+			return s.PutToken(ctx, l.Account.ID, l.Account.TokenRev, account.TokenState{TokenRev: "rev-2", Status: account.Active, Token: t, RemovedAt: at})
+		}},
+		{"RedeemCode", "UpdateItem", connectedWithCode, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			c, err := s.RedeemCode(ctx, l.Code.Hash, "attempt-redeem")
+			if err == nil && string(c.Sealed) != "sealed-code-one" {
+				return errors.New("another code")
+			}
+			return err
+		}},
+		{"PutReceipt", "PutItem", nothingBefore, func(ctx context.Context, s *dynamo.Store, _ account.Login) error {
+			return s.PutReceipt(ctx, receipt("one"))
+		}},
+		{"Delete of what is seen", "TransactWriteItems", loggedOut, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return s.Delete(ctx, l.Account.ID, account.Seen{Connection: l.Account.Connection, TokenRev: l.Account.TokenRev}, at)
+		}},
 		{"Delete", "TransactWriteItems", loggedOut, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.Delete(ctx, l.Account.ID, account.Seen{Connection: l.Account.Connection}, at)
 		}},
@@ -113,6 +136,22 @@ func prepared(t *testing.T, s *dynamo.Store, l account.Login) account.Login {
 
 func connected(t *testing.T, s *dynamo.Store, l account.Login) account.Login {
 	connect(t, s, l)
+	return l
+}
+
+func preparedWithCode(t *testing.T, s *dynamo.Store, l account.Login) account.Login {
+	l.Code = code("one")
+	return prepared(t, s, l)
+}
+
+func connectedWithCode(t *testing.T, s *dynamo.Store, l account.Login) account.Login {
+	l.Code = code("one")
+	return connected(t, s, l)
+}
+
+func leased(t *testing.T, s *dynamo.Store, l account.Login) account.Login {
+	connect(t, s, l)
+	wantErr(t, "Lease", s.Lease(t.Context(), l.Account.ID, l.Account.TokenRev, lease("one")), nil)
 	return l
 }
 

@@ -47,6 +47,9 @@ func TestHinderedWrites(t *testing.T) {
 		{"PutToken", conflict, func(ctx context.Context, s *dynamo.Store) error {
 			return s.PutToken(ctx, "1", "r1", account.TokenState{TokenRev: "r2", Status: account.ReconnectRequired})
 		}},
+		{"Lease", conflict, func(ctx context.Context, s *dynamo.Store) error { return s.Lease(ctx, "1", "r1", lease("one")) }},
+		{"RedeemCode", conflict, func(ctx context.Context, s *dynamo.Store) error { return second(s.RedeemCode(ctx, "h", "a")) }},
+		{"PutReceipt", conflict, func(ctx context.Context, s *dynamo.Store) error { return s.PutReceipt(ctx, receipt("one")) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -49,7 +49,8 @@ func (e encoder) token(id string, t account.Token, removedAt time.Time) {
 // tokenAttributes are those that the method token may add.
 var tokenAttributes = []string{"token_sealed", "token_issued_at", "token_expires_at", "token_refresh_at", "removed_at", "due_shard"}
 
-// Lease implements [account.Store] with one write.
+// Lease implements [account.Store] with one write. The table holds whole
+// seconds, so a lease ends up to a second late, but never early.
 func (s *Store) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
 	err := s.update(ctx, &dynamodb.UpdateItemInput{
 		Key:              accountKey(id),
@@ -61,7 +62,7 @@ func (s *Store) Lease(ctx context.Context, id, tokenRev string, l account.Lease)
 			":token_rev": text(tokenRev),
 			":holder":    text(l.Holder),
 			":from":      seconds(l.From),
-			":until":     seconds(l.Until),
+			":until":     seconds(l.Until.Add(time.Second - 1)),
 		},
 	})
 	if _, ok := conditionFailed(err); ok {

@@ -228,11 +228,14 @@ func (s *Store) Account(_ context.Context, id string) (account.Account, error) {
 }
 
 // AccountByUserID implements [account.Store].
-func (s *Store) AccountByUserID(ctx context.Context, userID string) (account.Account, error) {
+func (s *Store) AccountByUserID(_ context.Context, userID string) (account.Account, error) {
 	s.mu.Lock()
-	id := s.aliases[userID]
-	s.mu.Unlock()
-	return s.Account(ctx, id)
+	defer s.mu.Unlock()
+	a, ok := s.accounts[s.aliases[userID]]
+	if !ok {
+		return account.Account{}, account.ErrNotFound
+	}
+	return cloneAccount(a), nil
 }
 
 // PutProfile implements [account.Store].

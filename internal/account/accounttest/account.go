@@ -1,12 +1,16 @@
 package accounttest
 
-import "photopass/internal/account"
+import (
+	"time"
+
+	"photopass/internal/account"
+)
 
 func accountTests() []subtest {
 	return []subtest{
 		{"it returns the account as it was written", func(b *bench) { b.wantAccount(b.connect(newID(), newID()).Account) }},
 		{"an account that is missing is ErrNotFound", accountMissing},
-		{"a professional id names no account", accountByUserID},
+		{"a professional id names no account", accountOfUserID},
 		{"optional members come back as absent as they were", accountBare},
 	}
 }
@@ -16,7 +20,7 @@ func accountMissing(b *bench) {
 	b.wantErr("Account", err, account.ErrNotFound)
 }
 
-func accountByUserID(b *bench) {
+func accountOfUserID(b *bench) {
 	l := b.connect(newID(), newID())
 	_, err := b.Account(b.Context(), l.Account.UserID)
 	b.wantErr("Account", err, account.ErrNotFound)
@@ -31,9 +35,51 @@ func accountBare(b *bench) {
 	b.wantAccount(l.Account)
 }
 
+func accountByUserIDTests() []subtest {
+	return []subtest{
+		{"it returns the account that the alias leads to", byUserID},
+		{"it follows the alias to another account", byUserIDMoved},
+		{"a professional id that leads nowhere is ErrNotFound", byUserIDMissing},
+	}
+}
+
+func byUserID(b *bench) {
+	l, other := b.connect(newID(), newID()), b.connect(newID(), newID())
+	b.wantByUserID(l.Account)
+	b.wantByUserID(other.Account)
+}
+
+func byUserIDMoved(b *bench) {
+	older := b.connect(newID(), newID()).Account
+	a := b.connect(newID(), older.UserID).Account
+	b.wantByUserID(a)
+
+	former := a.UserID
+	a = b.connect(a.ID, newID()).Account
+	b.wantByUserID(a)
+	b.wantErr("AccountByUserID", second(b.AccountByUserID(b.Context(), former)), account.ErrNotFound)
+}
+
+func byUserIDMissing(b *bench) {
+	gone, bare := b.connect(newID(), newID()).Account, b.connect(newID(), "").Account
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{}, now()), nil)
+	for _, userID := range []string{newID(), gone.UserID, bare.ID, ""} {
+		b.wantErr("AccountByUserID", second(b.AccountByUserID(b.Context(), userID)), account.ErrNotFound)
+	}
+}
+
+// wantByUserID checks that the professional id of want leads to it.
+func (b *bench) wantByUserID(want account.Account) {
+	b.Helper()
+	got, err := b.AccountByUserID(b.Context(), want.UserID)
+	b.wantErr("AccountByUserID", err, nil)
+	b.wantEqual("AccountByUserID", got, want)
+}
+
 func putProfileTests() []subtest {
 	return []subtest{
 		{"it replaces the profile and leaves the rest alone", putProfileReplaces},
+		{"it does not end the lease", putProfileDuringLease},
 		{"a member that the new profile lacks is gone", putProfileBare},
 		{"a missing account is ErrConflict and nothing is written", putProfileMissing},
 		{"another Connection is ErrConflict and nothing is written", putProfileOfAnotherConnection},
@@ -47,6 +93,14 @@ func putProfileReplaces(b *bench) {
 		b.wantErr("PutProfile", b.PutProfile(b.Context(), l.Account.ID, l.Account.Connection, l.Account.Profile), nil)
 		b.wantOpen(l)
 	}
+}
+
+func putProfileDuringLease(b *bench) {
+	a := b.connect(newID(), newID()).Account
+	at := now()
+	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("one", at, at.Add(time.Minute))), nil)
+	b.wantErr("PutProfile", b.PutProfile(b.Context(), a.ID, a.Connection, newProfile(a.ID, a.UserID)), nil)
+	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), account.ErrConflict)
 }
 
 func putProfileBare(b *bench) {
@@ -75,71 +129,4 @@ func putProfileOfAnotherConnection(b *bench) {
 			return b.PutProfile(b.Context(), a.ID, connection, newProfile(a.ID, a.UserID))
 		})
 	}
-}
-
-func putTokenTests() []subtest {
-	return []subtest{
-		{"it sets the status and the new TokenRev and nothing else", requireReconnectSets},
-		{"a repeat succeeds and changes nothing", requireReconnectRepeats},
-		{"a missing account is ErrConflict and nothing is written", requireReconnectMissing},
-		{"another TokenRev is ErrConflict and nothing is written", requireReconnectOfAnotherRev},
-		{"what only looks like a repeat is ErrConflict and nothing is written", requireReconnectNoRepeat},
-	}
-}
-
-func requireReconnectSets(b *bench) {
-	a := b.connect(newID(), newID()).Account
-	rev := account.NewMark()
-	b.wantErr("PutToken", b.requireReconnect(a.ID, a.TokenRev, rev), nil)
-	a.Status, a.TokenRev = account.ReconnectRequired, rev
-	b.wantAccount(a)
-	b.wantAliased(a.UserID, a.ID)
-}
-
-func requireReconnectRepeats(b *bench) {
-	a := b.connect(newID(), newID()).Account
-	rev := account.NewMark()
-	b.wantErr("PutToken", b.requireReconnect(a.ID, a.TokenRev, rev), nil)
-	b.wantUnchanged("PutToken again", nil, func() error {
-		return b.requireReconnect(a.ID, a.TokenRev, rev)
-	})
-}
-
-func requireReconnectMissing(b *bench) {
-	gone := b.connect(newID(), newID()).Account
-	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{Connection: gone.Connection}, now()), nil)
-	for _, a := range []account.Account{gone, newAccount(newID(), newID())} {
-		for _, rev := range []string{a.TokenRev, ""} {
-			b.wantUnchanged("PutToken", account.ErrConflict, func() error {
-				return b.requireReconnect(a.ID, rev, account.NewMark())
-			})
-		}
-	}
-}
-
-func requireReconnectOfAnotherRev(b *bench) {
-	id, userID := newID(), newID()
-	first := b.connect(id, userID)
-	l := b.connect(id, userID)
-	for _, rev := range []string{first.Account.TokenRev, account.NewMark(), ""} {
-		b.wantUnchanged("PutToken", account.ErrConflict, func() error {
-			return b.requireReconnect(id, rev, account.NewMark())
-		})
-	}
-	b.wantAccount(l.Account)
-}
-
-// requireReconnectNoRepeat comes close to a repeat: the account has the new
-// TokenRev but is active, or requires a reconnect under another.
-func requireReconnectNoRepeat(b *bench) {
-	id, userID := newID(), newID()
-	first := b.connect(id, userID)
-	l := b.connect(id, userID)
-	b.wantUnchanged("PutToken", account.ErrConflict, func() error {
-		return b.requireReconnect(id, first.Account.TokenRev, l.Account.TokenRev)
-	})
-	b.wantErr("PutToken", b.requireReconnect(id, l.Account.TokenRev, account.NewMark()), nil)
-	b.wantUnchanged("PutToken", account.ErrConflict, func() error {
-		return b.requireReconnect(id, l.Account.TokenRev, account.NewMark())
-	})
 }

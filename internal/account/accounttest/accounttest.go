@@ -11,6 +11,7 @@ package accounttest
 
 import (
 	"testing"
+	"time"
 
 	"photopass/internal/account"
 )
@@ -23,6 +24,10 @@ type Harness struct {
 	// are, bytes as they are or in base64, times in RFC 3339 or as Unix time.
 	// While the store keeps the same, Dump returns the same.
 	Dump func() string
+
+	// DueLag is how long Due may go on answering as before a write; zero: every
+	// read sees it.
+	DueLag time.Duration
 }
 
 // A subtest checks one sentence of the contract.
@@ -48,16 +53,23 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"Session", sessionTests()},
 		{"TouchSession", touchSessionTests()},
 		{"EndSession", endSessionTests()},
+		{"Sessions", sessionsTests()},
 		{"Account", accountTests()},
+		{"AccountByUserID", accountByUserIDTests()},
 		{"PutProfile", putProfileTests()},
+		{"Lease", leaseTests()},
 		{"PutToken", putTokenTests()},
+		{"Due", dueTests()},
+		{"RedeemCode", redeemCodeTests()},
 		{"Delete", deleteTests()},
+		{"PutReceipt", putReceiptTests()},
+		{"Receipt", receiptTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, st := range group.subtests {
 				t.Run(st.sentence, func(t *testing.T) {
 					h := open(t)
-					st.run(&bench{t, h.Store, h.Dump})
+					st.run(&bench{t, h.Store, h})
 				})
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,8 +17,10 @@ import (
 type bench struct {
 	*testing.T
 	account.Store
-	dump func() string
+	harness Harness
 }
+
+func (b *bench) dump() string { return b.harness.Dump() }
 
 // connect logs the account id in, as the callback does, and returns what it
 // wrote.
@@ -84,6 +87,40 @@ func (b *bench) requireReconnect(id, tokenRev, newRev string) error {
 	return b.PutToken(b.Context(), id, tokenRev, account.TokenState{
 		TokenRev: newRev, Status: account.ReconnectRequired, Token: a.Token, RemovedAt: a.RemovedAt,
 	})
+}
+
+// race calls f with 0 to n-1 at once and returns what each call returned.
+func race(n int, f func(int) error) []error {
+	errs := make([]error, n)
+	start := make(chan struct{})
+	var g sync.WaitGroup
+	for i := range n {
+		g.Go(func() {
+			<-start
+			errs[i] = f(i)
+		})
+	}
+	close(start)
+	g.Wait()
+	return errs
+}
+
+// wantOne checks that one of the calls that raced succeeded and the others
+// failed with want, and returns which one.
+func (b *bench) wantOne(op string, errs []error, want error) int {
+	b.Helper()
+	winner, n := 0, 0
+	for i, err := range errs {
+		if err == nil {
+			winner, n = i, n+1
+		} else if !errors.Is(err, want) {
+			b.Errorf("%s: got error %v, want nil or %v", op, err, want)
+		}
+	}
+	if n != 1 {
+		b.Fatalf("%s by %d at once: got %d that succeeded, want 1", op, len(errs), n)
+	}
+	return winner
 }
 
 // wantErr checks that what op returned matches want, or is nil if want is.
@@ -200,7 +237,44 @@ func newAccount(id, userID string) account.Account {
 		},
 		Permissions: []string{"instagram_business_basic", "instagram_business_content_publish"},
 		ConnectedAt: at.Add(-2 * time.Minute),
+		LastLoginAt: at.Add(-6 * time.Minute),
 		Profile:     newProfile(id, userID),
+		RemovedAt:   at.Add(-7 * time.Minute),
+	}
+}
+
+// newTokenState returns what PutToken writes, unlike what newAccount returns.
+func newTokenState() account.TokenState {
+	at := now()
+	return account.TokenState{
+		TokenRev: account.NewMark(),
+		Status:   account.ReconnectRequired,
+		Token: account.Token{
+			Sealed:    []byte("sealed anew " + account.NewMark() + unprintable),
+			IssuedAt:  at.Add(-8 * time.Minute),
+			ExpiresAt: at.Add(59 * 24 * time.Hour),
+			RefreshAt: at.Add(29 * 24 * time.Hour),
+		},
+		RemovedAt: at.Add(-9 * time.Minute),
+	}
+}
+
+// newCode returns a connect code.
+func newCode() account.ConnectCode {
+	return account.ConnectCode{
+		Hash:      account.NewMark(),
+		Sealed:    []byte("sealed code " + account.NewMark() + unprintable),
+		ExpiresAt: now().Add(time.Hour),
+	}
+}
+
+// newReceipt returns a receipt of a deletion that was carried out.
+func newReceipt() account.Receipt {
+	return account.Receipt{
+		Code:      account.NewMark(),
+		At:        now().Add(-time.Minute),
+		Deleted:   true,
+		ExpiresAt: now().Add(time.Hour),
 	}
 }
 

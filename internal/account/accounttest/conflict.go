@@ -41,9 +41,11 @@ func connectConflictTests() []subtest {
 			bystander := b.connect(newID(), newID())
 			l := b.prepare(id, userID)
 			l.Ends = new(ref(bystander))
+			l.Code = new(newCode())
 			c.meanwhile(b, &l)
 			b.wantUnchanged("Connect", account.ErrConflict, func() error { return b.Connect(b.Context(), l) })
 			b.wantOpen(bystander)
+			b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.NewMark())), account.ErrNotFound)
 		}})
 	}
 	return tests

@@ -2,7 +2,6 @@ package accounttest
 
 import (
 	"errors"
-	"sync"
 
 	"photopass/internal/account"
 )
@@ -49,6 +48,7 @@ func priorWithoutUserID(b *bench) {
 func connectTests() []subtest {
 	return []subtest{
 		{"it writes the account, its alias, its session and the marker's result", connectWrites},
+		{"it writes the connect code with the rest", connectWritesCode},
 		{"it replaces the account and leaves its other sessions", connectReplaces},
 		{"a login under a new Connection ends the earlier sessions", connectHeals},
 		{"it removes the session that Ends names", connectEnds},
@@ -81,6 +81,16 @@ func connectWrites(b *bench) {
 	got, err := b.Marker(b.Context(), l.State)
 	b.wantErr("Marker", err, nil)
 	b.wantEqual("Marker", got, want)
+}
+
+func connectWritesCode(b *bench) {
+	l := b.prepare(newID(), newID())
+	l.Code = new(newCode())
+	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
+	b.wantOpen(l)
+	c, err := b.RedeemCode(b.Context(), l.Code.Hash, account.NewMark())
+	b.wantErr("RedeemCode", err, nil)
+	b.wantEqual("RedeemCode", c, *l.Code)
 }
 
 func connectReplaces(b *bench) {
@@ -194,7 +204,7 @@ func connectRepeats(b *bench) {
 	id, userID := newID(), newID()
 	first, older := b.connect(id, newID()), b.connect(newID(), userID)
 	l := b.prepare(id, userID)
-	l.Ends = new(ref(first))
+	l.Ends, l.Code = new(ref(first)), new(newCode())
 	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
 	b.wantUnchanged("Connect again", nil, func() error { return b.Connect(b.Context(), l) })
 	b.wantOpen(l)
@@ -203,13 +213,17 @@ func connectRepeats(b *bench) {
 
 func connectRepeatsLate(b *bench) {
 	id, userID := newID(), newID()
-	l := b.connect(id, userID)
+	l := b.prepare(id, userID)
+	l.Code = new(newCode())
+	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
 	p := newProfile(id, userID)
 	b.wantErr("PutProfile", b.PutProfile(b.Context(), id, l.Account.Connection, p), nil)
 	b.wantErr("PutToken", b.requireReconnect(id, l.Account.TokenRev, account.NewMark()), nil)
 	b.wantErr("EndSession", b.EndSession(b.Context(), ref(l)), nil)
+	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.NewMark())), nil)
 	b.wantUnchanged("Connect again", nil, func() error { return b.Connect(b.Context(), l) })
 	b.wantDead(ref(l))
+	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.NewMark())), account.ErrCodeUsed)
 }
 
 func connectRepeatsAfterDelete(b *bench) {
@@ -226,19 +240,13 @@ func connectRaces(b *bench) {
 	for i := range logins {
 		logins[i] = b.prepare(id, userID)
 	}
-	var winners []account.Login
-	for i, err := range b.connectAll(logins) {
-		if err == nil {
-			winners = append(winners, logins[i])
-		} else {
-			b.wantErr("Connect", err, account.ErrConflict)
-			b.wantDead(ref(logins[i]))
+	winner := b.wantOne("Connect", b.connectAll(logins), account.ErrConflict)
+	for i, l := range logins {
+		if i != winner {
+			b.wantDead(ref(l))
 		}
 	}
-	if len(winners) != 1 {
-		b.Fatalf("Connect of %d logins: got %d that succeeded, want 1", len(logins), len(winners))
-	}
-	b.wantOpen(winners[0])
+	b.wantOpen(logins[winner])
 }
 
 func connectApart(b *bench) {
@@ -257,16 +265,5 @@ func connectApart(b *bench) {
 
 // connectAll calls Connect with all logins at once.
 func (b *bench) connectAll(logins []account.Login) []error {
-	errs := make([]error, len(logins))
-	start := make(chan struct{})
-	var g sync.WaitGroup
-	for i, l := range logins {
-		g.Go(func() {
-			<-start
-			errs[i] = b.Connect(b.Context(), l)
-		})
-	}
-	close(start)
-	g.Wait()
-	return errs
+	return race(len(logins), func(i int) error { return b.Connect(b.Context(), logins[i]) })
 }

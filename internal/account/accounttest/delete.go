@@ -22,6 +22,9 @@ func deleteTests() []subtest {
 		{"it leaves other accounts alone", deleteSparesOthers},
 		{"from the moment the account is gone no session of it opens", deleteEndsSessionsAtOnce},
 		{"another Connection is ErrConflict and nothing is removed", deleteOfAnotherConnection},
+		{"another TokenRev is ErrConflict and nothing is removed", deleteOfAnotherRev},
+		{"both are compared when both are named", deleteComparesBoth},
+		{"the account goes when what is named is as seen", deleteSeen},
 		{"no account is no error", deleteMissing},
 		{"a repeat succeeds", deleteRepeats},
 		{"a new login lives and the old sessions stay dead", deleteThenLogin},
@@ -32,6 +35,7 @@ func deleteTests() []subtest {
 func deleteRemoves(b *bench) {
 	l := b.connect(newID(), newID())
 	a := l.Account
+	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("holder of a gone account", now(), now().Add(time.Minute))), nil)
 	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
 	b.wantGone(a.ID, ref(l))
 	b.wantAliased(a.UserID, "")
@@ -42,6 +46,7 @@ func deleteRemoves(b *bench) {
 		"user name":              a.Profile.Username,
 		"Connection":             a.Connection,
 		"TokenRev":               a.TokenRev,
+		"lease":                  "holder of a gone account",
 		"sealed token":           strings.TrimSuffix(string(a.Token.Sealed), unprintable),
 		"sealed token in base64": base64.StdEncoding.EncodeToString(a.Token.Sealed),
 	} {
@@ -53,7 +58,7 @@ func deleteRemoves(b *bench) {
 
 func deleteRemovesAllSessions(b *bench) {
 	// More than a DynamoDB transaction (100) or several batches (25) hold.
-	l, refs := b.connectTimes(250, newID(), newID())
+	l, refs := b.connectTimes(110, newID(), newID())
 	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, now()), nil)
 	b.wantGone(l.Account.ID, refs...)
 }
@@ -99,12 +104,53 @@ func deleteOfAnotherConnection(b *bench) {
 	first := b.connect(id, userID)
 	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
 	l := b.connect(id, userID)
-	for _, connection := range []string{first.Account.Connection, account.NewMark(), ""} {
+	for _, connection := range []string{first.Account.Connection, account.NewMark()} {
 		b.wantUnchanged("Delete", account.ErrConflict, func() error {
 			return b.Delete(b.Context(), id, account.Seen{Connection: connection}, now())
 		})
 	}
 	b.wantOpen(l)
+}
+
+func deleteOfAnotherRev(b *bench) {
+	id, userID := newID(), newID()
+	first := b.connect(id, userID)
+	l := b.connect(id, userID)
+	for _, rev := range []string{first.Account.TokenRev, account.NewMark()} {
+		b.wantUnchanged("Delete", account.ErrConflict, func() error {
+			return b.Delete(b.Context(), id, account.Seen{TokenRev: rev}, now())
+		})
+	}
+	b.wantOpen(l)
+}
+
+func deleteComparesBoth(b *bench) {
+	l := b.connect(newID(), newID())
+	for _, seen := range []account.Seen{
+		{Connection: l.Account.Connection, TokenRev: account.NewMark()},
+		{Connection: account.NewMark(), TokenRev: l.Account.TokenRev},
+	} {
+		b.wantUnchanged("Delete", account.ErrConflict, func() error {
+			return b.Delete(b.Context(), l.Account.ID, seen, now())
+		})
+	}
+	b.wantOpen(l)
+}
+
+func deleteSeen(b *bench) {
+	for _, seen := range []func(account.Account) account.Seen{
+		func(a account.Account) account.Seen { return account.Seen{Connection: a.Connection} },
+		func(a account.Account) account.Seen { return account.Seen{TokenRev: a.TokenRev} },
+		func(a account.Account) account.Seen {
+			return account.Seen{Connection: a.Connection, TokenRev: a.TokenRev}
+		},
+		func(account.Account) account.Seen { return account.Seen{} },
+	} {
+		l := b.connect(newID(), newID())
+		b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, seen(l.Account), now()), nil)
+		b.wantGone(l.Account.ID, ref(l))
+		b.wantAliased(l.Account.UserID, "")
+	}
 }
 
 func deleteMissing(b *bench) {

@@ -1,6 +1,8 @@
 package accounttest
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"photopass/internal/account"
@@ -100,4 +102,66 @@ func endMissing(b *bench) {
 		b.wantUnchanged("EndSession", nil, func() error { return b.EndSession(b.Context(), r) })
 	}
 	b.wantOpen(l)
+}
+
+func sessionsTests() []subtest {
+	return []subtest{
+		{"it returns the sessions of the account", sessionsOfAccount},
+		{"a session that names another Connection is left out", sessionsOfConnection},
+		{"a session of another account is left out", sessionsOfOthers},
+		{"an account that is not there has none", sessionsOfNone},
+	}
+}
+
+func sessionsOfAccount(b *bench) {
+	id, userID := newID(), newID()
+	var want []account.Session
+	for range 30 {
+		want = append(want, b.connect(id, userID).Session)
+	}
+	b.wantSessions(id, want...)
+
+	ended := account.SessionRef{AccountID: id, Key: want[0].Key}
+	b.wantErr("EndSession", b.EndSession(b.Context(), ended), nil)
+	want = want[1:]
+	want[0].LastUsedAt = now().Add(7 * time.Minute)
+	touched := account.SessionRef{AccountID: id, Key: want[0].Key}
+	b.wantErr("TouchSession", b.TouchSession(b.Context(), touched, want[0].LastUsedAt), nil)
+	b.wantSessions(id, want...)
+}
+
+func sessionsOfConnection(b *bench) {
+	id, userID := newID(), newID()
+	first := b.connect(id, userID)
+	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
+	b.wantSessions(id, first.Session)
+	l := b.connect(id, userID)
+	b.wantSessions(id, l.Session)
+}
+
+func sessionsOfOthers(b *bench) {
+	id := newID()
+	l, longer := b.connect(id, newID()), b.prepare(id+"1", newID())
+	longer.Session.Connection, longer.Account.Connection = l.Account.Connection, l.Account.Connection
+	b.wantErr("Connect", b.Connect(b.Context(), longer), nil)
+	b.wantSessions(id, l.Session)
+	b.wantSessions(longer.Account.ID, longer.Session)
+}
+
+func sessionsOfNone(b *bench) {
+	l := b.connect(newID(), newID())
+	gone := b.connect(newID(), newID()).Account
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{}, now()), nil)
+	for _, id := range []string{newID(), gone.ID, l.Account.UserID, ""} {
+		b.wantSessions(id)
+	}
+}
+
+// wantSessions checks that Sessions returns want, in any order.
+func (b *bench) wantSessions(id string, want ...account.Session) {
+	b.Helper()
+	got, err := b.Sessions(b.Context(), id)
+	b.wantErr("Sessions", err, nil)
+	byKey := func(s, t account.Session) int { return cmp.Compare(s.Key, t.Key) }
+	b.wantEqual("Sessions", slices.SortedFunc(slices.Values(got), byKey), slices.SortedFunc(slices.Values(want), byKey))
 }

@@ -1,11 +1,6 @@
 package accounttest
 
-import (
-	"errors"
-	"sync"
-
-	"photopass/internal/account"
-)
+import "photopass/internal/account"
 
 func useStateTests() []subtest {
 	return []subtest{
@@ -30,34 +25,18 @@ func useStateRaces(b *bench) {
 	const visits = 50
 	state := account.NewMark()
 	var tried, got [visits]account.Marker
-	var errs [visits]error
-	start := make(chan struct{})
-	var g sync.WaitGroup
 	for i := range visits {
 		tried[i] = newMarker()
 		tried[i].State = state
-		g.Go(func() {
-			<-start
-			got[i], errs[i] = b.UseState(b.Context(), tried[i])
-		})
 	}
-	close(start)
-	g.Wait()
-
-	var winners []account.Marker
-	for i, err := range errs {
-		if err == nil {
-			winners = append(winners, tried[i])
-		} else {
-			b.wantErr("UseState", err, account.ErrStateUsed)
-		}
-	}
-	if len(winners) != 1 {
-		b.Fatalf("UseState by %d visits: got %d that succeeded, want 1", visits, len(winners))
-	}
-	for i, err := range errs {
-		if errors.Is(err, account.ErrStateUsed) {
-			b.wantEqual("UseState: the loser's marker", got[i], winners[0])
+	errs := race(visits, func(i int) (err error) {
+		got[i], err = b.UseState(b.Context(), tried[i])
+		return err
+	})
+	winner := b.wantOne("UseState", errs, account.ErrStateUsed)
+	for i := range visits {
+		if i != winner {
+			b.wantEqual("UseState: the loser's marker", got[i], tried[winner])
 		}
 	}
 }

@@ -12,12 +12,14 @@ func storeTests() []subtest {
 	return []subtest{
 		{"it keeps a copy of what Connect is given", copiesLogin},
 		{"it keeps a copy of what PutProfile is given", copiesProfile},
+		{"it keeps a copy of what PutToken is given", copiesToken},
 		{"it gives out copies of an account", givesAccountCopies},
 		{"it gives out copies of a marker", givesMarkerCopies},
+		{"it gives out copies of a connect code", givesCodeCopies},
 		{"every read sees every earlier write", readsSeeWrites},
 		{"an ExpiresAt in the past changes no answer", expiredItems},
 		{"an id that is one account's own and another's professional id is no clash", crossedIDs},
-		{"a key or state that equals an id is no clash", idsAsKeys},
+		{"a key, state, hash or code that equals an id is no clash", idsAsKeys},
 		{"ids and keys that read alike when joined are no clash", joinedKeys},
 		{"accounts without professional id are no clash", accountsWithoutUserID},
 	}
@@ -29,12 +31,20 @@ func copiesLogin(b *bench) {
 	want := l
 	want.Account = clone(l.Account)
 	l.Ends = &account.SessionRef{AccountID: newID(), Key: account.NewMark()}
+	l.Code = new(newCode())
+	code := *l.Code
+	code.Sealed = slices.Clone(code.Sealed)
 	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
 
 	spoil(&l.Account)
 	l.Result[0]++
 	*l.Ends = ref(l)
+	l.Code.Sealed[0]++
+	l.Code.Hash = account.NewMark()
 	b.wantOpen(want)
+	c, err := b.RedeemCode(b.Context(), code.Hash, account.NewMark())
+	b.wantErr("RedeemCode", err, nil)
+	b.wantEqual("RedeemCode", c, code)
 	m, err := b.Marker(b.Context(), l.State)
 	b.wantErr("Marker", err, nil)
 	b.wantEqual("Marker: result", m.Result, result)
@@ -49,6 +59,17 @@ func copiesProfile(b *bench) {
 	b.wantAccount(a)
 }
 
+func copiesToken(b *bench) {
+	a := b.connect(newID(), newID()).Account
+	t := newTokenState()
+	rev := a.TokenRev
+	a.TokenRev, a.Status, a.RemovedAt, a.Token = t.TokenRev, t.Status, t.RemovedAt, t.Token
+	a = clone(a)
+	b.wantErr("PutToken", b.PutToken(b.Context(), a.ID, rev, t), nil)
+	t.Token.Sealed[0]++
+	b.wantAccount(a)
+}
+
 func givesAccountCopies(b *bench) {
 	l := b.connect(newID(), newID())
 	a, err := b.Account(b.Context(), l.Account.ID)
@@ -58,6 +79,11 @@ func givesAccountCopies(b *bench) {
 
 	a, _, err = b.Session(b.Context(), ref(l))
 	b.wantErr("Session", err, nil)
+	spoil(&a)
+	b.wantAccount(l.Account)
+
+	a, err = b.AccountByUserID(b.Context(), l.Account.UserID)
+	b.wantErr("AccountByUserID", err, nil)
 	spoil(&a)
 	b.wantAccount(l.Account)
 
@@ -82,6 +108,16 @@ func givesMarkerCopies(b *bench) {
 	m, err = b.Marker(b.Context(), l.State)
 	b.wantErr("Marker", err, nil)
 	b.wantEqual("Marker: result", m.Result, l.Result)
+}
+
+func givesCodeCopies(b *bench) {
+	code := b.newStoredCode()
+	c, err := b.RedeemCode(b.Context(), code.Hash, "one")
+	b.wantErr("RedeemCode", err, nil)
+	c.Sealed[0]++
+	c, err = b.RedeemCode(b.Context(), code.Hash, "one")
+	b.wantErr("RedeemCode again", err, nil)
+	b.wantEqual("RedeemCode again", c, code)
 }
 
 // clone returns a copy of a that shares nothing with it.
@@ -114,6 +150,10 @@ func readsSeeWrites(b *bench) {
 		l.Session.LastUsedAt = now().Add(time.Duration(i) * time.Minute)
 		b.wantErr("TouchSession", b.TouchSession(b.Context(), ref(l), l.Session.LastUsedAt), nil)
 		b.wantOpen(l)
+		b.wantSessions(l.Account.ID, l.Session)
+
+		b.putToken(&l.Account, newTokenState())
+		b.wantByUserID(l.Account)
 	}
 }
 
@@ -122,10 +162,15 @@ func readsSeeWrites(b *bench) {
 func expiredItems(b *bench) {
 	l := b.prepare(newID(), newID())
 	l.Session.ExpiresAt = now().Add(-2 * time.Hour)
+	l.Code = new(newCode())
+	l.Code.ExpiresAt = now().Add(-2 * time.Hour)
 	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
 	m := newMarker()
 	m.ExpiresAt = now().Add(-2 * time.Hour)
 	b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
+	r := newReceipt()
+	r.ExpiresAt = now().Add(-2 * time.Hour)
+	b.wantErr("PutReceipt", b.PutReceipt(b.Context(), r), nil)
 
 	a, s, err := b.Session(b.Context(), ref(l))
 	if !errors.Is(err, account.ErrNotFound) {
@@ -145,7 +190,28 @@ func expiredItems(b *bench) {
 		b.wantErr("UseState", err, account.ErrStateUsed)
 		b.wantEqual("UseState", got, m)
 	}
+	b.wantExpired(*l.Code, r)
 	b.wantAccount(l.Account)
+}
+
+// wantExpired checks what has expired: a code is redeemed once or is not there,
+// a receipt is what it was or is not there.
+func (b *bench) wantExpired(code account.ConnectCode, receipt account.Receipt) {
+	b.Helper()
+	c, err := b.RedeemCode(b.Context(), code.Hash, "one")
+	if !errors.Is(err, account.ErrNotFound) {
+		b.wantErr("RedeemCode", err, nil)
+		b.wantEqual("RedeemCode", c, code)
+	}
+	_, err = b.RedeemCode(b.Context(), code.Hash, "two")
+	if !errors.Is(err, account.ErrNotFound) {
+		b.wantErr("RedeemCode", err, account.ErrCodeUsed)
+	}
+	r, err := b.Receipt(b.Context(), receipt.Code)
+	if !errors.Is(err, account.ErrNotFound) {
+		b.wantErr("Receipt", err, nil)
+		b.wantEqual("Receipt", r, receipt)
+	}
 }
 
 func crossedIDs(b *bench) {
@@ -176,7 +242,12 @@ func idsAsKeys(b *bench) {
 		b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
 		l := b.prepare(id, userID)
 		l.State, l.Attempt, l.Session.Key = m.State, m.Attempt, key
+		l.Code = new(newCode())
+		l.Code.Hash = key
 		b.wantErr("Connect", b.Connect(b.Context(), l), nil)
+		r := newReceipt()
+		r.Code = key
+		b.wantErr("PutReceipt", b.PutReceipt(b.Context(), r), nil)
 		logins = append(logins, l)
 	}
 	logins[0].Account = logins[1].Account
@@ -185,6 +256,10 @@ func idsAsKeys(b *bench) {
 		m, err := b.Marker(b.Context(), l.State)
 		b.wantErr("Marker", err, nil)
 		b.wantEqual("Marker: result", m.Result, l.Result)
+		c, err := b.RedeemCode(b.Context(), l.Code.Hash, "one")
+		b.wantErr("RedeemCode", err, nil)
+		b.wantEqual("RedeemCode", c, *l.Code)
+		b.wantErr("Receipt", second(b.Receipt(b.Context(), l.State)), nil)
 	}
 	b.wantAliased(userID, id)
 }
