@@ -11,7 +11,7 @@ import (
 )
 
 // ScanAPI is what [Accounts] uses of a [dynamodb.Client]. It is no part of
-// [API], so that a program with a [Store] alone neither links Scan nor needs the
+// [API], so that what has a [Store] can't scan, and no function needs the
 // permission for it.
 type ScanAPI interface {
 	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
