@@ -1,6 +1,9 @@
-// Command photopass is the operator's command.
+// Command photopass is the operator's command: it stores the client secret,
+// shows and disconnects accounts, ends sessions, and changes the keys that tokens
+// are sealed under. Its usage lists what it takes.
 //
-//	photopass secret set [-stack NAME | -secret-id ID]
+// Results go to standard output, questions and progress to standard error. No
+// result holds a token, a session's cookie or a key.
 //
 // It uses AWS's own settings: AWS_PROFILE, AWS_REGION and the like.
 package main
@@ -13,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"time"
 )
 
 const usage = `photopass is the operator's command.
@@ -20,9 +24,35 @@ const usage = `photopass is the operator's command.
   photopass secret set [-stack NAME | -secret-id ID]
       Store the Instagram app secret in Secrets Manager. It is asked for without
       being shown, or read from standard input when that is not a terminal.
-      -stack      the stack whose ClientSecretName output names the secret
-                  (default photopass)
-      -secret-id  name or ARN of the secret itself
+
+  photopass accounts list [-status active|reconnect_required]
+      List the connected accounts. This reads the whole table.
+  photopass accounts show ID
+      Show what is known of an account, all but its token.
+  photopass accounts disconnect ID [-yes]
+      Remove an account with its token, its profile and all its sessions. It asks
+      first; -yes goes ahead without.
+
+  photopass sessions list ID
+      List an account's sessions. A key names a session; it opens none.
+  photopass sessions end ID KEY…
+  photopass sessions end ID -all
+      End sessions of an account, at once.
+
+  photopass keys rotate
+      Add a key to the key ring, wait until every running function has read it,
+      and make it the one that tokens are sealed under. That takes 6 minutes.
+      Interrupted, it goes on when it is called again.
+  photopass keys retire [KEY]
+      Remove a key, or all that are not in use, from the key ring. It refuses
+      while a stored token is sealed under one. This reads the whole table twice.
+
+An ID is the app-scoped id or the id of the professional account.
+
+  -stack NAME    the stack whose outputs name table and secrets (default photopass)
+  -table NAME    the table itself, for accounts, sessions and keys retire
+  -secret-id ID  name or ARN of the secret itself, for secret set and keys
+  -json          print one JSON document, for all but secret set
 
 AWS's own settings apply: AWS_PROFILE, AWS_REGION and the like.
 `
@@ -30,7 +60,8 @@ AWS's own settings apply: AWS_PROFILE, AWS_REGION and the like.
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	err := run(ctx, os.Args[1:], terminal{os.Stdin, os.Stdout})
+	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the program at once
+	err := run(ctx, os.Args[1:], program{terminal{os.Stdin, os.Stdout, os.Stderr}, time.Now, sleep})
 	switch {
 	case errors.Is(err, errUsage):
 		fmt.Fprint(os.Stderr, usage)
@@ -41,26 +72,70 @@ func main() {
 	}
 }
 
+// A program is what a command works with beside its arguments.
+type program struct {
+	terminal
+	now  func() time.Time
+	wait func(context.Context, time.Duration) error // returns early with the context's error
+}
+
 // errUsage means that the command line is not one of usage's.
 var errUsage = errors.New("usage")
 
 // run carries out one command line.
-func run(ctx context.Context, args []string, term terminal) error {
-	if len(args) >= 2 && args[0] == "secret" && args[1] == "set" {
-		return secretSet(ctx, args[2:], term)
-	}
+func run(ctx context.Context, args []string, p program) error {
 	if len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help") {
-		_, err := io.WriteString(term.out, usage)
+		_, err := io.WriteString(p.out, usage)
 		return err
 	}
-	return errUsage
-}
-
-// parse reads a command's flags, which take no further arguments.
-func parse(flags *flag.FlagSet, args []string) error {
-	flags.SetOutput(io.Discard)
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+	if len(args) < 2 {
 		return errUsage
 	}
-	return nil
+	command, ok := map[string]func(program, context.Context, []string) error{
+		"secret set":          program.secretSet,
+		"accounts list":       program.accountsList,
+		"accounts show":       program.accountsShow,
+		"accounts disconnect": program.accountsDisconnect,
+		"sessions list":       program.sessionsList,
+		"sessions end":        program.sessionsEnd,
+		"keys rotate":         program.keysRotate,
+		"keys retire":         program.keysRetire,
+	}[args[0]+" "+args[1]]
+	if !ok {
+		return errUsage
+	}
+	return command(p, ctx, args[2:])
+}
+
+// parse reads a command's flags, which may stand behind its other arguments as
+// well, and returns those. There must be from least to most of them.
+func parse(flags *flag.FlagSet, args []string, least, most int) ([]string, error) {
+	flags.SetOutput(io.Discard)
+	var others []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, errUsage
+		}
+		if flags.NArg() == 0 {
+			break
+		}
+		others = append(others, flags.Arg(0))
+		args = flags.Args()[1:]
+	}
+	if len(others) < least || len(others) > most {
+		return nil, errUsage
+	}
+	return others, nil
+}
+
+// sleep waits for d or until ctx ends, and returns its error then.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }

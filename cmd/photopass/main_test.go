@@ -170,10 +170,18 @@ func TestSecretSetWithoutRegion(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{}, {"secret"}, {"secret", "get"}, {"secret", "set", "-bogus"}, {"secret", "set", clientSecret}} {
+	for _, args := range [][]string{
+		{},
+		{"secret"}, {"secret", "get"}, {"secret", "set", "-bogus"}, {"secret", "set", clientSecret}, {"secret", "set", "-json"},
+		{"accounts"}, {"accounts", "remove", "1"}, {"accounts", "list", "1"}, {"accounts", "list", "-status", "dead"}, {"accounts", "list", "-secret-id", "x"},
+		{"accounts", "show"}, {"accounts", "show", "1", "2"}, {"accounts", "show", "1", "-yes"},
+		{"accounts", "disconnect", "-yes"}, {"accounts", "disconnect", "1", "2", "-yes"},
+		{"sessions", "list"}, {"sessions", "end"}, {"sessions", "end", "1"}, {"sessions", "end", "1", "key", "-all"},
+		{"keys", "rotate", "k2"}, {"keys", "rotate", "-table", "t"}, {"keys", "retire", "k1", "k2"},
+	} {
 		status, out := photopass(t, "", args...)
 		if status != 2 || !strings.HasPrefix(out, "photopass is the operator's command.\n") {
-			t.Errorf("%d arguments: got exit status %d, output %q; want 2 and the usage", len(args), status, out)
+			t.Errorf("%q: got exit status %d, output %q; want 2 and the usage", args, status, out)
 		}
 	}
 	if status, out := photopass(t, "", "help"); status != 0 || !strings.Contains(out, "photopass secret set") {
@@ -184,7 +192,7 @@ func TestUsage(t *testing.T) {
 // On a terminal the secret is asked for and not shown.
 func TestSecretSetOnATerminal(t *testing.T) {
 	client, id := newSecret(t)
-	screen, err := onTerminal(t, clientSecret+"\r", "secret", "set", "-secret-id", id)
+	screen, err := onTerminal(t, "(not shown): ", clientSecret+"\r", "secret", "set", "-secret-id", id)
 	if err != nil {
 		t.Errorf("secret set: %v", err)
 	}
@@ -198,7 +206,7 @@ func TestSecretSetOnATerminal(t *testing.T) {
 
 func TestSecretSetCancelled(t *testing.T) {
 	client, id := newSecret(t)
-	screen, err := onTerminal(t, "0123456789\x03", "secret", "set", "-secret-id", id)
+	screen, err := onTerminal(t, "(not shown): ", "0123456789\x03", "secret", "set", "-secret-id", id)
 	if err == nil || !strings.Contains(screen, "photopass: cancelled; nothing was stored") {
 		t.Errorf("Ctrl-C: got error %v, screen %q", err, screen)
 	}
@@ -207,9 +215,9 @@ func TestSecretSetCancelled(t *testing.T) {
 	}
 }
 
-// onTerminal runs the command on a terminal of its own, types keys once it has
-// been asked, and returns all that appeared.
-func onTerminal(t *testing.T, keys string, args ...string) (string, error) {
+// onTerminal runs the command on a terminal of its own, types keys once prompt has
+// appeared, and returns all that appeared.
+func onTerminal(t *testing.T, prompt, keys string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Env = append(mototest.Environment(t), "HOME="+t.TempDir())
@@ -226,7 +234,7 @@ func onTerminal(t *testing.T, keys string, args ...string) (string, error) {
 		if err != nil {
 			break // the command has ended
 		}
-		if !typed && strings.Contains(screen.String(), "(not shown): ") {
+		if !typed && strings.Contains(screen.String(), prompt) {
 			typed = true
 			if _, err := terminal.Write([]byte(keys)); err != nil {
 				t.Fatalf("type: %v", err)

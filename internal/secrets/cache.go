@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// cacheTTL is how long a value is used before it is read anew. A rotation
-	// has reached every instance after that long.
-	cacheTTL = 5 * time.Minute
+	// CacheTTL is how long a [Cache] uses a value before it reads it anew. A
+	// rotation has reached every instance after that long.
+	CacheTTL = 5 * time.Minute
 
 	// rereadCooldown is the least time between two readings that were caused by
 	// a doubt about a value, so that hostile input can't cause many.
@@ -143,7 +143,7 @@ func (c *cached[T]) get(ctx context.Context, doubted bool) (T, error) {
 	value, err := c.read(ctx)
 	switch {
 	case err == nil:
-		c.value, c.known, c.goodUntil = value, true, now.Add(cacheTTL)
+		c.value, c.known, c.goodUntil = value, true, now.Add(CacheTTL)
 	case c.known:
 		c.goodUntil = now.Add(retryAfter)
 		c.config.Log.ErrorContext(ctx, "secret can't be read anew; the last value stays in use", "err", err)

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"photopass/internal/account"
+	"photopass/internal/dynamo"
+	"photopass/internal/seal"
+)
+
+// A table is where the accounts are.
+type table struct {
+	*dynamo.Store
+	client *dynamodb.Client
+	name   string
+}
+
+// tableOptions are those of a command that needs nothing but the table.
+func tableOptions(command string) options {
+	o := newOptions(command)
+	o.withTable()
+	o.withJSON()
+	return o
+}
+
+// openTable returns the table that the flags name.
+func (o options) openTable(ctx context.Context, config aws.Config) (table, error) {
+	name, err := named(ctx, config, *o.table, *o.stack, "TableName")
+	if err != nil {
+		return table{}, err
+	}
+	client := dynamodb.NewFromConfig(config)
+	return table{dynamo.New(client, name), client, name}, nil
+}
+
+// open returns the table that the flags name, and nothing else of the stack.
+func (o options) open(ctx context.Context) (table, error) {
+	config, err := configuration(ctx)
+	if err != nil {
+		return table{}, err
+	}
+	return o.openTable(ctx, config)
+}
+
+// failed says of which table err is; of nil it returns nil.
+func (t table) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*refusal](err); ok {
+		err = e
+	}
+	return fmt.Errorf("table %s: %w", t.name, err)
+}
+
+// accounts yields all accounts.
+func (t table) accounts(ctx context.Context) iter.Seq2[account.Account, error] {
+	return dynamo.Accounts(ctx, t.client, t.name)
+}
+
+// find returns the account of an app-scoped id or, if there is none, of a
+// professional id.
+func (t table) find(ctx context.Context, id string) (account.Account, error) {
+	if !account.ValidID(id) {
+		return account.Account{}, fmt.Errorf("%q is no id; ids are decimal digits", id)
+	}
+	a, err := t.Account(ctx, id)
+	if errors.Is(err, account.ErrNotFound) {
+		a, err = t.AccountByUserID(ctx, id)
+	}
+	if errors.Is(err, account.ErrNotFound) {
+		return a, fmt.Errorf("table %s has no account of the id %s", t.name, id)
+	}
+	return a, t.failed(err)
+}
+
+// An accountSummary is an account as lists show it.
+type accountSummary struct {
+	ID             string         `json:"id"`
+	UserID         string         `json:"user_id,omitempty"`
+	Username       string         `json:"username,omitempty"`
+	Status         account.Status `json:"status"`
+	ConnectedAt    time.Time      `json:"connected_at,omitzero"`
+	TokenExpiresAt time.Time      `json:"token_expires_at,omitzero"`
+	TokenRefreshAt time.Time      `json:"token_refresh_at,omitzero"`
+}
+
+func summary(a account.Account) accountSummary {
+	return accountSummary{
+		ID:             a.ID,
+		UserID:         a.UserID,
+		Username:       a.Profile.Username,
+		Status:         a.Status,
+		ConnectedAt:    a.ConnectedAt,
+		TokenExpiresAt: a.Token.ExpiresAt,
+		TokenRefreshAt: a.Token.RefreshAt,
+	}
+}
+
+// String names the account in a sentence.
+func (s accountSummary) String() string {
+	if s.Username == "" {
+		return s.ID
+	}
+	return fmt.Sprintf("%s (%s)", s.ID, printable(s.Username))
+}
+
+// accountsList prints all accounts, or those of one status.
+func (p program) accountsList(ctx context.Context, args []string) error {
+	o := tableOptions("accounts list")
+	var status account.Status
+	o.Func("status", "", func(s string) error {
+		if status = account.Status(s); status != account.Active && status != account.ReconnectRequired {
+			return errUsage
+		}
+		return nil
+	})
+	if _, err := parse(o.FlagSet, args, 0, 0); err != nil {
+		return err
+	}
+	t, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	list := []accountSummary{}
+	text := []string{row("ID", "USERNAME", "STATUS", "CONNECTED", "TOKEN EXPIRES", "REFRESH DUE")}
+	for a, err := range t.accounts(ctx) {
+		if err != nil {
+			return t.failed(err)
+		}
+		if status != "" && a.Status != status {
+			continue
+		}
+		s := summary(a)
+		list = append(list, s)
+		text = append(text, row(s.ID, s.Username, string(s.Status), stamp(s.ConnectedAt), stamp(s.TokenExpiresAt), stamp(s.TokenRefreshAt)))
+	}
+	return p.print(*o.json, list, text)
+}
+
+// accountDetails is all that is known of an account but its token and what its
+// profile says beyond the account.
+type accountDetails struct {
+	accountSummary
+	AccountType   string    `json:"account_type,omitempty"`
+	Permissions   []string  `json:"permissions,omitempty"`
+	LastLoginAt   time.Time `json:"last_login_at,omitzero"`
+	FetchedAt     time.Time `json:"fetched_at,omitzero"` // the profile
+	TokenIssuedAt time.Time `json:"token_issued_at,omitzero"`
+	TokenKey      string    `json:"token_key,omitempty"` // name of the key that the token is sealed under
+	RemovedAt     time.Time `json:"removed_at,omitzero"`
+	Sessions      int       `json:"sessions"`
+}
+
+// accountsShow prints one account.
+func (p program) accountsShow(ctx context.Context, args []string) error {
+	o := tableOptions("accounts show")
+	others, err := parse(o.FlagSet, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	t, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := t.find(ctx, others[0])
+	if err != nil {
+		return err
+	}
+	sessions, err := t.Sessions(ctx, a.ID)
+	if err != nil {
+		return t.failed(err)
+	}
+	d := accountDetails{
+		accountSummary: summary(a),
+		AccountType:    a.Profile.AccountType,
+		Permissions:    a.Permissions,
+		LastLoginAt:    a.LastLoginAt,
+		FetchedAt:      a.Profile.FetchedAt,
+		TokenIssuedAt:  a.Token.IssuedAt,
+		RemovedAt:      a.RemovedAt,
+		Sessions:       len(sessions),
+	}
+	d.TokenKey, _ = seal.KeyName(a.Token.Sealed)
+	return p.print(*o.json, d, []string{
+		row("id", d.ID),
+		row("professional id", d.UserID),
+		row("username", d.Username),
+		row("account type", d.AccountType),
+		row("permissions", strings.Join(d.Permissions, " ")),
+		row("status", string(d.Status)),
+		row("connected", stamp(d.ConnectedAt)),
+		row("last login", stamp(d.LastLoginAt)),
+		row("profile fetched", stamp(d.FetchedAt)),
+		row("token issued", stamp(d.TokenIssuedAt)),
+		row("token expires", stamp(d.TokenExpiresAt)),
+		row("refresh due", stamp(d.TokenRefreshAt)),
+		row("token sealed under", d.TokenKey),
+		row("app removed", stamp(d.RemovedAt)),
+		row("sessions", strconv.Itoa(d.Sessions)),
+	})
+}
+
+// A disconnection says what accountsDisconnect removed.
+type disconnection struct {
+	ID       string `json:"id"`
+	UserID   string `json:"user_id,omitempty"`
+	Username string `json:"username,omitempty"`
+	Sessions int    `json:"sessions"`
+}
+
+// accountsDisconnect removes an account and all that belongs to it.
+func (p program) accountsDisconnect(ctx context.Context, args []string) error {
+	o := tableOptions("accounts disconnect")
+	yes := o.Bool("yes", false, "")
+	others, err := parse(o.FlagSet, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	if !*yes && !p.interactive() {
+		return errors.New("there is no terminal to ask on whether to disconnect; -yes goes ahead without asking")
+	}
+	t, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := t.find(ctx, others[0])
+	if err != nil {
+		return err
+	}
+	sessions, err := t.Sessions(ctx, a.ID)
+	if err != nil {
+		return t.failed(err)
+	}
+	s := summary(a)
+	if !*yes {
+		p.say("%s, %s, connected %s, %s", s, s.Status, stamp(s.ConnectedAt), count(len(sessions), "session"))
+		if err := p.confirm(s.ID); err != nil {
+			return err
+		}
+	}
+	if err := t.Delete(ctx, a.ID, account.Seen{}, p.now()); err != nil {
+		return t.failed(err)
+	}
+	return p.print(*o.json, disconnection{s.ID, s.UserID, s.Username, len(sessions)}, []string{
+		fmt.Sprintf("Disconnected %s: account, profile, token and %s are gone.", s, count(len(sessions), "session")),
+	})
+}
+
+// confirm makes the operator type the id of what is to go.
+func (p program) confirm(id string) error {
+	answer, err := p.ask("Type the id to disconnect: ")
+	switch {
+	case errors.Is(err, errCancelled):
+		return fmt.Errorf("%w; nothing was removed", err)
+	case err != nil:
+		return fmt.Errorf("read answer: %w", err)
+	case strings.TrimSpace(answer) != id:
+		return errors.New("that is not the account's id; nothing was removed")
+	}
+	return nil
+}

@@ -1,0 +1,290 @@
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/mototest"
+)
+
+// threeAccounts makes a stack with an account that is well, one whose token is
+// dead, and one of the legacy dialect whose person has removed the app.
+func threeAccounts(t *testing.T) *stack {
+	t.Helper()
+	s := newStack(t)
+	s.connect(t, newAccount(t, "27640875392278831", "17841405793187218", "acme"), "key-1", "key-2")
+	dead := newAccount(t, "27640875392278832", "17841405793187219", "bees")
+	dead.Status = account.ReconnectRequired
+	dead.Token.Sealed, dead.Token.RefreshAt = nil, time.Time{}
+	s.connect(t, dead, "key-3")
+	legacy := newAccount(t, "1574083", "", "snoopdogg")
+	legacy.Token.ExpiresAt, legacy.Token.RefreshAt = time.Time{}, time.Time{}
+	legacy.RemovedAt = at.AddDate(0, 0, 1)
+	s.connect(t, legacy, "key-4")
+	return s
+}
+
+// ordered sorts the lines of a list but for its head: a scan has no order.
+func ordered(text string) string {
+	lines := slices.Collect(strings.Lines(text))
+	slices.Sort(lines[1:])
+	return strings.Join(lines, "")
+}
+
+func TestAccountsList(t *testing.T) {
+	s := threeAccounts(t)
+	for _, tt := range []struct {
+		name, want string
+		args       []string
+	}{
+		{"all", `ID                 USERNAME   STATUS              CONNECTED             TOKEN EXPIRES         REFRESH DUE
+1574083            snoopdogg  active              2026-11-23T12:00:00Z  -                     -
+27640875392278831  acme       active              2026-11-23T12:00:00Z  2027-01-22T12:00:00Z  2026-12-23T12:00:00Z
+27640875392278832  bees       reconnect_required  2026-11-23T12:00:00Z  2027-01-22T12:00:00Z  -
+`, nil},
+		{"active", `ID                 USERNAME   STATUS  CONNECTED             TOKEN EXPIRES         REFRESH DUE
+1574083            snoopdogg  active  2026-11-23T12:00:00Z  -                     -
+27640875392278831  acme       active  2026-11-23T12:00:00Z  2027-01-22T12:00:00Z  2026-12-23T12:00:00Z
+`, []string{"-status", "active"}},
+		{"to reconnect", `ID                 USERNAME  STATUS              CONNECTED             TOKEN EXPIRES         REFRESH DUE
+27640875392278832  bees      reconnect_required  2026-11-23T12:00:00Z  2027-01-22T12:00:00Z  -
+`, []string{"-status", "reconnect_required"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			status, out, progress := s.run(t, append([]string{"accounts", "list"}, tt.args...)...)
+			if status != 0 || progress != "" {
+				t.Errorf("accounts list: got exit status %d, said %q; want 0, nothing", status, progress)
+			}
+			if out := ordered(out); out != tt.want {
+				t.Errorf("accounts list: got\n%s\nwant\n%s", out, tt.want)
+			}
+		})
+	}
+}
+
+func TestAccountsListJSON(t *testing.T) {
+	s := threeAccounts(t)
+	s.wantRun(t, `[
+  {
+    "id": "27640875392278832",
+    "user_id": "17841405793187219",
+    "username": "bees",
+    "status": "reconnect_required",
+    "connected_at": "2026-11-23T12:00:00Z",
+    "token_expires_at": "2027-01-22T12:00:00Z"
+  }
+]
+`, "accounts", "list", "-status", "reconnect_required", "-json")
+}
+
+func TestAccountsListOfNone(t *testing.T) {
+	s := newStack(t)
+	s.wantRun(t, "ID  USERNAME  STATUS  CONNECTED  TOKEN EXPIRES  REFRESH DUE\n", "accounts", "list")
+	s.wantRun(t, "[]\n", "accounts", "list", "-json")
+}
+
+// A page of a scan holds 1 MB.
+func TestAccountsListOverPages(t *testing.T) {
+	s := newStack(t)
+	var want []string
+	for n := range 8 {
+		a := newAccount(t, fmt.Sprint(1001+n), "", "acme")
+		a.Profile.Biography = strings.Repeat("b", 300_000)
+		s.connect(t, a, fmt.Sprint("key-", n))
+		want = append(want, a.ID)
+	}
+	proxy := mototest.NewProxy(t)
+	s.endpoint = proxy.URL
+	status, out, progress := s.run(t, "accounts", "list")
+	if status != 0 {
+		t.Fatalf("accounts list: got exit status %d, said %q", status, progress)
+	}
+	var got []string
+	for line := range strings.Lines(out) {
+		got = append(got, strings.Fields(line)[0])
+	}
+	got = got[1:] // without the head
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("accounts list: got %v, want %v", got, want)
+	}
+	scans := 0
+	for _, call := range proxy.TakeCalls() {
+		if call == "dynamodb:Scan" {
+			scans++
+		}
+	}
+	if scans < 3 {
+		t.Errorf("accounts list: got %d pages, want 3 at least", scans)
+	}
+}
+
+// An error after the first accounts is no list.
+func TestAccountsListBreaksOff(t *testing.T) {
+	s := newStack(t)
+	for n := range 8 {
+		a := newAccount(t, fmt.Sprint(1001+n), "", "acme")
+		a.Profile.Biography = strings.Repeat("b", 300_000)
+		s.connect(t, a, fmt.Sprint("key-", n))
+	}
+	proxy := mototest.NewProxy(t)
+	proxy.Fail(mototest.Fault{Operation: "Scan", After: 1, Code: "AccessDeniedException"})
+	s.endpoint = proxy.URL
+	s.wantRefused(t, "table "+s.table+": access denied at dynamodb:Scan: ordered by a test", "accounts", "list", "-json")
+}
+
+func TestAccountsShow(t *testing.T) {
+	s := threeAccounts(t)
+	const acme = `id                  27640875392278831
+professional id     17841405793187218
+username            acme
+account type        BUSINESS
+permissions         instagram_business_basic instagram_business_manage_messages
+status              active
+connected           2026-11-23T12:00:00Z
+last login          2026-11-23T13:00:00Z
+profile fetched     2026-11-23T14:00:00Z
+token issued        2026-11-23T12:00:00Z
+token expires       2027-01-22T12:00:00Z
+refresh due         2026-12-23T12:00:00Z
+token sealed under  k1
+app removed         -
+sessions            2
+`
+	s.wantRun(t, acme, "accounts", "show", "27640875392278831")
+	s.wantRun(t, acme, "accounts", "show", "17841405793187218") // the professional id
+	s.wantRun(t, `id                  1574083
+professional id     -
+username            snoopdogg
+account type        BUSINESS
+permissions         instagram_business_basic instagram_business_manage_messages
+status              active
+connected           2026-11-23T12:00:00Z
+last login          2026-11-23T13:00:00Z
+profile fetched     2026-11-23T14:00:00Z
+token issued        2026-11-23T12:00:00Z
+token expires       -
+refresh due         -
+token sealed under  k1
+app removed         2026-11-24T12:00:00Z
+sessions            1
+`, "accounts", "show", "1574083")
+}
+
+func TestAccountsShowJSON(t *testing.T) {
+	s := threeAccounts(t)
+	s.wantRun(t, `{
+  "id": "27640875392278831",
+  "user_id": "17841405793187218",
+  "username": "acme",
+  "status": "active",
+  "connected_at": "2026-11-23T12:00:00Z",
+  "token_expires_at": "2027-01-22T12:00:00Z",
+  "token_refresh_at": "2026-12-23T12:00:00Z",
+  "account_type": "BUSINESS",
+  "permissions": [
+    "instagram_business_basic",
+    "instagram_business_manage_messages"
+  ],
+  "last_login_at": "2026-11-23T13:00:00Z",
+  "fetched_at": "2026-11-23T14:00:00Z",
+  "token_issued_at": "2026-11-23T12:00:00Z",
+  "token_key": "k1",
+  "sessions": 2
+}
+`, "accounts", "show", "-json", "17841405793187218")
+}
+
+// Where an id is one account's own and another's professional id, its own counts.
+func TestAccountsShowPrefersTheAppScopedID(t *testing.T) {
+	s := newStack(t)
+	s.connect(t, newAccount(t, "1111", "2222", "one"), "key-1")
+	s.connect(t, newAccount(t, "2222", "3333", "two"), "key-2")
+	status, out, _ := s.run(t, "accounts", "show", "2222", "-json")
+	if status != 0 || !strings.Contains(out, `"username": "two"`) {
+		t.Errorf("accounts show: got exit status %d, output %s; want 0 and the account two", status, out)
+	}
+}
+
+// What Instagram sends moves neither cursor nor columns.
+func TestAccountsHostileName(t *testing.T) {
+	s := newStack(t)
+	s.connect(t, newAccount(t, "1111", "", "a\x1b[2J\tb\nc\u009bd\u202ee"), "key-1")
+	s.wantRun(t, "ID    USERNAME       STATUS  CONNECTED             TOKEN EXPIRES         REFRESH DUE\n"+
+		"1111  a\ufffd[2J\ufffdb\ufffdc\ufffdd\ufffde  active  2026-11-23T12:00:00Z  2027-01-22T12:00:00Z  2026-12-23T12:00:00Z\n", "accounts", "list")
+	s.wantRun(t, "Disconnected 1111 (a\ufffd[2J\ufffdb\ufffdc\ufffdd\ufffde): account, profile, token and 1 session are gone.\n", "accounts", "disconnect", "1111", "-yes")
+}
+
+// wantGone checks that nothing of an account is left but its tombstone, and that
+// the others are as they were.
+func (s *stack) wantGone(t *testing.T, gone bool, id, userID string, keys ...string) {
+	t.Helper()
+	_, err := s.store.Account(t.Context(), id)
+	if errors.Is(err, account.ErrNotFound) != gone {
+		t.Errorf("account %s: got error %v, want gone %t", id, err, gone)
+	}
+	_, err = s.store.AccountByUserID(t.Context(), userID)
+	if errors.Is(err, account.ErrNotFound) != gone {
+		t.Errorf("alias %s: got error %v, want gone %t", userID, err, gone)
+	}
+	for _, key := range keys {
+		_, _, err := s.store.Session(t.Context(), account.SessionRef{AccountID: id, Key: key})
+		if errors.Is(err, account.ErrNotFound) != gone {
+			t.Errorf("session %s: got error %v, want gone %t", key, err, gone)
+		}
+	}
+}
+
+func TestAccountsDisconnect(t *testing.T) {
+	s := threeAccounts(t)
+	s.wantRun(t, "Disconnected 27640875392278831 (acme): account, profile, token and 2 sessions are gone.\n",
+		"accounts", "disconnect", "27640875392278831", "-yes")
+	s.wantGone(t, true, "27640875392278831", "17841405793187218", "key-1", "key-2")
+	s.wantGone(t, false, "27640875392278832", "17841405793187219", "key-3")
+	s.wantRefused(t, "table "+s.table+" has no account of the id 27640875392278831", "accounts", "disconnect", "27640875392278831", "-yes")
+
+	s.wantRun(t, `{
+  "id": "27640875392278832",
+  "user_id": "17841405793187219",
+  "username": "bees",
+  "sessions": 1
+}
+`, "accounts", "disconnect", "-yes", "-json", "17841405793187219")
+	s.wantGone(t, true, "27640875392278832", "17841405793187219", "key-3")
+}
+
+func TestAccountsDisconnectWithoutTerminal(t *testing.T) {
+	s := threeAccounts(t)
+	s.wantRefused(t, "there is no terminal to ask on whether to disconnect; -yes goes ahead without asking", "accounts", "disconnect", "27640875392278831")
+	s.wantGone(t, false, "27640875392278831", "17841405793187218", "key-1", "key-2")
+}
+
+func TestAccountsDisconnectOnATerminal(t *testing.T) {
+	s := threeAccounts(t)
+	const who = "27640875392278831 (acme), active, connected 2026-11-23T12:00:00Z, 2 sessions\r\n"
+	for _, tt := range []struct {
+		name, keys, want string
+		gone             bool
+	}{
+		{"another id", "27640875392278832\r", "photopass: that is not the account's id; nothing was removed", false},
+		{"yes", "yes\r", "photopass: that is not the account's id; nothing was removed", false},
+		{"nothing", "\r", "photopass: that is not the account's id; nothing was removed", false},
+		{"Ctrl-C", "27640875392278831\x03", "photopass: cancelled; nothing was removed", false},
+		{"Ctrl-D", "\x04", "photopass: cancelled; nothing was removed", false},
+		{"its id", "27640875392278831\r", "Disconnected 27640875392278831 (acme): account, profile, token and 2 sessions are gone.", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			screen, err := onTerminal(t, "Type the id to disconnect: ", tt.keys, "accounts", "disconnect", "17841405793187218", "-stack", s.name)
+			if (err == nil) != tt.gone || !strings.Contains(screen, who) || !strings.Contains(screen, tt.want) {
+				t.Errorf("accounts disconnect: got error %v, screen %q; want %q and %q", err, screen, who, tt.want)
+			}
+			s.wantNoSecrets(t, screen)
+			s.wantGone(t, tt.gone, "27640875392278831", "17841405793187218", "key-1", "key-2")
+		})
+	}
+}

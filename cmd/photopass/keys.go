@@ -1,0 +1,286 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"photopass/internal/seal"
+	"photopass/internal/secrets"
+)
+
+const (
+	// rotationWait is how long after a key was added every function knows it, with
+	// a minute for requests that are under way and for clocks that differ.
+	rotationWait = secrets.CacheTTL + time.Minute
+
+	// settleTime is how long after another key became current a running function
+	// may still seal under the one before: the time of the cache, twice for safety.
+	settleTime = 2 * secrets.CacheTTL
+)
+
+// A rotation is the result of keysRotate.
+type rotation struct {
+	Current  string `json:"current"`
+	Previous string `json:"previous"`
+}
+
+// keysRotate makes a new key the current one. Functions keep the ring for a
+// while, so the key is first only added: when one of them seals under it, all
+// others can open that.
+func (p program) keysRotate(ctx context.Context, args []string) error {
+	o := newOptions("keys rotate")
+	o.withSecretID()
+	o.withJSON()
+	if _, err := parse(o.FlagSet, args, 0, 0); err != nil {
+		return err
+	}
+	config, err := configuration(ctx)
+	if err != nil {
+		return err
+	}
+	store, err := o.openRing(ctx, config)
+	if err != nil {
+		return err
+	}
+	r, err := store.read(ctx)
+	if err != nil {
+		return err
+	}
+	name, left := r.newest(), rotationWait
+	if name != "" {
+		// A rotation that was interrupted: this version holds its key.
+		left -= min(max(p.now().Sub(r.created), 0), rotationWait)
+		p.say("%s is in %s since %s, and not yet current; going on with it.", name, store.id, stamp(r.created))
+	} else {
+		r, name = r.grown()
+		if r, err = store.write(ctx, r); err != nil {
+			return err
+		}
+		p.say("Added %s to %s.", name, store.id)
+	}
+	if err := p.pause(ctx, left); err != nil {
+		return fmt.Errorf("stopped while waiting: %w; the key ring is safe as it is: it holds %s, and %s is still current. `photopass keys rotate` goes on from here",
+			err, name, r.current)
+	}
+	previous := r.current
+	if _, err := store.replace(ctx, r.with(name, r.entries)); err != nil {
+		return fmt.Errorf("%w; %s is not current", err, name)
+	}
+	return p.print(*o.json, rotation{name, previous}, []string{
+		fmt.Sprintf("%s is the current key of %s.", name, store.id),
+		fmt.Sprintf("Tokens move to it when they are refreshed; when none is left under %s, `photopass keys retire` removes that.", previous),
+	})
+}
+
+// pause waits until every running function has read the ring anew.
+func (p program) pause(ctx context.Context, left time.Duration) error {
+	if left > 0 {
+		p.say("Waiting until every running function has read it. Ctrl-C does no harm.")
+	}
+	for ; left > 0; left -= time.Minute {
+		p.say("%s left", left.Round(time.Second))
+		if err := p.wait(ctx, min(left, time.Minute)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A retirement is the result of keysRetire.
+type retirement struct {
+	Retired []string `json:"retired"`
+	Current string   `json:"current"`
+}
+
+// keysRetire removes keys that nothing is sealed under.
+func (p program) keysRetire(ctx context.Context, args []string) error {
+	o := newOptions("keys retire")
+	o.withTable()
+	o.withSecretID()
+	o.withJSON()
+	others, err := parse(o.FlagSet, args, 0, 1)
+	if err != nil {
+		return err
+	}
+	config, err := configuration(ctx)
+	if err != nil {
+		return err
+	}
+	store, err := o.openRing(ctx, config)
+	if err != nil {
+		return err
+	}
+	t, err := o.openTable(ctx, config)
+	if err != nil {
+		return err
+	}
+	r, err := store.read(ctx)
+	if err != nil {
+		return err
+	}
+	names, err := r.retirable(others)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return p.print(*o.json, retirement{[]string{}, r.current}, []string{
+			fmt.Sprintf("%s holds no key beside %s that could be retired.", store.id, r.current),
+		})
+	}
+	if err := p.retire(ctx, store, t, r, names); err != nil {
+		return err
+	}
+	return p.print(*o.json, retirement{names, r.current}, []string{
+		fmt.Sprintf("Retired %s. The key ring as it was stays in Secrets Manager as the version AWSPREVIOUS of", strings.Join(names, ", ")),
+		fmt.Sprintf("%s, until the ring is changed again.", store.id),
+	})
+}
+
+// retirable returns the keys to retire: the named one, or all that were current
+// before. A key that is newer than the current one belongs to a rotation.
+func (r ring) retirable(named []string) ([]string, error) {
+	var names []string
+	for _, name := range r.names() {
+		if name != r.current && (number(r.current) == 0 || number(name) < number(r.current)) {
+			names = append(names, name)
+		}
+	}
+	if len(named) == 0 || slices.Contains(names, named[0]) {
+		if len(named) > 0 {
+			names = named
+		}
+		return names, nil
+	}
+	name := named[0]
+	switch _, there := r.entries[name]; {
+	case name == r.current:
+		return nil, fmt.Errorf("%s is the current key; `photopass keys rotate` makes another one current", name)
+	case there:
+		return nil, fmt.Errorf("%s is newer than the current key %s: a rotation is under way; `photopass keys rotate` finishes it", name, r.current)
+	}
+	return nil, fmt.Errorf("the key ring has no key %s, but %s", printable(name), strings.Join(r.names(), ", "))
+}
+
+// retire removes the keys of those names if nothing is sealed under them.
+func (p program) retire(ctx context.Context, store ringStore, t table, r ring, names []string) error {
+	if settled := r.created.Add(settleTime); p.now().Before(settled) {
+		return fmt.Errorf("the key ring was changed at %s; until %s functions that run may still seal under a key that was current before. Try again then",
+			stamp(r.created), stamp(settled))
+	}
+	p.say("Reading all accounts.")
+	found, err := p.usesOf(ctx, t, names)
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("%s. Nothing was changed", found)
+	}
+	kept := maps.Clone(r.entries)
+	for _, name := range names {
+		delete(kept, name)
+	}
+	if _, err := store.replace(ctx, r.with(r.current, kept)); err != nil {
+		return err
+	}
+	p.say("Removed %s. Reading all accounts once more.", strings.Join(names, ", "))
+	found, err = p.usesOf(ctx, t, names)
+	if err == nil && len(found) == 0 {
+		return nil
+	}
+	why := fmt.Sprintf("meanwhile %s", found)
+	if err != nil {
+		why = fmt.Sprintf("the second look failed: %v", err)
+	}
+	// Also when it is ctx that has ended: a token without its key is lost.
+	return store.putBack(context.WithoutCancel(ctx), r, names, why)
+}
+
+// putBack returns the keys of those names, as before has them, into the ring,
+// which may have changed since. It always returns an error, which begins with why.
+func (s ringStore) putBack(ctx context.Context, before ring, names []string, why string) error {
+	list := strings.Join(names, ", ")
+	lost := func(err error) error {
+		return fmt.Errorf("%s; and %s could not be put back into the key ring: %w. Make its version %s current again at once, else tokens are lost",
+			why, list, err, before.version)
+	}
+	now, err := s.read(ctx)
+	if err != nil {
+		return lost(err)
+	}
+	for _, name := range names {
+		if _, there := now.entries[name]; there {
+			return lost(errors.New("somebody else has added a key of that name"))
+		}
+		now.entries[name] = before.entries[name]
+	}
+	if _, err := s.write(ctx, now); err != nil {
+		return lost(err)
+	}
+	return fmt.Errorf("%s; %s is back in the key ring, and nothing is lost", why, list)
+}
+
+// A use says how many tokens are sealed under a key.
+type use struct {
+	key    string
+	tokens int
+	last   time.Time // when the last of them falls due
+	never  int       // of them fall never due
+}
+
+type uses []use
+
+// usesOf reads all accounts for tokens that are sealed under the keys of those
+// names. Keys that none is sealed under are not among the uses.
+func (p program) usesOf(ctx context.Context, t table, names []string) (uses, error) {
+	found := make(uses, len(names))
+	read := 0
+	for a, err := range t.accounts(ctx) {
+		if err != nil {
+			return nil, t.failed(err)
+		}
+		if read++; read%10_000 == 0 {
+			p.say("%d accounts read", read)
+		}
+		key, _ := seal.KeyName(a.Token.Sealed)
+		if i := slices.Index(names, key); i >= 0 {
+			found[i].add(key, a.Token.RefreshAt)
+		}
+	}
+	return slices.DeleteFunc(found, func(u use) bool { return u.tokens == 0 }), nil
+}
+
+func (u *use) add(key string, due time.Time) {
+	u.key = key
+	u.tokens++
+	switch {
+	case due.IsZero():
+		u.never++
+	case due.After(u.last):
+		u.last = due
+	}
+}
+
+// String says what is in the way of retiring the keys.
+func (list uses) String() string {
+	var parts []string
+	for _, u := range list {
+		verb := "use"
+		if u.tokens == 1 {
+			verb = "uses"
+		}
+		text := fmt.Sprintf("%s still %s %s", count(u.tokens, "token"), verb, u.key)
+		if !u.last.IsZero() {
+			text += fmt.Sprintf("; the hourly sweep reseals each when it is due, the last one on %s", u.last.UTC().Format(time.DateOnly))
+		}
+		if u.never > 0 {
+			text += fmt.Sprintf("; %d of them without a refresh ahead, and only a new login reseals those", u.never)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ". ")
+}

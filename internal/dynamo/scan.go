@@ -1,0 +1,57 @@
+package dynamo
+
+import (
+	"context"
+	"iter"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"photopass/internal/account"
+)
+
+// ScanAPI is what [Accounts] uses of a [dynamodb.Client]. It is no part of
+// [API], so that what has a [Store] can't scan, and no function needs the
+// permission for it.
+type ScanAPI interface {
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
+}
+
+var _ ScanAPI = (*dynamodb.Client)(nil)
+
+// Accounts yields every account of the table, in no order, with a read of the
+// whole table: a request for each page of 1 MB, made when the one before has been
+// used up. An account that is written meanwhile comes as it was before or after,
+// one that is made meanwhile perhaps not at all. It ends with the first error.
+func Accounts(ctx context.Context, client ScanAPI, table string) iter.Seq2[account.Account, error] {
+	return func(yield func(account.Account, error) bool) {
+		in := &dynamodb.ScanInput{
+			TableName:                 &table,
+			ConsistentRead:            aws.Bool(true),
+			FilterExpression:          aws.String("#sk = :account"),
+			ExpressionAttributeNames:  names("sk"),
+			ExpressionAttributeValues: item{":account": text(accountSort)},
+		}
+		for {
+			page, err := client.Scan(ctx, in)
+			if err != nil {
+				yield(account.Account{}, failure("scan", err))
+				return
+			}
+			for _, i := range page.Items {
+				a, err := accountOf(i)
+				if err != nil {
+					yield(account.Account{}, failure("scan: account "+a.ID, err))
+					return
+				}
+				if !yield(a, nil) {
+					return
+				}
+			}
+			if len(page.LastEvaluatedKey) == 0 {
+				return
+			}
+			in.ExclusiveStartKey = page.LastEvaluatedKey
+		}
+	}
+}
