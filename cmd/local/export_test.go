@@ -1,4 +1,8 @@
 package main
 
-// KeepAlive lets a test run the sweeps by a clock of its own.
-var KeepAlive = keepAlive
+// FromThisMachine and KeepAlive let tests choose what can't be had from outside:
+// where a request comes from, and the time.
+var (
+	FromThisMachine = fromThisMachine
+	KeepAlive       = keepAlive
+)

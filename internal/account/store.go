@@ -22,17 +22,19 @@ var (
 // A Store keeps accounts, sessions and the marks of used states.
 //
 // Implementations are safe for concurrent use by goroutines and, where they
-// outlive a process, by processes. Every read sees every earlier write. They
-// keep copies: a caller owns what it passes in and what it gets back. An
-// ExpiresAt in the past changes no answer: it only permits the store to drop
-// the item some day, and callers check times themselves. A write that fails
-// writes nothing. A write that is repeated because its first answer was lost
-// succeeds like the first and changes nothing.
+// outlive a process, by processes. Every read but Due sees every earlier write.
+// They keep copies: a caller owns what it passes in and what it gets back. An
+// ExpiresAt in the past changes no answer: it only permits the store to drop the
+// item some day, and callers check times themselves. A write that fails writes
+// nothing. A write that is repeated because its first answer was lost succeeds
+// like the first and changes nothing, unless another has written since.
 //
 // When an account goes, its sessions are dead at once; removing them is
 // cleaning up, done before the method returns. A clean-up that breaks off is no
-// error of the method, since what remains opens nothing and expires. Errors other than those above mean that the store
-// could not be reached or is broken.
+// error of the method, since what remains opens nothing and expires.
+//
+// Errors other than those above mean that the store could not be reached or is
+// broken.
 type Store interface {
 	// UseState records m, whose Result is nil. However many calls race for one
 	// State, exactly one succeeds; the others get the recorded Marker and

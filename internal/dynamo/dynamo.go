@@ -166,7 +166,11 @@ func (s *Store) AccountByUserID(ctx context.Context, userID string) (account.Acc
 	if err != nil {
 		return account.Account{}, err
 	}
-	return s.Account(ctx, id)
+	a, err := s.Account(ctx, id)
+	if err == nil && a.UserID != userID {
+		return account.Account{}, account.ErrNotFound // it took another one on between the reads
+	}
+	return a, err
 }
 
 // PutProfile implements [account.Store] with one write.
