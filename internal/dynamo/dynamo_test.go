@@ -255,7 +255,7 @@ func TestItems(t *testing.T) {
 // attribute that this version does not know.
 func TestReadsItems(t *testing.T) {
 	d := openDB(t)
-	put(t, d, map[string]string{"pk": "ACCOUNT#1111", "sk": "ACCOUNT", "connection": "c1", "token_rev": "r1", "status": "reconnect_required", "later": "x"})
+	put(t, d, map[string]string{"pk": "ACCOUNT#1111", "sk": "ACCOUNT", "user_id": "17", "connection": "c1", "token_rev": "r1", "status": "reconnect_required", "later": "x"})
 	put(t, d, map[string]string{"pk": "ACCOUNT#1111", "sk": "SESSION#k1", "connection": "c1", "later": "x"})
 	put(t, d, map[string]string{"pk": "ALIAS#17", "sk": "ALIAS", "account_id": "1111", "later": "x"})
 	put(t, d, map[string]string{"pk": "CODE#h1", "sk": "CODE", "later": "x"})
@@ -281,6 +281,9 @@ func TestReadsItems(t *testing.T) {
 	if a.ID != "1111" {
 		t.Errorf("AccountByUserID: got account %+v, want id 1111", a)
 	}
+	// Between the two reads a login may have given the account another alias.
+	put(t, d, map[string]string{"pk": "ALIAS#18", "sk": "ALIAS", "account_id": "1111"})
+	wantErr(t, "AccountByUserID of a former alias", second(s.AccountByUserID(t.Context(), "18")), account.ErrNotFound)
 	list, err := s.Sessions(t.Context(), "1111")
 	wantErr(t, "Sessions", err, nil)
 	if len(list) != 1 || list[0].Key != "k1" {
