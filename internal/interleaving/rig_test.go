@@ -67,7 +67,8 @@ type world struct {
 	dead  int           // subcode of the 190 by which the account was marked; 0: it is active
 	lives bool          // Instagram takes the token again
 
-	with string // the operation for which it differs from another world; empty: for all
+	with   string // the operation for which it differs from another world; empty: for all
+	memory bool   // for the memory store alone: DynamoDB's stand-in is slow
 }
 
 // suits reports whether two operations are to meet in w.
@@ -106,15 +107,17 @@ func (s service) rig(t *testing.T, w world, table *table) *rig {
 	m := memory.New(s.app.Clock.Now)
 	s.store.begin(m)
 	s.line.begin()
+	s.app.Fake.ResetRequests()
 	r := &rig{service: s, t: t, issued: len(s.app.Fake.Issued())}
 	r.dump = func() content { return contentOf(t, m) }
 	r.build(w)
+	c := r.dump()
+	r.begun = c.Accounts
 	if table != nil {
-		table.take(t, r.dump())
+		table.take(t, c)
 		s.store.Store, s.store.quiet = table.store(s.store), true
 		r.dump = func() content { return table.content(t) }
 	}
-	r.begun = r.dump().Accounts
 	return r
 }
 
