@@ -48,14 +48,15 @@ type item = map[string]types.AttributeValue
 // A table is one of moto's. One rig at a time uses it.
 type table struct {
 	*dynamodb.Client
-	name string
+	name  string
+	found []item // when it was looked at last
 }
 
 func newTable(t *testing.T) *table {
 	t.Helper()
 	c := mototest.Config(t)
 	c.HTTPClient = &http.Client{Transport: oneAtATime{}}
-	d := &table{dynamodb.NewFromConfig(c), "photopass-test-" + account.NewMark()}
+	d := &table{Client: dynamodb.NewFromConfig(c), name: "photopass-test-" + account.NewMark()}
 	if err := dynamotest.CreateTable(t.Context(), d.Client, d.name); err != nil {
 		t.Fatalf("CreateTable: got error %v, want none", err)
 	}
@@ -70,39 +71,47 @@ func (d *table) store(s *store) account.Store {
 // take makes the accounts and sessions of c all that the table holds.
 func (d *table) take(t *testing.T, c content) {
 	t.Helper()
-	var writes []types.WriteRequest
-	for _, i := range d.items(t) {
-		writes = append(writes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: item{"pk": i["pk"], "sk": i["sk"]}}})
-	}
-	d.batch(t, writes)
-	puts := puts{items: map[string]item{}}
+	o := offline{items: map[string]item{}}
 	for _, s := range c.Sessions {
 		l := account.Login{Account: c.Accounts[s.AccountID], Session: s, State: "state", Attempt: "attempt", Result: []byte("result")}
-		if err := dynamo.New(puts, d.name).Connect(t.Context(), l); err != nil {
+		if err := dynamo.New(o, d.name).Connect(t.Context(), l); err != nil {
 			t.Fatalf("Connect: got error %v, want none", err)
 		}
 	}
-	writes = nil
-	for _, i := range puts.items {
+	var writes []types.WriteRequest
+	for _, i := range d.found {
+		if o.items[keyOf(i)] == nil {
+			writes = append(writes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: item{"pk": i["pk"], "sk": i["sk"]}}})
+		}
+	}
+	for _, i := range o.items {
 		writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: i}})
 	}
 	d.batch(t, writes)
 }
 
-// puts keeps what transactions put, and sends nothing.
-type puts struct {
+// offline is a few items, in place of a table: it keeps what transactions put and
+// sends nothing.
+type offline struct {
 	dynamo.API
-	items map[string]item
+	items map[string]item // by their keys
 }
 
+func keyOf(i item) string { return text(i, "pk") + " " + text(i, "sk") }
+
 // TransactWriteItems implements [dynamo.API].
-func (p puts) TransactWriteItems(_ context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+func (o offline) TransactWriteItems(_ context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	for _, w := range in.TransactItems {
 		if w.Put != nil {
-			p.items[text(w.Put.Item, "pk")+" "+text(w.Put.Item, "sk")] = w.Put.Item
+			o.items[keyOf(w.Put.Item)] = w.Put.Item
 		}
 	}
 	return &dynamodb.TransactWriteItemsOutput{}, nil
+}
+
+// GetItem implements [dynamo.API].
+func (o offline) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	return &dynamodb.GetItemOutput{Item: o.items[keyOf(in.Key)]}, nil
 }
 
 func (d *table) batch(t *testing.T, writes []types.WriteRequest) {
@@ -115,27 +124,23 @@ func (d *table) batch(t *testing.T, writes []types.WriteRequest) {
 	}
 }
 
-func (d *table) items(t *testing.T) []item {
-	t.Helper()
-	out, err := d.Scan(t.Context(), &dynamodb.ScanInput{TableName: &d.name, ConsistentRead: aws.Bool(true)})
-	if err != nil {
-		t.Fatalf("Scan: got error %v, want none", err)
-	}
-	return out.Items
-}
-
 // content returns what the table holds.
 func (d *table) content(t *testing.T) content {
 	t.Helper()
 	c := content{Accounts: map[string]account.Account{}, Aliases: map[string]string{}, Tombstones: map[string]any{}}
-	for _, i := range d.items(t) {
+	out, err := d.Scan(t.Context(), &dynamodb.ScanInput{TableName: &d.name, ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		t.Fatalf("Scan: got error %v, want none", err)
+	}
+	d.found = out.Items
+	for _, i := range out.Items {
 		kind, id, _ := strings.Cut(text(i, "pk"), "#")
 		key, isSession := strings.CutPrefix(text(i, "sk"), "SESSION#")
 		switch {
 		case isSession:
 			c.Sessions = append(c.Sessions, account.Session{AccountID: id, Key: key, Connection: text(i, "connection")})
 		case kind == "ACCOUNT":
-			a, err := dynamo.New(d.Client, d.name).Account(t.Context(), id)
+			a, err := dynamo.New(offline{items: map[string]item{keyOf(i): i}}, d.name).Account(t.Context(), id)
 			if err != nil {
 				t.Fatalf("Account: got error %v, want none", err)
 			}

@@ -17,6 +17,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/memory"
 	"photopass/internal/secrets"
+	"photopass/internal/session"
 )
 
 // The account that everything is about, and the id that the same person has for
@@ -48,7 +49,10 @@ type rig struct {
 
 	first, second *apptest.Browser // logged in, the second one's use is due to be recorded
 	browsers      []*apptest.Browser
-	begun         map[string]account.Account // as stored when the operations begin
+
+	// When the operations begin:
+	begun  map[string]account.Account
+	cookie string // of the session that was made last
 }
 
 // A content is what a store holds.
@@ -67,8 +71,7 @@ type world struct {
 	dead  int           // subcode of the 190 by which the account was marked; 0: it is active
 	lives bool          // Instagram takes the token again
 
-	with   string // the operation for which it differs from another world; empty: for all
-	memory bool   // for the memory store alone: DynamoDB's stand-in is slow
+	with string // the operation for which it differs from another world; empty: for all
 }
 
 // suits reports whether two operations are to meet in w.
@@ -112,7 +115,7 @@ func (s service) rig(t *testing.T, w world, table *table) *rig {
 	r.dump = func() content { return contentOf(t, m) }
 	r.build(w)
 	c := r.dump()
-	r.begun = c.Accounts
+	r.begun, r.cookie = c.Accounts, r.first.Cookie(session.CookieName)
 	if table != nil {
 		table.take(t, c)
 		s.store.Store, s.store.quiet = table.store(s.store), true
