@@ -20,40 +20,81 @@ import (
 // and as a whole.
 type forecast struct {
 	logins   map[string]account.Login // by account: the last one of each
+	since    map[string]int           // when that was
+	statuses map[string]account.Status
 	sessions map[account.SessionRef]string
-	deleted  []string // ids
+	over     map[string]bool // Connections that were replaced, or went with their account
+	deleted  []string        // ids
 	last     *account.Login
 }
 
 func (r *rig) forecast() forecast {
-	f := forecast{logins: map[string]account.Login{}, sessions: map[account.SessionRef]string{}}
+	r.t.Helper()
+	f := forecast{
+		logins: map[string]account.Login{}, since: map[string]int{}, statuses: map[string]account.Status{},
+		sessions: map[account.SessionRef]string{}, over: map[string]bool{},
+	}
 	journal := slices.Clone(r.store.journal)
 	slices.SortStableFunc(journal, func(a, b write) int { return cmp.Compare(a.at, b.at) })
 	for _, w := range journal {
 		switch {
 		case w.login != nil:
-			if w.login.Ends != nil {
-				delete(f.sessions, *w.login.Ends)
-			}
-			f.remove(w.login.Prior.Aliased)
-			f.logins[w.login.Account.ID] = *w.login
-			f.sessions[account.SessionRef{AccountID: w.login.Account.ID, Key: w.login.Session.Key}] = w.login.Account.Connection
-			f.last = w.login
+			r.foretellLogin(&f, *w.login, w.at)
+		case w.gone != nil:
+			r.foretellDeletion(&f, *w.gone)
 		case w.ended != nil:
 			delete(f.sessions, *w.ended)
-		case f.remove(w.gone):
-			f.deleted = append(f.deleted, w.gone)
+		default:
+			f.statuses[w.status.id] = w.status.Status
 		}
 	}
 	return f
 }
 
-// remove removes an account and reports whether there was one.
-func (f *forecast) remove(id string) bool {
-	_, ok := f.logins[id]
+// foretellLogin also checks that no session comes back: a login that heals begins
+// a new Connection, and none continues one that is over.
+func (r *rig) foretellLogin(f *forecast, l account.Login, at int) {
+	r.t.Helper()
+	a := l.Account
+	if l.Ends != nil {
+		delete(f.sessions, *l.Ends)
+	}
+	f.remove(l.Prior.Aliased)
+	if old, ok := f.logins[a.ID]; ok && (old.Account.Connection != a.Connection || f.statuses[a.ID] != account.Active) {
+		f.over[old.Account.Connection] = true
+	}
+	if f.over[a.Connection] {
+		r.t.Errorf("login of %s: got a Connection that was over, want another", a.ID)
+	}
+	f.logins[a.ID], f.since[a.ID], f.statuses[a.ID] = l, at, a.Status
+	f.sessions[account.SessionRef{AccountID: a.ID, Key: l.Session.Key}] = a.Connection
+	f.last = &l
+}
+
+// foretellDeletion also checks that the one who deleted knew what he did: of the
+// Connection that disconnects, and otherwise of the last login.
+func (r *rig) foretellDeletion(f *forecast, d deletion) {
+	r.t.Helper()
+	l, ok := f.logins[d.id]
+	switch {
+	case !ok:
+		return
+	case d.seen.Connection != "" && d.seen.Connection != l.Account.Connection:
+		r.t.Errorf("%s was deleted by a session that was dead, want it to stay", d.id)
+	case d.seen.Connection == "" && f.since[d.id] > r.begunAt:
+		r.t.Errorf("%s was deleted for a reason older than its last login, want it to stay", d.id)
+	}
+	f.remove(d.id)
+	f.deleted = append(f.deleted, d.id)
+}
+
+// remove removes an account, if there is one.
+func (f *forecast) remove(id string) {
+	if l, ok := f.logins[id]; ok {
+		f.over[l.Account.Connection] = true
+	}
 	delete(f.logins, id)
 	maps.DeleteFunc(f.sessions, func(ref account.SessionRef, _ string) bool { return ref.AccountID == id })
-	return ok
 }
 
 // opens reports whether a session is that of the account's Connection.

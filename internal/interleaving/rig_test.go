@@ -51,8 +51,9 @@ type rig struct {
 	browsers      []*apptest.Browser
 
 	// When the operations begin:
-	begun  map[string]account.Account
-	cookie string // of the session that was made last
+	begun   map[string]account.Account
+	begunAt int    // by the store's journal
+	cookie  string // of the session that was made last
 }
 
 // A content is what a store holds.
@@ -115,7 +116,7 @@ func (s service) rig(t *testing.T, w world, table *table) *rig {
 	r.dump = func() content { return contentOf(t, m) }
 	r.build(w)
 	c := r.dump()
-	r.begun, r.cookie = c.Accounts, r.first.Cookie(session.CookieName)
+	r.begun, r.begunAt, r.cookie = c.Accounts, s.store.tick(), r.first.Cookie(session.CookieName)
 	if table != nil {
 		table.take(t, c)
 		s.store.Store, s.store.quiet = table.store(s.store), true

@@ -80,10 +80,23 @@ func (s *script) ask() {
 // A write is a change that the store has confirmed, as far as the tests foretell
 // what it leads to. One member is set.
 type write struct {
-	at    int // its place among all writes
-	login *account.Login
-	gone  string // id of an account
-	ended *account.SessionRef
+	at     int // its place among all writes
+	login  *account.Login
+	gone   *deletion
+	ended  *account.SessionRef
+	status *status
+}
+
+// A deletion is of an account that was seen so.
+type deletion struct {
+	id   string
+	seen account.Seen
+}
+
+// A status is what a write of the token made of an account.
+type status struct {
+	id string
+	account.Status
 }
 
 // A store is the service's store. Its calls are moments, and it keeps a journal
@@ -140,7 +153,7 @@ func (s *store) write(ctx context.Context, name string, w write, f func(context.
 			return err
 		case p.at != 0:
 			w.at = p.at
-		case s.quiet && w.gone != "":
+		case s.quiet && w.gone != nil:
 			return nil // there was no account
 		}
 		s.mu.Lock()
@@ -207,7 +220,7 @@ func (s *store) Lease(ctx context.Context, id, tokenRev string, l account.Lease)
 
 // PutToken implements [account.Store].
 func (s *store) PutToken(ctx context.Context, id, tokenRev string, t account.TokenState) error {
-	return s.call("PutToken", func() error { return s.Store.PutToken(ctx, id, tokenRev, t) })
+	return s.write(ctx, "PutToken", write{status: &status{id, t.Status}}, func(ctx context.Context) error { return s.Store.PutToken(ctx, id, tokenRev, t) })
 }
 
 // Due implements [account.Store]. It yields when all are read, so that the
@@ -237,7 +250,7 @@ func (s *store) Due(ctx context.Context, at time.Time) iter.Seq2[string, error] 
 
 // Delete implements [account.Store].
 func (s *store) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
-	return s.write(ctx, "Delete", write{gone: id}, func(ctx context.Context) error { return s.Store.Delete(ctx, id, seen, at) })
+	return s.write(ctx, "Delete", write{gone: &deletion{id, seen}}, func(ctx context.Context) error { return s.Store.Delete(ctx, id, seen, at) })
 }
 
 // requests makes the writing requests to DynamoDB moments: a call of the store
