@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/mototest"
 )
@@ -304,4 +306,40 @@ func TestNotices(t *testing.T) {
 	if log := s.notices.Output(); strings.Contains(log, "signed_request=") || !strings.Contains(log, `"event":"deauthorize"`) {
 		t.Errorf("log: got the signed request or no audit line")
 	}
+}
+
+// A process that dies between two deletions leaves sessions that open nothing.
+// The next deletion, Meta's here, finishes what it began.
+func TestDisconnectWhoseProcessDies(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, options{})
+	first := s.login(acme)
+	browsers := []*apptest.Browser{first}
+	for range 19 {
+		b := s.browser()
+		b.Login()
+		browsers = append(browsers, b)
+	}
+	first.Get("/profile") // INIT
+	hangs := s.profileAWS.Fail(mototest.Fault{Operation: "DeleteItem", After: 5, Delay: time.Hour})
+	var g sync.WaitGroup
+	g.Go(func() { first.Post("/disconnect", nil) })
+	<-hangs
+	s.profile.Kill()
+	g.Wait()
+	s.profileAWS.Fail(noFault)
+
+	left := items(s.dump(), "ACCOUNT#")
+	if len(left) == 0 || len(left) >= len(browsers) || len(items(s.dump(), "ALIAS#")) != 0 || len(items(s.dump(), "TOMBSTONE#")) != 1 {
+		t.Errorf("table: got %d items of the account, want some of its %d sessions, no alias and a tombstone", len(left), len(browsers))
+	}
+	for i, b := range browsers {
+		if got := b.Get("/profile").Status; got != 401 {
+			t.Errorf("browser %d: GET /profile: got status %d, want 401", i, got)
+		}
+	}
+	if _, _, err := s.fake.RequestDeletion(t.Context(), acme.ID); err != nil {
+		t.Errorf("deletion: %v", err)
+	}
+	s.wantNothingOf(acme)
 }

@@ -55,7 +55,9 @@ const (
 	halfYearEnd = connectTime + 183*dayLong
 
 	// Instagram spoils at most so many calls for an account before it refreshes
-	// the token. So the limits below hold always and not nearly always.
+	// the token, so that the limits below hold but for a chance that is far below
+	// one in a million: nearly all of an account's refreshes would have to fall on
+	// their last day, and all be spoiled for as long as can be.
 	maxSpoiled = 2
 
 	// A token of 60 days is due on its 24th to 36th day. Within 183 to 185 days

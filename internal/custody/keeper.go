@@ -74,11 +74,12 @@ type Keeper struct {
 // key ring can't be used. None of these changes anything.
 func (k *Keeper) Keep(ctx context.Context, a account.Account) (Result, error) {
 	now := k.now()
-	if a.Token.RefreshAt.IsZero() || now.Before(a.Token.RefreshAt) {
+	due, end := a.Token.RefreshAt, a.Token.ExpiresAt
+	if due.IsZero() || now.Before(due) && now.Before(end) {
 		return Result{Account: a, Outcome: NotDue}, nil
 	}
 	var token account.Secret
-	expired := !now.Before(a.Token.ExpiresAt)
+	expired := !now.Before(end)
 	if !expired {
 		var err error
 		if token, err = k.Vault.Open(ctx, a.ID, a.Token.Sealed); err != nil {
@@ -174,7 +175,7 @@ func (k *Keeper) refused(ctx context.Context, a account.Account, token account.S
 	case e.Class == instagram.TokenDead:
 		result.Outcome = Dead
 		return k.put(ctx, a, dead(a), result)
-	case e.Class == instagram.AppRemoved && a.RemovedAt.IsZero():
+	case e.Class == instagram.AppRemoved && (a.RemovedAt.IsZero() || k.now().Before(a.RemovedAt.Add(secondLookAfter))):
 		result.Outcome = Removed
 		return k.put(ctx, a, k.removed(a), result)
 	case e.Class == instagram.AppRemoved:

@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -46,6 +47,7 @@ type Report struct {
 // due; failures with single accounts are logged and counted.
 func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
 	if !k.Instagram.CanRefresh() {
+		k.Log.InfoContext(ctx, "sweep: the tokens of the API of 2018 have no end, so there is nothing to refresh")
 		return Report{Stopped: "nothing_to_refresh"}, nil
 	}
 	r := run{keeper: k}
@@ -67,7 +69,17 @@ func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
 		})
 	}
 	g.Wait()
+	k.report(ctx, r.report, failure)
 	return r.report, failure
+}
+
+// report writes what a run has done to the log: a schedule looks at no answer.
+func (k *Keeper) report(ctx context.Context, r Report, failure error) {
+	level := slog.LevelInfo
+	if r.Failed > 0 || r.Stopped != "" || failure != nil {
+		level = slog.LevelWarn
+	}
+	k.Log.LogAttrs(ctx, level, "sweep", slog.Any("report", r), slog.Any("err", failure))
 }
 
 // A run is a sweep under way.
@@ -102,7 +114,7 @@ func (r *run) keep(ctx context.Context, id string) {
 	case errors.Is(err, account.ErrNotFound): // deleted since it was due
 	case err != nil:
 		r.report.Failed++
-		r.keeper.Log.ErrorContext(ctx, "sweep", "account", id, "err", err)
+		r.keeper.Log.ErrorContext(ctx, "sweep: account", "account", id, "err", err)
 	default:
 		r.count(result)
 	}
@@ -125,7 +137,7 @@ func (r *run) count(result Result) {
 		r.report.Held++
 	}
 	switch e := result.Cause; {
-	case e != nil && (e.Class == instagram.Transient || e.Class == instagram.Throttled):
+	case e != nil && e.Class == instagram.Transient:
 		r.failures++
 	case e != nil || result.Outcome == Refreshed: // Instagram works, whatever it said
 		r.failures = 0

@@ -141,7 +141,7 @@ func TestSweepStops(t *testing.T) {
 		{"80 percent, told by an error", 0, &instagram.Error{Class: instagram.Unknown, Status: 400, Code: 999, AppUsage: 80}, 8, "app_usage"},
 		{"code 4", 0, &instagram.Error{Class: instagram.Throttled, Status: 400, Code: 4}, 8, "app_usage"},
 		{"429 without a code", 0, &instagram.Error{Class: instagram.Throttled, Status: 429}, 8, "app_usage"},
-		{"429 with the code of an account", 0, &instagram.Error{Class: instagram.Throttled, Status: 429, Code: 80002}, 24, "instagram_failing"},
+		{"429 with the code of an account", 0, &instagram.Error{Class: instagram.Throttled, Status: 429, Code: 80002}, 100, ""},
 		{"out of order", 0, &instagram.Error{Class: instagram.Transient, Status: 503}, 24, "instagram_failing"},
 		{"no answer", 0, &instagram.Error{Class: instagram.Transient}, 24, "instagram_failing"},
 		{"unknown code", 0, &instagram.Error{Class: instagram.Unknown, Status: 400, Code: 999}, 100, ""},
@@ -391,8 +391,8 @@ func TestKeepAudit(t *testing.T) {
 				return a
 			}}))
 			c.sweep(t)
-			if got := log.String(); !strings.HasPrefix(got, tt.want) || strings.Count(got, "\n") != 1 {
-				t.Errorf("log: got %q, want one line that begins with %q", got, tt.want)
+			if got := log.String(); !strings.HasPrefix(got, tt.want) || strings.Count(got, "\n") != 2 || !strings.Contains(got, `"msg":"sweep","report":{`) {
+				t.Errorf("log: got %q, want a line that begins with %q and one of the sweep", got, tt.want)
 			}
 			for _, secret := range c.app.Fake.Issued() {
 				if strings.Contains(log.String()+string(c.app.Memory.Dump()), secret) {

@@ -76,7 +76,7 @@ func TestSweepCountsDynamoDB(t *testing.T) {
 	} {
 		t.Run(strconv.Itoa(tt.stored)+" accounts", func(t *testing.T) {
 			table := newTable(t)
-			s := newSwept(t, dynamo.New(table, table.name))
+			s := newSwept(t, patient{dynamo.New(table, table.name)})
 			table.fill(t, s, tt.stored)
 			for _, want := range tt.sweeps {
 				due := want["GetItem"]

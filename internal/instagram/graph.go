@@ -98,7 +98,7 @@ func (g *graph) longLived(ctx context.Context, op, path string, query url.Values
 		return Renewal{}, err
 	}
 	// net/http repeats a GET when a kept connection breaks, but not one whose
-	// body it may have read. An empty body is not sent.
+	// body it may have read. In HTTP/1.1 an empty body is not sent.
 	req.Body = io.NopCloser(strings.NewReader(""))
 	a, err := g.do(ctx, op, req)
 	if err != nil {

@@ -106,6 +106,17 @@ func (f *Function) give(in *instance) {
 	f.idle = append(f.idle, in)
 }
 
+// Kill ends all processes at once, whatever they are doing. The next event
+// starts a new one.
+func (f *Function) Kill() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, in := range f.all {
+		in.cmd.Process.Kill()
+		<-in.exited
+	}
+}
+
 func (f *Function) stop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

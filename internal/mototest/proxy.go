@@ -27,6 +27,8 @@ type Proxy struct {
 	calls []string
 	fault Fault
 	met   int // calls that fault has covered
+
+	failed chan struct{} // closed when the first call has failed
 }
 
 // A Use is what a policy must allow: an action, and for DynamoDB the kind of
@@ -103,12 +105,15 @@ func (p *Proxy) record(r *http.Request, body []byte) Fault {
 			p.uses[Use{service + ":" + part.action, keys}] = true
 		}
 	}
-	if !p.fault.covers(service, operation) {
+	if p.fault == (Fault{}) || !p.fault.covers(service, operation) {
 		return Fault{}
 	}
 	p.met++
 	if p.met <= p.fault.After {
 		return Fault{}
+	}
+	if p.met == p.fault.After+1 {
+		close(p.failed)
 	}
 	return p.fault
 }
@@ -180,11 +185,13 @@ func (f Fault) apply(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// Fail makes every call from now on fail as f says.
-func (p *Proxy) Fail(f Fault) {
+// Fail makes every call from now on fail as f says. The channel is closed when
+// the first one does.
+func (p *Proxy) Fail(f Fault) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fault, p.met = f, 0
+	p.fault, p.met, p.failed = f, 0, make(chan struct{})
+	return p.failed
 }
 
 // Uses returns all that a policy had to allow so far.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"photopass/internal/apptest"
+	"photopass/internal/custody"
 	"photopass/internal/memory"
 	"photopass/internal/token"
 )
@@ -20,7 +22,10 @@ func FuzzInvoke(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	function := token.New(token.Settings{Store: memory.New(time.Now), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	function := token.New(token.Settings{
+		Store: memory.New(time.Now), Tokens: &custody.Keeper{Vault: custody.NewVault(ring{apptest.Ring(f)})},
+		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
 	known := map[string]bool{}
 	for _, payload := range []string{
 		"", `{"x":1}`, `{"id":1}`, `{"id":""}`, `{"connect_code":""}`, `{"id":"1"}`, `{"connect_code":"` + strings.Repeat("A", 43) + `"}`,

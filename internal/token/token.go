@@ -158,6 +158,9 @@ func (u *use) find(ctx context.Context, r request) (a account.Account, err error
 // redeem returns the account that the code was made for. Why a code opens
 // nothing is for nobody to know: a backend starts over in any case.
 func (u *use) redeem(ctx context.Context, code account.Secret) (account.Account, error) {
+	if err := u.Tokens.Vault.Ready(ctx); err != nil {
+		return account.Account{}, err // the code stays good
+	}
 	c, err := u.Store.RedeemCode(ctx, connectcode.Hash(code), account.NewMark())
 	switch {
 	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrCodeUsed):
@@ -192,16 +195,27 @@ func (u *use) keep(ctx context.Context, a account.Account) (account.Account, err
 	switch {
 	case errors.Is(err, account.ErrNotFound), err == nil && result.Account.Connection != a.Connection:
 		return a, u.notFound() // it went while we asked
+	case errors.Is(err, custody.ErrBroken):
+		return a, err
 	case err != nil:
-		return a, fmt.Errorf("keep token: %w", err)
+		// A refresh that is due weeks before the end is no reason to have no token.
+		u.Log.ErrorContext(ctx, "keep token", "account", a.ID, "err", err)
+		result = custody.Result{Account: a, Outcome: custody.Deferred}
 	}
 	kept := result.Account
 	life := kept.Token.ExpiresAt.Sub(u.Now())
-	endless := kept.Token.ExpiresAt.IsZero()
 	switch {
-	case kept.Status != account.Active, !endless && life <= 0:
+	case kept.Status != account.Active:
 		return a, errReconnect
-	case (result.Outcome == custody.Deferred || result.Outcome == custody.Held) && !endless && life < minLife:
+	case kept.Token.ExpiresAt.IsZero() || life >= minLife:
+		return kept, nil
+	case err != nil:
+		return a, fmt.Errorf("keep token: %w", err)
+	case result.Outcome == custody.Held:
+		return a, errUnavailable // another one may be renewing it at this moment
+	case life <= 0:
+		return a, errReconnect
+	case result.Outcome == custody.Deferred:
 		return a, errUnavailable
 	}
 	return kept, nil

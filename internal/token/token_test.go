@@ -17,6 +17,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/apptest"
+	"photopass/internal/custody"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/memory"
 	"photopass/internal/seal"
@@ -277,6 +278,10 @@ func TestDueTokenThatIsNotRefreshed(t *testing.T) {
 		{"another one is at it", due, account.ErrConflict, ""},
 		{"another one is at it, a minute left", life - time.Minute, account.ErrConflict, ""},
 		{"another one is at it, less left", life - time.Minute + time.Second, account.ErrConflict, "instagram_unavailable"},
+		{"another one is at it, expired", life, account.ErrConflict, "instagram_unavailable"},
+		{"the store fails", due, errors.New("store is broken"), ""},
+		{"the store fails, a minute left", life - time.Minute, errors.New("store is broken"), ""},
+		{"the store fails, less left", life - time.Minute + time.Second, errors.New("store is broken"), "internal"},
 		{"expired", life, nil, "reconnect_required"},
 		{"long expired", 2 * life, nil, "reconnect_required"},
 	} {
@@ -331,19 +336,15 @@ func TestInternal(t *testing.T) {
 		name   string
 		fail   string
 		member string
-		age    time.Duration
 	}{
-		{"reading by id", "Account", "id", 0},
-		{"reading by user_id", "AccountByUserID", "user_id", 0},
-		{"redeeming", "RedeemCode", "connect_code", 0},
-		{"reading the code's account", "Account", "connect_code", 0},
-		{"lease", "Lease", "id", due},
-		{"storing a refreshed token", "PutToken", "id", due},
+		{"reading by id", "Account", "id"},
+		{"reading by user_id", "AccountByUserID", "user_id"},
+		{"redeeming", "RedeemCode", "connect_code"},
+		{"reading the code's account", "Account", "connect_code"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, "", nil)
 			_, code := r.login()
-			r.Clock.Advance(tt.age)
 			r.store.fail = map[string]error{tt.fail: broken}
 			value := map[string]string{"id": acmeID, "user_id": acmeUserID, "connect_code": code}[tt.member]
 			a := r.invoke(by(tt.member, value))
@@ -354,6 +355,15 @@ func TestInternal(t *testing.T) {
 		r := newRig(t, "", noKeys{})
 		r.login()
 		r.wantInternal("Invoke", r.invoke(by("id", acmeID)), "ring is unreadable")
+	})
+	t.Run("key ring, by a code, which stays good", func(t *testing.T) {
+		keys := &flakyKeys{Keys: ring{apptest.Ring(t)}}
+		r := newRig(t, "", keys)
+		_, code := r.login()
+		keys.err = errors.New("ring is unreadable")
+		r.wantInternal("Invoke", r.invoke(by("connect_code", code)), "ring is unreadable")
+		keys.err = nil
+		r.wantToken("connect_code afterwards", r.invoke(by("connect_code", code)))
 	})
 	t.Run("token that does not open", func(t *testing.T) {
 		other, err := seal.ParseRing([]byte(`{"current":"k1","k1":"another key than the one it was sealed under"}`))
@@ -505,4 +515,18 @@ func ExampleFunction_Invoke() {
 	// Output:
 	// {"error":{"code":"invalid_request","message":"The value must be a string. Ids are strings too: they exceed what a JavaScript number holds."}}
 	// {"error":{"code":"not_found","message":"No account of this id is connected."}}
+}
+
+// flakyKeys can't be read while err is set.
+type flakyKeys struct {
+	custody.Keys
+	err error
+}
+
+// Ring implements [custody.Keys].
+func (k *flakyKeys) Ring(ctx context.Context) (*seal.Ring, error) {
+	if k.err != nil {
+		return nil, k.err
+	}
+	return k.Keys.Ring(ctx)
 }
