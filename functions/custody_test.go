@@ -80,8 +80,10 @@ func TestSweep(t *testing.T) {
 	if r := b.Get("/profile"); r.Status != 200 || !strings.Contains(r.Body, `"status":"active"`) {
 		t.Errorf("profile after the sweep: got status %d, body %s", r.Status, r.Body)
 	}
-	if want := `"event":"token_refreshed","account":"27640875392278831"`; !strings.Contains(s.refresh.Output(), want) {
-		t.Errorf("log: got %s, want a line with %s", s.refresh.Output(), want)
+	for _, want := range []string{`"event":"token_refreshed","account":"27640875392278831"`, `"message":"sweep","report":{"refreshed":1,`} {
+		if !strings.Contains(s.refresh.Output(), want) {
+			t.Errorf("log: got %s, want a line with %s", s.refresh.Output(), want)
+		}
 	}
 }
 
@@ -90,6 +92,9 @@ func TestSweepInLegacy(t *testing.T) {
 	s := newStack(t, options{api: "legacy"})
 	s.browser().Login()
 	s.sweep(strings.TrimSuffix(nothingDue, "}") + `,"stopped":"nothing_to_refresh"}`)
+	if want := "there is nothing to refresh"; !strings.Contains(s.refresh.Output(), want) {
+		t.Errorf("log: got %s, want a line that says %s", s.refresh.Output(), want)
+	}
 	for _, call := range s.refreshAWS.TakeCalls() {
 		if call == "dynamodb:Query" {
 			t.Errorf("sweep: got %s, want no look for what is due", call)
