@@ -1,4 +1,5 @@
-// Package openapi holds the tests that compare docs/openapi.yaml with what the
-// service really answers, and nothing else: the YAML and JSON Schema modules that
-// they need are linked into no executable.
+// Package openapi holds tests alone. They compare documents with what the service
+// really answers: docs/openapi.yaml, and the table of mistakes in
+// docs/meta-app.md. The YAML and JSON Schema modules that they need are linked
+// into no executable.
 package openapi
