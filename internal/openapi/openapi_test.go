@@ -16,9 +16,6 @@ import (
 // path, or a method, path and status, with the status that is answered instead.
 // An entry fails the test as soon as it is served, and has to go then.
 var pending = map[string]int{
-	"/notices/deauthorize":     404,
-	"/notices/deletion":        404,
-	"/notices/deletion/{code}": 404,
 	"POST /logout 204":         403,
 }
 
