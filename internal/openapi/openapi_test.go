@@ -16,7 +16,7 @@ import (
 // path, or a method, path and status, with the status that is answered instead.
 // An entry fails the test as soon as it is served, and has to go then.
 var pending = map[string]int{
-	"POST /logout 204":         403,
+	"POST /logout 204": 403,
 }
 
 // awaited returns the status that a request gets in this tree, and whether that
