@@ -1,9 +1,8 @@
 package interleaving_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
+
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -263,29 +262,12 @@ func (r *rig) sweep() {
 	}
 }
 
-// notice does to the store what Meta's notice that the person has removed the app
-// does, or asks for the deletion of the data. It changes nothing when it was
-// issued more than five minutes before the last login.
+// notice is Meta's, that the person has removed the app.
 func (r *rig) notice(id string, issued time.Time) {
 	r.t.Helper()
-	ctx := context.WithoutCancel(r.t.Context())
-	for {
-		a, err := r.store.Account(ctx, id)
-		switch {
-		case errors.Is(err, account.ErrNotFound):
-			return
-		case err != nil:
-			r.t.Errorf("notice: Account: got error %v, want none", err)
-			return
-		case issued.Before(a.LastLoginAt.Add(-5 * time.Minute)):
-			return
-		}
-		err = r.store.Delete(ctx, id, account.Seen{TokenRev: a.TokenRev}, r.app.Clock.Now())
-		if !errors.Is(err, account.ErrConflict) {
-			if err != nil {
-				r.t.Errorf("notice: Delete: got error %v, want none", err)
-			}
-			return
-		}
+	signed := r.app.Fake.SignedRequest(map[string]any{"user_id": id, "algorithm": "HMAC-SHA256", "issued_at": issued.Unix()})
+	resp := r.browser().Post("/notices/deauthorize", url.Values{"signed_request": {signed}})
+	if resp.Status != http.StatusOK {
+		r.t.Errorf("notice: got status %d, want 200", resp.Status)
 	}
 }
