@@ -40,8 +40,8 @@ func New(s Settings) http.Handler {
 	site := web.Site{PublicURL: s.PublicURL, Log: s.Log}
 	h := handler{s, site}
 	return site.Handler(web.Routes{
-		"/profile":    {Get: bounded(h.profile)},
-		"/logout":     {Post: bounded(h.logout)},
+		"/profile":    {Before: h.cors(http.MethodGet, http.MethodHead), Get: bounded(h.profile)},
+		"/logout":     {Before: h.cors(http.MethodPost), Post: bounded(h.logout)},
 		"/disconnect": {Post: bounded(h.disconnect)},
 	})
 }
@@ -224,9 +224,11 @@ func problemOf(err error) *web.Problem {
 }
 
 // logout ends the session on the server, then in the browser. Without a session
-// there is nothing to do and nothing wrong.
+// there is nothing to do and nothing wrong. A front end, which stays on its own
+// page, gets 204.
 func (h handler) logout(w http.ResponseWriter, r *http.Request) error {
-	if !h.site.SameOrigin(r) {
+	frontEnd := h.fromFrontEnd(r)
+	if !frontEnd && !h.site.SameOrigin(r) {
 		return &web.Problem{Code: web.ForbiddenOrigin}
 	}
 	if ref, ok := session.FromRequest(r); ok {
@@ -235,6 +237,10 @@ func (h handler) logout(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	session.ClearCookie(w)
+	if frontEnd {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 	web.Redirect(w, http.StatusSeeOther, "/")
 	return nil
 }

@@ -1,12 +1,13 @@
 package profile_test
 
 import (
+	"strings"
 	"testing"
 
 	"photopass/internal/apptest"
 )
 
-// Once origins are listed, an answer depends on who asks.
+// Once origins are listed, an answer depends on who asks, whoever asked first.
 func TestVaryNamesOriginOnceOriginsAreListed(t *testing.T) {
 	for _, tt := range []struct {
 		origins []string
@@ -23,6 +24,26 @@ func TestVaryNamesOriginOnceOriginsAreListed(t *testing.T) {
 		b.Login()
 		if got := b.Get("/profile").Header.Get("Vary"); got != tt.want {
 			t.Errorf("GET /profile: got Vary %q, want %q", got, tt.want)
+		}
+	}
+}
+
+func TestVaryOfEveryAnswer(t *testing.T) {
+	app := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+	b := app.Browser()
+	b.Login()
+	for _, path := range []string{"/profile", "/logout"} {
+		for _, method := range []string{"GET", "HEAD", "OPTIONS", "PUT", "POST"} {
+			for _, origin := range []string{"", "https://app.example", "https://evil.example"} {
+				var header []string
+				if origin != "" {
+					header = []string{"Origin", origin}
+				}
+				r := b.Do(method, path, "", header...)
+				if got, want := strings.Join(r.Header.Values("Vary"), " | "), "Accept, Cookie, Origin"; got != want {
+					t.Errorf("%s %s with Origin %q, status %d: got Vary %q, want %q", method, path, origin, r.Status, got, want)
+				}
+			}
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 func TestParameters(t *testing.T) {
 	parameters := samtemplate.Load(t).Parameters
 	want := map[string]any{ // the defaults; nil: must be given
+		"CertificateArn": "", "DomainName": "", "HostedZoneId": "",
 		"Architecture": "arm64", "AwsEndpointUrl": "", "EnableTokenFunction": "false", "FlowTtl": "10m", "InstagramApi": "graph", "InstagramAuthorizeUrl": "",
 		"InstagramClientId": nil, "InstagramGraphUrl": "", "InstagramGraphVersion": "v26.0", "InstagramScopes": "", "InstagramTokenUrl": "",
 		"LogRetentionInDays": 30.0, "ProfileMaxStale": "24h", "ProfileTtl": "15m", "PublicUrl": "", "ReturnToOrigins": "",
@@ -47,6 +48,20 @@ func TestParameterPatterns(t *testing.T) {
 		"AwsEndpointUrl": {
 			takes:   []string{"", "http://host.docker.internal:5000", "https://dynamodb.example"},
 			refuses: []string{" ", "host:5000", "ftp://host"},
+		},
+		"CertificateArn": {
+			takes: []string{"", "arn:aws:acm:eu-central-1:123456789012:certificate/0aB1-c2", "arn:aws-us-gov:acm:us-gov-west-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"},
+			refuses: []string{" ", "12345678-1234-1234-1234-123456789012", "arn:aws:iam::123456789012:server-certificate/x",
+				"arn:aws:acm:eu-central-1:123456789012:certificate/", "arn:aws:acm:eu-central-1:123456789012:certificate/x y"},
+		},
+		"DomainName": {
+			takes: []string{"", "connect.example.com", "example.com", "a.b-c.example", "xn--bcher-kva.example"},
+			refuses: []string{" ", "localhost", "https://connect.example.com", "connect.example.com/", "connect.example.com:443", "Connect.example.com",
+				"*.example.com", ".example.com", "example.com.", "connect..example.com", "-a.example.com", "a-.example.com", "connect_1.example.com"},
+		},
+		"HostedZoneId": {
+			takes:   []string{"", "Z0123456789ABCDEFGHIJ", "Z1D633PJN98FT9"},
+			refuses: []string{" ", "example.com", "/hostedzone/Z1D633PJN98FT9", "z1d633pjn98ft9", "Z"},
 		},
 		"FlowTtl": duration, "SessionIdle": duration, "SessionMax": duration, "ProfileTtl": duration, "ProfileMaxStale": duration,
 		"InstagramAuthorizeUrl": endpoint, "InstagramTokenUrl": endpoint, "InstagramGraphUrl": endpoint,

@@ -28,6 +28,9 @@ type Template struct {
 	Resources map[string]Resource // by logical id
 	Outputs   map[string]any      // the values
 
+	Conditions map[string]any // what is made only if they hold names them
+	Rules      map[string]any // by what CloudFormation refuses parameters together
+
 	// Parameters are the declarations of the parameters, by name.
 	Parameters map[string]map[string]any
 }
@@ -129,6 +132,8 @@ func moduleRoot() (string, error) {
 func parse(translated []byte) (Template, error) {
 	var raw struct {
 		Parameters map[string]map[string]any
+		Rules      map[string]any
+		Conditions map[string]any
 		Resources  map[string]Resource
 		Outputs    map[string]struct{ Value any }
 	}
@@ -140,6 +145,8 @@ func parse(translated []byte) (Template, error) {
 		Routes:     map[string]string{},
 		Resources:  raw.Resources,
 		Outputs:    map[string]any{},
+		Conditions: raw.Conditions,
+		Rules:      raw.Rules,
 		Parameters: raw.Parameters,
 	}
 	for name, o := range raw.Outputs {
@@ -205,7 +212,7 @@ func (t Template) addRoutes(api Resource) error {
 			if method == "x-amazon-apigateway-any-method" {
 				route = "ANY " + path
 			}
-			if path == "/$default" {
+			if path == "$default" {
 				route = "$default"
 			}
 			_, function, _ := strings.Cut(operation.Integration.URI["Fn::Sub"], "functions/${")

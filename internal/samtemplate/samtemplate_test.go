@@ -277,12 +277,99 @@ func TestStage(t *testing.T) {
 	stage := samtemplate.Load(t).Resources["ApiApiGatewayDefaultStage"].Properties
 	for _, tt := range []struct{ property, want string }{
 		{"StageName", `"$default"`},
-		{"StageVariables", `{"BaseUrl":{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}}`},
+		{"StageVariables", `{"BaseUrl":{"Fn::If":["HasDomain",{"Fn::Sub":"https://${DomainName}"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}]}}`},
 		{"DefaultRouteSettings", `{"ThrottlingBurstLimit":{"Ref":"ThrottlingBurst"},"ThrottlingRateLimit":{"Ref":"ThrottlingRate"}}`},
 		{"RouteSettings", `{"ANY /callback":{"ThrottlingBurstLimit":40,"ThrottlingRateLimit":20}}`},
 	} {
 		wantJSON(t, tt.property, stage[tt.property], tt.want)
 	}
+}
+
+// With a domain of its own the API answers there, over TLS 1.2 or newer, and
+// nowhere else. Route 53 gets its records when a zone is named.
+func TestDomain(t *testing.T) {
+	template := samtemplate.Load(t)
+	target := `{"DNSName":{"Fn::GetAtt":["Domain","RegionalDomainName"]},"HostedZoneId":{"Fn::GetAtt":["Domain","RegionalHostedZoneId"]}}`
+	for _, tt := range []struct{ id, kind, condition, properties string }{
+		{"Domain", "AWS::ApiGatewayV2::DomainName", "HasDomain", `{"DomainName":{"Ref":"DomainName"},"DomainNameConfigurations":[` +
+			`{"CertificateArn":{"Ref":"CertificateArn"},"EndpointType":"REGIONAL","IpAddressType":"dualstack","SecurityPolicy":"TLS_1_2"}]}`},
+		{"DomainMapping", "AWS::ApiGatewayV2::ApiMapping", "HasDomain",
+			`{"ApiId":{"Ref":"Api"},"DomainName":{"Ref":"Domain"},"Stage":{"Ref":"ApiApiGatewayDefaultStage"}}`},
+		{"DomainRecord", "AWS::Route53::RecordSet", "HasZone",
+			`{"AliasTarget":` + target + `,"HostedZoneId":{"Ref":"HostedZoneId"},"Name":{"Ref":"DomainName"},"Type":"A"}`},
+		{"DomainRecordIPv6", "AWS::Route53::RecordSet", "HasZone",
+			`{"AliasTarget":` + target + `,"HostedZoneId":{"Ref":"HostedZoneId"},"Name":{"Ref":"DomainName"},"Type":"AAAA"}`},
+	} {
+		r := template.Resources[tt.id]
+		wantEqual(t, tt.id+" Type", r.Type, tt.kind)
+		wantEqual(t, tt.id+" Condition", r.Condition, tt.condition)
+		wantJSON(t, tt.id, r.Properties, tt.properties)
+	}
+	api := template.Resources["Api"].Properties
+	wantJSON(t, "servers of the API", api["Body"].(map[string]any)["servers"],
+		`[{"x-amazon-apigateway-endpoint-configuration":{"disableExecuteApiEndpoint":{"Fn::If":["HasDomain",true,false]}}}]`)
+	// API Gateway warns of a server without a URL.
+	wantJSON(t, "FailOnWarnings of the API", api["FailOnWarnings"], `null`)
+}
+
+// A domain without its certificate, or the other way round, is refused with a
+// sentence before anything is changed.
+func TestDomainIsWhole(t *testing.T) {
+	template := samtemplate.Load(t)
+	for _, tt := range []struct {
+		domain, certificate, zone string
+		hasDomain, hasZone        bool
+		refused                   string // the rule that does not hold
+	}{
+		{"", "", "", false, false, ""},
+		{"connect.example.com", "arn", "", true, false, ""},
+		{"connect.example.com", "arn", "Z1", true, true, ""},
+		{"connect.example.com", "", "", false, false, "DomainIsWhole"},
+		{"connect.example.com", "", "Z1", false, false, "DomainIsWhole"},
+		{"", "arn", "", false, false, "NoDomainNoRest"},
+		{"", "", "Z1", false, false, "NoDomainNoRest"},
+	} {
+		e := evaluation{template.Conditions, map[string]string{"DomainName": tt.domain, "CertificateArn": tt.certificate, "HostedZoneId": tt.zone}}
+		what := strings.Join([]string{tt.domain, tt.certificate, tt.zone}, " ")
+		wantEqual(t, what+": HasDomain", e.holds(t, template.Conditions["HasDomain"]), tt.hasDomain)
+		wantEqual(t, what+": HasZone", e.holds(t, template.Conditions["HasZone"]), tt.hasZone)
+		for name, rule := range template.Rules {
+			rule := rule.(map[string]any)
+			assertion := rule["Assertions"].([]any)[0].(map[string]any)
+			if assertion["AssertDescription"] == nil {
+				t.Errorf("%s: got no AssertDescription", name)
+			}
+			refused := e.holds(t, rule["RuleCondition"]) && !e.holds(t, assertion["Assert"])
+			wantEqual(t, what+": refused by "+name, refused, name == tt.refused)
+		}
+	}
+}
+
+// An evaluation is of conditions, with the values of the parameters.
+type evaluation struct {
+	conditions map[string]any
+	parameters map[string]string
+}
+
+// holds says whether a condition does.
+func (e evaluation) holds(t *testing.T, condition any) bool {
+	t.Helper()
+	for function, argument := range condition.(map[string]any) {
+		if function == "Condition" {
+			return e.holds(t, e.conditions[argument.(string)])
+		}
+		list := argument.([]any)
+		switch function {
+		case "Fn::And":
+			return !slices.ContainsFunc(list, func(c any) bool { return !e.holds(t, c) })
+		case "Fn::Not":
+			return !e.holds(t, list[0])
+		case "Fn::Equals":
+			return e.parameters[samtemplate.LogicalID(list[0])] == list[1]
+		}
+	}
+	t.Fatalf("condition %v: it is of an unknown kind", condition)
+	return false
 }
 
 // The path of a request may hold a code, its query code and state.
@@ -366,13 +453,18 @@ func TestTable(t *testing.T) {
 func TestOutputs(t *testing.T) {
 	outputs := samtemplate.Load(t).Outputs
 	wantEqual(t, "outputs", slices.Sorted(maps.Keys(outputs)), []string{
-		"ClientSecretName", "DeauthorizeUrl", "DeletionUrl", "RedirectUri", "SiteUrl", "TableName", "TokenFunctionName", "TokenKeysName",
+		"ClientSecretName", "DeauthorizeUrl", "DeletionUrl", "DomainTarget", "RedirectUri", "SiteUrl", "TableName", "TokenFunctionName", "TokenKeysName",
 	})
 	for _, tt := range []struct{ output, want string }{
-		{"SiteUrl", `{"Fn::If":["HasPublicUrl",{"Ref":"PublicUrl"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}]}`},
-		{"RedirectUri", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/callback"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/callback"}]}`},
-		{"DeauthorizeUrl", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/notices/deauthorize"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/notices/deauthorize"}]}`},
-		{"DeletionUrl", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/notices/deletion"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/notices/deletion"}]}`},
+		{"SiteUrl", `{"Fn::If":["HasPublicUrl",{"Ref":"PublicUrl"},` +
+			`{"Fn::If":["HasDomain",{"Fn::Sub":"https://${DomainName}"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}]}]}`},
+		{"RedirectUri", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/callback"},` +
+			`{"Fn::If":["HasDomain",{"Fn::Sub":"https://${DomainName}/callback"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/callback"}]}]}`},
+		{"DeauthorizeUrl", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/notices/deauthorize"},` +
+			`{"Fn::If":["HasDomain",{"Fn::Sub":"https://${DomainName}/notices/deauthorize"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/notices/deauthorize"}]}]}`},
+		{"DeletionUrl", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/notices/deletion"},` +
+			`{"Fn::If":["HasDomain",{"Fn::Sub":"https://${DomainName}/notices/deletion"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/notices/deletion"}]}]}`},
+		{"DomainTarget", `{"Fn::GetAtt":["Domain","RegionalDomainName"]}`},
 		{"ClientSecretName", nameOf("ClientSecret")},
 		{"TokenKeysName", nameOf("TokenKeys")},
 		{"TokenFunctionName", `{"Ref":"TokenFunction"}`},

@@ -39,6 +39,10 @@ type HandlerFunc func(http.ResponseWriter, *http.Request) error
 
 // A Route is what one path answers.
 type Route struct {
+	// Before is called first, whatever the method, and may set headers, which
+	// errors keep. If it reports true, it has answered. Nil: nothing is called.
+	Before func(http.ResponseWriter, *http.Request) (done bool)
+
 	Get  HandlerFunc // answers HEAD as well
 	Post HandlerFunc
 
@@ -93,6 +97,9 @@ func (s Site) Failing(p *Problem) http.Handler {
 }
 
 func (route Route) serve(w http.ResponseWriter, r *http.Request) error {
+	if route.Before != nil && route.Before(w, r) {
+		return nil
+	}
 	switch {
 	case r.Method == http.MethodGet && route.Get != nil:
 		return route.Get(w, r)
