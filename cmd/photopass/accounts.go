@@ -62,14 +62,37 @@ func (t table) failed(err error) error {
 	return fmt.Errorf("table %s: %w", t.name, err)
 }
 
-// accounts yields all accounts.
-func (t table) accounts(ctx context.Context) iter.Seq2[account.Account, error] {
-	return dynamo.Accounts(ctx, t.client, t.name)
+// readAccounts yields all accounts of t, and says how far it is.
+func (p program) readAccounts(ctx context.Context, t table) iter.Seq2[account.Account, error] {
+	return func(yield func(account.Account, error) bool) {
+		read := 0
+		for a, err := range dynamo.Accounts(ctx, t.client, t.name) {
+			if err != nil {
+				yield(account.Account{}, t.failed(err))
+				return
+			}
+			if read++; read%10_000 == 0 {
+				p.say("%d accounts read", read)
+			}
+			if !yield(a, nil) {
+				return
+			}
+		}
+	}
 }
 
 // find returns the account of an app-scoped id or, if there is none, of a
 // professional id.
 func (t table) find(ctx context.Context, id string) (account.Account, error) {
+	a, err := t.lookUp(ctx, id)
+	if errors.Is(err, account.ErrNotFound) {
+		return a, fmt.Errorf("table %s has no account of the id %s", t.name, id)
+	}
+	return a, err
+}
+
+// lookUp is find, but returns [account.ErrNotFound] if there is no account.
+func (t table) lookUp(ctx context.Context, id string) (account.Account, error) {
 	if !account.ValidID(id) {
 		return account.Account{}, fmt.Errorf("%q is no id; ids are decimal digits", id)
 	}
@@ -78,7 +101,7 @@ func (t table) find(ctx context.Context, id string) (account.Account, error) {
 		a, err = t.AccountByUserID(ctx, id)
 	}
 	if errors.Is(err, account.ErrNotFound) {
-		return a, fmt.Errorf("table %s has no account of the id %s", t.name, id)
+		return a, err
 	}
 	return a, t.failed(err)
 }
@@ -133,9 +156,9 @@ func (p program) accountsList(ctx context.Context, args []string) error {
 	}
 	list := []accountSummary{}
 	text := []string{row("ID", "USERNAME", "STATUS", "CONNECTED", "TOKEN EXPIRES", "REFRESH DUE")}
-	for a, err := range t.accounts(ctx) {
+	for a, err := range p.readAccounts(ctx, t) {
 		if err != nil {
-			return t.failed(err)
+			return err
 		}
 		if status != "" && a.Status != status {
 			continue
@@ -188,7 +211,7 @@ func (p program) accountsShow(ctx context.Context, args []string) error {
 		FetchedAt:      a.Profile.FetchedAt,
 		TokenIssuedAt:  a.Token.IssuedAt,
 		RemovedAt:      a.RemovedAt,
-		Sessions:       len(sessions),
+		Sessions:       len(running(sessions, p.now())),
 	}
 	d.TokenKey, _ = seal.KeyName(a.Token.Sealed)
 	return p.print(*o.json, d, []string{
@@ -218,7 +241,8 @@ type disconnection struct {
 	Sessions int    `json:"sessions"`
 }
 
-// accountsDisconnect removes an account and all that belongs to it.
+// accountsDisconnect removes an account and all that belongs to it. Of one that
+// is gone it removes what a deletion that died half-way has left.
 func (p program) accountsDisconnect(ctx context.Context, args []string) error {
 	o := tableOptions("accounts disconnect")
 	yes := o.Bool("yes", false, "")
@@ -226,16 +250,19 @@ func (p program) accountsDisconnect(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if !*yes && !p.interactive() {
-		return errors.New("there is no terminal to ask on whether to disconnect; -yes goes ahead without asking")
-	}
 	t, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
-	a, err := t.find(ctx, others[0])
+	a, err := t.lookUp(ctx, others[0])
+	if errors.Is(err, account.ErrNotFound) {
+		return p.cleanUp(ctx, t, others[0], *o.json)
+	}
 	if err != nil {
 		return err
+	}
+	if !*yes && !p.interactive() {
+		return errors.New("there is no terminal to ask on whether to disconnect; -yes goes ahead without asking")
 	}
 	sessions, err := t.Sessions(ctx, a.ID)
 	if err != nil {
@@ -248,12 +275,50 @@ func (p program) accountsDisconnect(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if err := t.Delete(ctx, a.ID, account.Seen{}, p.now()); err != nil {
-		return t.failed(err)
+	// No other connection than the one that was shown.
+	if err := t.remove(ctx, a.ID, account.Seen{Connection: a.Connection}, p.now()); err != nil {
+		return err
 	}
 	return p.print(*o.json, disconnection{s.ID, s.UserID, s.Username, len(sessions)}, []string{
 		fmt.Sprintf("Disconnected %s: account, profile, token and %s are gone.", s, count(len(sessions), "session")),
 	})
+}
+
+// cleanUp removes what an interrupted deletion has left of the account id, which
+// is gone.
+func (p program) cleanUp(ctx context.Context, t table, id string, asJSON bool) error {
+	dead, err := t.DeadSessions(ctx, id)
+	if err != nil {
+		return t.failed(err)
+	}
+	// No account has the mark, so one that a login makes meanwhile is a conflict.
+	if err := t.remove(ctx, id, account.Seen{TokenRev: account.NewMark()}, p.now()); err != nil {
+		return err
+	}
+	return p.print(asJSON, disconnection{ID: id, Sessions: dead}, []string{
+		fmt.Sprintf("There is no account %s. What an interrupted deletion may have left of it is removed.", id),
+	})
+}
+
+// remove deletes the account id if it is as seen. The store's success says no
+// more than that no session opens any more, so remove looks whether some are left.
+func (t table) remove(ctx context.Context, id string, seen account.Seen, at time.Time) error {
+	err := t.Delete(ctx, id, seen, at)
+	if errors.Is(err, account.ErrConflict) {
+		return fmt.Errorf("account %s was connected anew meanwhile; nothing was removed", id)
+	}
+	if err != nil {
+		return t.failed(err)
+	}
+	dead, err := t.DeadSessions(ctx, id)
+	const gone = "the account is gone and no session opens any more, but"
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s whether dead sessions are left is not known: %w; run `photopass accounts disconnect %s` again", gone, t.failed(err), id)
+	case dead > 0:
+		return fmt.Errorf("%s %s could not be removed; run `photopass accounts disconnect %s` again", gone, count(dead, "dead session"), id)
+	}
+	return nil
 }
 
 // confirm makes the operator type the id of what is to go.

@@ -3,6 +3,8 @@ package main_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +140,34 @@ func TestAccountsListBreaksOff(t *testing.T) {
 	s.wantRefused(t, "table "+s.table+": access denied at dynamodb:Scan: ordered by a test", "accounts", "list", "-json")
 }
 
+// A long read says how far it is. DynamoDB's answers are made here: 20,000
+// accounts take moto too long.
+func TestAccountsListSaysHowFarItIs(t *testing.T) {
+	s := newStack(t)
+	pages := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		var items []string
+		for n := range 6667 {
+			items = append(items, fmt.Sprintf(`{"pk":{"S":"ACCOUNT#%d"},"sk":{"S":"ACCOUNT"},"connection":{"S":"c"},"token_rev":{"S":"r"},"status":{"S":"active"}}`, 10_000*pages+n))
+		}
+		last := ""
+		if pages++; pages < 3 {
+			last = `,"LastEvaluatedKey":{"pk":{"S":"ACCOUNT#1"},"sk":{"S":"ACCOUNT"}}`
+		}
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		fmt.Fprintf(w, `{"Items":[%s]%s}`, strings.Join(items, ","), last)
+	}))
+	t.Cleanup(server.Close)
+	s.endpoint = server.URL
+	out, progress, err := s.inProcess(t.Context(), t, 0, noWait, "accounts", "list", "-table", "of-many", "-status", "reconnect_required")
+	if err != nil || strings.Count(out, "\n") != 1 {
+		t.Errorf("accounts list: got error %v, %d lines; want none, the head", err, strings.Count(out, "\n"))
+	}
+	if want := "10000 accounts read\n20000 accounts read\n"; progress != want {
+		t.Errorf("accounts list: said %q, want %q", progress, want)
+	}
+}
+
 func TestAccountsShow(t *testing.T) {
 	s := threeAccounts(t)
 	const acme = `id                  27640875392278831
@@ -156,9 +186,9 @@ token sealed under  k1
 app removed         -
 sessions            2
 `
-	s.wantRun(t, acme, "accounts", "show", "27640875392278831")
-	s.wantRun(t, acme, "accounts", "show", "17841405793187218") // the professional id
-	s.wantRun(t, `id                  1574083
+	s.wantRunAt(t, at, acme, "accounts", "show", "27640875392278831")
+	s.wantRunAt(t, at, acme, "accounts", "show", "17841405793187218") // the professional id
+	s.wantRunAt(t, at, `id                  1574083
 professional id     -
 username            snoopdogg
 account type        BUSINESS
@@ -178,7 +208,7 @@ sessions            1
 
 func TestAccountsShowJSON(t *testing.T) {
 	s := threeAccounts(t)
-	s.wantRun(t, `{
+	s.wantRunAt(t, at, `{
   "id": "27640875392278831",
   "user_id": "17841405793187218",
   "username": "acme",
@@ -198,6 +228,24 @@ func TestAccountsShowJSON(t *testing.T) {
   "sessions": 2
 }
 `, "accounts", "show", "-json", "17841405793187218")
+}
+
+// A session counts until it ends by time.
+func TestAccountsShowLeavesOutEndedSessions(t *testing.T) {
+	s := newStack(t)
+	s.connect(t, newAccount(t, "1111", "", "acme"), "key-1", "key-2")
+	for _, tt := range []struct {
+		now  time.Time
+		want string
+	}{
+		{at.Add(30*24*time.Hour - time.Second), `"sessions": 2`},
+		{at.Add(30 * 24 * time.Hour), `"sessions": 0`},
+	} {
+		out, _, err := s.inProcessAt(t.Context(), t, func() time.Time { return tt.now }, noWait, "accounts", "show", "1111", "-json")
+		if err != nil || !strings.Contains(out, tt.want) {
+			t.Errorf("accounts show at %v: got error %v, output %s; want none, %s", tt.now, err, out, tt.want)
+		}
+	}
 }
 
 // Where an id is one account's own and another's professional id, its own counts.
@@ -246,7 +294,8 @@ func TestAccountsDisconnect(t *testing.T) {
 		"accounts", "disconnect", "27640875392278831", "-yes")
 	s.wantGone(t, true, "27640875392278831", "17841405793187218", "key-1", "key-2")
 	s.wantGone(t, false, "27640875392278832", "17841405793187219", "key-3")
-	s.wantRefused(t, "table "+s.table+" has no account of the id 27640875392278831", "accounts", "disconnect", "27640875392278831", "-yes")
+	s.wantRun(t, "There is no account 27640875392278831. What an interrupted deletion may have left of it is removed.\n",
+		"accounts", "disconnect", "27640875392278831", "-yes")
 
 	s.wantRun(t, `{
   "id": "27640875392278832",
@@ -256,6 +305,86 @@ func TestAccountsDisconnect(t *testing.T) {
 }
 `, "accounts", "disconnect", "-yes", "-json", "17841405793187219")
 	s.wantGone(t, true, "27640875392278832", "17841405793187219", "key-3")
+}
+
+// wantDead checks how many sessions are left that open nothing.
+func (s *stack) wantDead(t *testing.T, id string, want int) {
+	t.Helper()
+	if got, err := s.store.DeadSessions(t.Context(), id); err != nil || got != want {
+		t.Errorf("dead sessions of %s: got %d, error %v; want %d, none", id, got, err, want)
+	}
+}
+
+// What could not be cleaned up is not called gone. Another call removes it, and
+// has nothing to ask.
+func TestAccountsDisconnectFinishesAnInterruptedOne(t *testing.T) {
+	s := threeAccounts(t)
+	whole := s.endpoint
+	s.hook(t, func(operation string) string {
+		if operation == "DeleteItem" {
+			return "AccessDeniedException"
+		}
+		return ""
+	})
+	const left = "the account is gone and no session opens any more, but 2 dead sessions could not be removed; " +
+		"run `photopass accounts disconnect 27640875392278831` again"
+	s.wantRefused(t, left, "accounts", "disconnect", "17841405793187218", "-yes")
+	s.wantGone(t, true, "27640875392278831", "17841405793187218", "key-1", "key-2")
+	s.wantDead(t, "27640875392278831", 2)
+	s.wantRefused(t, left, "accounts", "disconnect", "27640875392278831")
+
+	s.endpoint = whole
+	s.wantRun(t, "{\n  \"id\": \"27640875392278831\",\n  \"sessions\": 2\n}\n", "accounts", "disconnect", "27640875392278831", "-json")
+	s.wantDead(t, "27640875392278831", 0)
+	s.wantRun(t, "There is no account 27640875392278831. What an interrupted deletion may have left of it is removed.\n",
+		"accounts", "disconnect", "27640875392278831")
+	s.wantGone(t, false, "27640875392278832", "17841405793187219", "key-3")
+}
+
+// When nobody can tell what is left, that is what the command says.
+func TestAccountsDisconnectWithoutLookAtTheRest(t *testing.T) {
+	s := threeAccounts(t)
+	removed := false
+	s.hook(t, func(operation string) string {
+		removed = removed || operation == "TransactWriteItems"
+		if removed && operation == "Query" {
+			return "AccessDeniedException"
+		}
+		return ""
+	})
+	s.wantRefused(t, "the account is gone and no session opens any more, but whether dead sessions are left is not known: table "+s.table+
+		": access denied at dynamodb:Query: ordered by a test; run `photopass accounts disconnect 27640875392278831` again",
+		"accounts", "disconnect", "27640875392278831", "-yes")
+}
+
+// The operator has confirmed one connection, and that of a login meanwhile is
+// another.
+func TestAccountsDisconnectSparesANewLogin(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		connected bool   // before
+		during    string // the operation that the login comes before
+	}{
+		{"of an account", true, "TransactWriteItems"},
+		{"of an account that was gone", false, "Query"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStack(t)
+			if tt.connected {
+				s.connect(t, newAccount(t, "1111", "2222", "acme"), "key-1")
+			}
+			again, done := newAccount(t, "1111", "2222", "acme"), false
+			s.hook(t, func(operation string) string {
+				if operation == tt.during && !done {
+					done = true
+					s.connect(t, again, "key-2")
+				}
+				return ""
+			})
+			s.wantRefused(t, "account 1111 was connected anew meanwhile; nothing was removed", "accounts", "disconnect", "1111", "-yes")
+			s.wantGone(t, false, "1111", "2222", "key-2")
+		})
+	}
 }
 
 func TestAccountsDisconnectWithoutTerminal(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"photopass/internal/account"
 	"photopass/internal/seal"
 	"photopass/internal/secrets"
 )
@@ -58,7 +59,7 @@ func (p program) keysRotate(ctx context.Context, args []string) error {
 		p.say("%s is in %s since %s, and not yet current; going on with it.", name, store.id, stamp(r.created))
 	} else {
 		r, name = r.grown()
-		if r, err = store.write(ctx, r); err != nil {
+		if r, err = store.replace(ctx, r); err != nil {
 			return err
 		}
 		p.say("Added %s to %s.", name, store.id)
@@ -226,7 +227,8 @@ func (s ringStore) putBack(ctx context.Context, before ring, names []string, why
 
 // A use says how many tokens are sealed under a key.
 type use struct {
-	key    string
+	key    string // empty: one whose name can't be read
+	owner  string // id of an account that has such a token
 	tokens int
 	last   time.Time // when the last of them falls due
 	never  int       // of them fall never due
@@ -235,28 +237,33 @@ type use struct {
 type uses []use
 
 // usesOf reads all accounts for tokens that are sealed under the keys of those
-// names. Keys that none is sealed under are not among the uses.
+// names. Keys that none is sealed under are not among the uses. A token that
+// does not tell its key may need any, so it is one of the uses.
 func (p program) usesOf(ctx context.Context, t table, names []string) (uses, error) {
-	found := make(uses, len(names))
-	read := 0
-	for a, err := range t.accounts(ctx) {
+	found := make(uses, len(names)+1)
+	for a, err := range p.readAccounts(ctx, t) {
 		if err != nil {
-			return nil, t.failed(err)
+			return nil, err
 		}
-		if read++; read%10_000 == 0 {
-			p.say("%d accounts read", read)
+		if len(a.Token.Sealed) == 0 {
+			continue
 		}
-		key, _ := seal.KeyName(a.Token.Sealed)
-		if i := slices.Index(names, key); i >= 0 {
-			found[i].add(key, a.Token.RefreshAt)
+		key, ok := seal.KeyName(a.Token.Sealed)
+		i := slices.Index(names, key)
+		if !ok {
+			i = len(names)
+		}
+		if i >= 0 {
+			found[i].add(key, a)
 		}
 	}
 	return slices.DeleteFunc(found, func(u use) bool { return u.tokens == 0 }), nil
 }
 
-func (u *use) add(key string, due time.Time) {
-	u.key = key
+func (u *use) add(key string, a account.Account) {
+	u.key, u.owner = key, a.ID
 	u.tokens++
+	due := a.Token.RefreshAt
 	switch {
 	case due.IsZero():
 		u.never++
@@ -269,6 +276,11 @@ func (u *use) add(key string, due time.Time) {
 func (list uses) String() string {
 	var parts []string
 	for _, u := range list {
+		if u.key == "" {
+			parts = append(parts, fmt.Sprintf("Of %s the key's name can't be read, so any key may be in use; account %s has such a token, and only a new login replaces it",
+				count(u.tokens, "token"), u.owner))
+			continue
+		}
 		verb := "use"
 		if u.tokens == 1 {
 			verb = "uses"

@@ -220,6 +220,25 @@ func TestKeysRotateNoticesAChange(t *testing.T) {
 	s.wantRing(t, "k1", "k1", "k3")
 }
 
+// Nor is what somebody else has done before the new key was added.
+func TestKeysRotateNoticesAnotherRotation(t *testing.T) {
+	s := newStack(t)
+	requests := 0
+	s.hook(t, func(operation string) string {
+		if operation != "" { // Secrets Manager, not CloudFormation
+			if requests++; requests == 2 { // the first has read the ring
+				s.putRing(t, ringOfTwo)
+			}
+		}
+		return ""
+	})
+	_, _, err := s.inProcess(t.Context(), t, 0, noWait, "keys", "rotate")
+	if want := "somebody else has changed the key ring " + s.ring + " meanwhile; nothing was changed here"; err == nil || err.Error() != want {
+		t.Errorf("keys rotate: got error %v, want %s", err, want)
+	}
+	s.wantRing(t, "k2", "k1", "k2")
+}
+
 // The client secret is no key ring.
 func TestKeysSpareTheClientSecret(t *testing.T) {
 	s := newStack(t)
@@ -346,8 +365,14 @@ const (
 // ring and falls due at that time.
 func (s *stack) connectUnder(t *testing.T, ring, id string, due time.Time) {
 	t.Helper()
+	s.connectSealed(t, id, sealedUnder(t, ring, id), due)
+}
+
+// connectSealed stores an account with that sealed token.
+func (s *stack) connectSealed(t *testing.T, id string, sealed []byte, due time.Time) {
+	t.Helper()
 	a := newAccount(t, id, "", "acme")
-	a.Token.Sealed, a.Token.RefreshAt = sealedUnder(t, ring, id), due
+	a.Token.Sealed, a.Token.RefreshAt = sealed, due
 	s.connect(t, a, "key-of-"+id)
 }
 
@@ -409,6 +434,13 @@ func TestKeysRetireRefusesWhileInUse(t *testing.T) {
 			"1 token still uses k2; the hourly sweep reseals each when it is due, the last one on 2026-12-29. Nothing was changed"},
 		{"never due", func(s *stack) { s.connectUnder(t, ringOfOne, "1111", time.Time{}) },
 			"1 token still uses k1; 1 of them without a refresh ahead, and only a new login reseals those. Nothing was changed"},
+		{"of no readable key", func(s *stack) { s.connectSealed(t, "1111", []byte{0, 1, 2}, due) },
+			"Of 1 token the key's name can't be read, so any key may be in use; account 1111 has such a token, and only a new login replaces it. Nothing was changed"},
+		{"of no readable key as well", func(s *stack) {
+			s.connectUnder(t, ringOfOne, "1111", due)
+			s.connectSealed(t, "2222", []byte{200, 'k', '1'}, due)
+		}, "1 token still uses k1; the hourly sweep reseals each when it is due, the last one on 2026-12-28. " +
+			"Of 1 token the key's name can't be read, so any key may be in use; account 2222 has such a token, and only a new login replaces it. Nothing was changed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStack(t)

@@ -31,10 +31,12 @@ const usage = `photopass is the operator's command.
       Show what is known of an account, all but its token.
   photopass accounts disconnect ID [-yes]
       Remove an account with its token, its profile and all its sessions. It asks
-      first; -yes goes ahead without.
+      first; -yes goes ahead without. Of an account that is gone it removes what
+      an interrupted deletion has left.
 
   photopass sessions list ID
-      List an account's sessions. A key names a session; it opens none.
+      List an account's sessions but those that have ended by time. A key names a
+      session; it opens none.
   photopass sessions end ID KEY…
   photopass sessions end ID -all
       End sessions of an account, at once.
@@ -45,7 +47,7 @@ const usage = `photopass is the operator's command.
       Interrupted, it goes on when it is called again.
   photopass keys retire [KEY]
       Remove a key, or all that are not in use, from the key ring. It refuses
-      while a stored token is sealed under one. This reads the whole table twice.
+      while a stored token is, or may be, sealed under one. This reads the whole table twice.
 
 An ID is the app-scoped id or the id of the professional account.
 

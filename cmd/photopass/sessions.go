@@ -21,6 +21,11 @@ type sessionRow struct {
 	ExpiresAt  time.Time `json:"expires_at,omitzero"`
 }
 
+// running returns those of sessions that have not ended by time.
+func running(sessions []account.Session, now time.Time) []account.Session {
+	return slices.DeleteFunc(slices.Clone(sessions), func(s account.Session) bool { return !now.Before(s.ExpiresAt) })
+}
+
 // sessionsList prints an account's sessions, the oldest first.
 func (p program) sessionsList(ctx context.Context, args []string) error {
 	o := tableOptions("sessions list")
@@ -38,7 +43,7 @@ func (p program) sessionsList(ctx context.Context, args []string) error {
 	}
 	list := []sessionRow{}
 	text := []string{row("KEY", "CREATED", "LAST USED", "ENDS")}
-	for _, s := range sessions {
+	for _, s := range running(sessions, p.now()) {
 		list = append(list, sessionRow{s.Key, s.CreatedAt, s.LastUsedAt, s.ExpiresAt})
 		text = append(text, row(s.Key, stamp(s.CreatedAt), stamp(s.LastUsedAt), stamp(s.ExpiresAt)))
 	}

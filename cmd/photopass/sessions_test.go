@@ -3,7 +3,9 @@ package main_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"photopass/internal/account"
 )
@@ -50,9 +52,9 @@ a7Rk2ZpXq9LmC0wYtV5nB8uHs3GfJ1dE6oTiKrQvWbU  2026-11-23T12:00:00Z  2026-11-24T12
 -5Vh0Zq8mC2kXw7rT1yLbN3uJ6sGfD9eA4oPiQtWvEM  2026-11-23T12:01:00Z  2026-11-24T12:00:00Z  2026-12-23T12:00:00Z
 q0W9e8R7t6Y5u4I3o2P1a0S9d8F7g6H5j4K3l2Z1x0A  2026-11-23T12:02:00Z  2026-11-24T12:00:00Z  2026-12-23T12:00:00Z
 `
-	s.wantRun(t, want, "sessions", "list", "27640875392278831")
-	s.wantRun(t, want, "sessions", "list", "17841405793187218")
-	s.wantRun(t, `[
+	s.wantRunAt(t, at, want, "sessions", "list", "27640875392278831")
+	s.wantRunAt(t, at, want, "sessions", "list", "17841405793187218")
+	s.wantRunAt(t, at, `[
   {
     "key": "of-another",
     "created_at": "2026-11-23T12:00:00Z",
@@ -61,6 +63,19 @@ q0W9e8R7t6Y5u4I3o2P1a0S9d8F7g6H5j4K3l2Z1x0A  2026-11-23T12:02:00Z  2026-11-24T12
   }
 ]
 `, "sessions", "list", "27640875392278832", "-json")
+}
+
+// A session that has ended by time is not listed, though the table may still
+// hold it.
+func TestSessionsListLeavesOutEndedOnes(t *testing.T) {
+	s := threeSessions(t)
+	const head = "KEY  CREATED  LAST USED  ENDS\n"
+	s.wantRunAt(t, at.Add(30*24*time.Hour), head, "sessions", "list", "27640875392278831")
+	s.wantRunAt(t, at.Add(30*24*time.Hour), "[]\n", "sessions", "list", "27640875392278831", "-json")
+	out, _, err := s.inProcessAt(t.Context(), t, func() time.Time { return at.Add(30*24*time.Hour - time.Second) }, noWait, "sessions", "list", "27640875392278831")
+	if err != nil || strings.Count(out, "\n") != 4 {
+		t.Errorf("sessions list a second before: got error %v, output\n%s\nwant none, three sessions", err, out)
+	}
 }
 
 func TestSessionsEnd(t *testing.T) {

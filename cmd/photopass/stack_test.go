@@ -162,12 +162,18 @@ func (s *stack) environment(t *testing.T) []string {
 // wait.
 func (s *stack) inProcess(ctx context.Context, t *testing.T, later time.Duration, wait func(context.Context, time.Duration) error, args ...string) (out, progress string, err error) {
 	t.Helper()
+	now := func() time.Time { return time.Now().Add(later) }
+	return s.inProcessAt(ctx, t, now, wait, args...)
+}
+
+// inProcessAt is inProcess with a clock of its own.
+func (s *stack) inProcessAt(ctx context.Context, t *testing.T, now func() time.Time, wait func(context.Context, time.Duration) error, args ...string) (out, progress string, err error) {
+	t.Helper()
 	for _, variable := range append(s.environment(t), "HOME="+t.TempDir()) {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
 	var stdout, stderr bytes.Buffer
-	now := func() time.Time { return time.Now().Add(later) }
 	err = photopassmain.Run(ctx, append(args, "-stack", s.name), &stdout, &stderr, now, wait)
 	s.wantNoSecrets(t, stdout.String()+stderr.String()+fmt.Sprint(err))
 	return stdout.String(), stderr.String(), err
@@ -241,6 +247,18 @@ func (s *stack) wantRun(t *testing.T, want string, args ...string) {
 	}
 }
 
+// wantRunAt checks the result of a command that runs at that time.
+func (s *stack) wantRunAt(t *testing.T, now time.Time, want string, args ...string) {
+	t.Helper()
+	out, progress, err := s.inProcessAt(t.Context(), t, func() time.Time { return now }, noWait, args...)
+	if err != nil || progress != "" {
+		t.Errorf("%v: got error %v, said %q; want none, nothing", args, err, progress)
+	}
+	if out != want {
+		t.Errorf("%v: got\n%s\nwant\n%s", args, out, want)
+	}
+}
+
 // wantRefused checks that a command fails with one sentence and no result.
 func (s *stack) wantRefused(t *testing.T, want string, args ...string) {
 	t.Helper()
@@ -267,10 +285,10 @@ func TestWithoutStack(t *testing.T) {
 func TestNamesWhatIsMissing(t *testing.T) {
 	s := newStack(t)
 	s.wantRefused(t, "table "+s.table+" has no account of the id 4711", "accounts", "show", "4711")
-	s.wantRefused(t, "table "+s.table+" has no account of the id 4711", "accounts", "disconnect", "4711", "-yes")
 	s.wantRefused(t, "table "+s.table+" has no account of the id 4711", "sessions", "list", "4711")
 	s.wantRefused(t, "table "+s.table+" has no account of the id 4711", "sessions", "end", "4711", "-all")
 	s.wantRefused(t, `"acme" is no id; ids are decimal digits`, "accounts", "show", "acme")
+	s.wantRefused(t, `"acme" is no id; ids are decimal digits`, "accounts", "disconnect", "acme", "-yes")
 	s.wantRefused(t, "table not-there: there is no such table in region eu-central-1", "accounts", "list", "-table", "not-there")
 	s.wantRefused(t, "table not-there: there is no such table in region eu-central-1", "accounts", "show", "4711", "-table", "not-there")
 	s.wantRefused(t, "read key ring not-there: there is no such secret in region eu-central-1, or it has no value", "keys", "rotate", "-secret-id", "not-there")

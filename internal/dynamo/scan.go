@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -54,4 +55,39 @@ func Accounts(ctx context.Context, client ScanAPI, table string) iter.Seq2[accou
 			in.ExclusiveStartKey = page.LastEvaluatedKey
 		}
 	}
+}
+
+// DeadSessions returns how many sessions of the account id are stored that open
+// nothing: those that do not name its connection, or all if it is gone. It tells
+// whether [Store.Delete] could clean up, with a query for each page of sessions
+// and a read.
+func (s *Store) DeadSessions(ctx context.Context, id string) (int, error) {
+	var connections []string
+	in := s.sessionsQuery(id)
+	for {
+		page, err := s.api.Query(ctx, in)
+		if err != nil {
+			return 0, failure("dead sessions", err)
+		}
+		for _, i := range page.Items {
+			d := decoder{item: i}
+			connections = append(connections, d.text("connection"))
+		}
+		if len(page.LastEvaluatedKey) == 0 {
+			break
+		}
+		in.ExclusiveStartKey = page.LastEvaluatedKey
+	}
+	// The account after its sessions, so that none of a login meanwhile counts.
+	a, err := s.Account(ctx, id)
+	if err != nil && !errors.Is(err, account.ErrNotFound) {
+		return 0, err
+	}
+	dead := 0
+	for _, connection := range connections {
+		if err != nil || connection != a.Connection {
+			dead++
+		}
+	}
+	return dead, nil
 }

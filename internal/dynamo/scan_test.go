@@ -140,3 +140,53 @@ func TestAccountsOfABrokenItem(t *testing.T) {
 		t.Errorf("Accounts: got errors %q, want %q", got, want)
 	}
 }
+
+// A session is dead when it does not name the connection, or without account.
+func TestDeadSessions(t *testing.T) {
+	d := openDB(t)
+	api := &tap{API: d}
+	store := dynamo.New(d, d.table)
+	want := func(when string, want int) {
+		t.Helper()
+		if got, err := dynamo.New(api, d.table).DeadSessions(t.Context(), "1111"); err != nil || got != want {
+			t.Errorf("DeadSessions %s: got %d, error %v; want %d, none", when, got, err, want)
+		}
+	}
+	want("of no account", 0)
+	connect(t, store, login("1111", "1111000", "one"))
+	connect(t, store, login("2222", "2222000", "two"))
+	want("of a login", 0)
+	for _, key := range []string{"old-1", "old-2"} {
+		put(t, d, map[string]string{"pk": "ACCOUNT#1111", "sk": "SESSION#" + key, "connection": "another"})
+	}
+	put(t, d, map[string]string{"pk": "ACCOUNT#1111", "sk": "SESSION#broken"})
+	want("beside a login", 3)
+
+	api.calls = nil
+	addSessions(t, d, "1111", 249)
+	want("over pages", 3)
+	api.want(t, "DeadSessions", "Query", "Query", "Query", "GetItem") // pages of 100; the account last
+	_, err := d.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &d.table, Key: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: "ACCOUNT#1111"}, "sk": &types.AttributeValueMemberS{Value: "ACCOUNT"},
+	}})
+	wantErr(t, "DeleteItem", err, nil)
+	want("without the account", 253)
+}
+
+// A count that is not whole is none.
+func TestDeadSessionsFails(t *testing.T) {
+	for _, down := range []string{"Query", "GetItem"} {
+		d := openDB(t)
+		api := &tap{API: d, before: func(op string) error {
+			if op == down {
+				return errDown
+			}
+			return nil
+		}}
+		n, err := dynamo.New(api, d.table).DeadSessions(t.Context(), "1111")
+		wantErr(t, "DeadSessions", err, errDown)
+		if n != 0 {
+			t.Errorf("DeadSessions without %s: got %d, want 0", down, n)
+		}
+	}
+}
