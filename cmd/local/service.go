@@ -35,6 +35,7 @@ import (
 	"photopass/internal/secretsmanager"
 	"photopass/internal/session"
 	"photopass/internal/token"
+	"photopass/internal/web"
 )
 
 // A service is photopass with what it stands on, listening.
@@ -210,17 +211,17 @@ func newInstagram(c config.Config, now func() time.Time) (instagram.Client, erro
 func newHandler(c config.Config, b backend, tokens *custody.Keeper, now func() time.Time, log *slog.Logger) http.Handler {
 	sessions := session.Policy{Idle: c.SessionIdle, Max: c.SessionMax}
 	settings := login.Settings{
-		PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
+		PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
 		Instagram: tokens.Instagram, Now: now, Log: log,
 	}
 	callback := login.NewCallback(login.CallbackSettings{
 		Settings: settings, Store: b.store, Vault: tokens.Vault, Secrets: b.secrets, Sessions: sessions,
 	})
 	profiles := profile.New(profile.Settings{
-		PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
+		PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
 		Store: b.store, Tokens: tokens, Sessions: sessions, Now: now, Log: log,
 	})
-	fromMeta := notices.New(notices.Settings{PublicURL: c.PublicURL, Store: b.store, Secrets: b.secrets, Now: now, Log: log})
+	fromMeta := notices.New(notices.Settings{PublicURL: c.PublicURL, Words: web.Words(c.Words), Store: b.store, Secrets: b.secrets, Now: now, Log: log})
 	mux := exactMux{
 		"/callback":   callback,
 		"/profile":    profiles,

@@ -16,6 +16,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/login"
 	"photopass/internal/telemetry"
+	"photopass/internal/web"
 )
 
 func main() {
@@ -40,7 +41,7 @@ func newHandler(getenv func(string) string, log *slog.Logger) (http.Handler, err
 			return nil, err
 		}
 		return login.NewAuthorize(login.Settings{
-			PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
+			PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
 			Instagram: client, Now: time.Now, Log: log,
 		}), nil
 	})

@@ -23,6 +23,7 @@ import (
 	"photopass/internal/secretsmanager"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
+	"photopass/internal/web"
 )
 
 func main() {
@@ -60,7 +61,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		}
 		return login.NewCallback(login.CallbackSettings{
 			Settings: login.Settings{
-				PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
+				PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
 				Instagram: client, Now: time.Now, Log: log,
 			},
 			Store: store, Vault: custody.NewVault(cache), Secrets: cache,

@@ -24,6 +24,7 @@ import (
 	"photopass/internal/secretsmanager"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
+	"photopass/internal/web"
 )
 
 func main() {
@@ -59,7 +60,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 			return nil, err
 		}
 		return profile.New(profile.Settings{
-			PublicURL: c.PublicURL, ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
+			PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
 			Store:    store,
 			Tokens:   &custody.Keeper{Store: store, Vault: custody.NewVault(cache), Instagram: client, Now: time.Now, Log: log},
 			Sessions: session.Policy{Idle: c.SessionIdle, Max: c.SessionMax},

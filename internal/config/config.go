@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"photopass/internal/instagram"
 	"photopass/internal/loopback"
@@ -31,6 +33,7 @@ type Config struct {
 	TokenKeysSecretID string // TOKEN_KEYS_SECRET_ID
 	TableName         string // TABLE_NAME
 
+	Words           Words
 	PublicURL       string   // PUBLIC_URL: the origin that browsers use
 	ReturnToOrigins []string // RETURN_TO_ORIGINS
 
@@ -39,6 +42,13 @@ type Config struct {
 	SessionMax      time.Duration // SESSION_MAX
 	ProfileTTL      time.Duration // PROFILE_TTL
 	ProfileMaxStale time.Duration // PROFILE_MAX_STALE
+}
+
+// Words are what the operator's pages say of the operator. All may be empty.
+type Words struct {
+	AppName          string // APP_NAME
+	PrivacyPolicyURL string // PRIVACY_POLICY_URL
+	Contact          string // CONTACT: an e-mail address or an https URL
 }
 
 // RedirectURI returns the one redirect URI, as it must be registered with Meta.
@@ -103,6 +113,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	c.ClientSecretID = l.matching("CLIENT_SECRET_ID", "", awsNameShape, "the name or ARN of a secret")
 	c.TokenKeysSecretID = l.matching("TOKEN_KEYS_SECRET_ID", "", awsNameShape, "the name or ARN of a secret")
 	c.TableName = l.matching("TABLE_NAME", "", awsNameShape, "the name of a DynamoDB table")
+	c.Words = l.words()
 	if v := getenv("PUBLIC_URL"); v != "" {
 		c.PublicURL = l.origin("PUBLIC_URL", v)
 	}
@@ -180,6 +191,44 @@ func (l *loader) scopes(name string) []string {
 	}
 	return list
 }
+
+func (l *loader) words() Words {
+	w := Words{AppName: l.getenv("APP_NAME"), PrivacyPolicyURL: l.getenv("PRIVACY_POLICY_URL"), Contact: l.getenv("CONTACT")}
+	if w.AppName != "" && !isName(w.AppName) {
+		l.fail("APP_NAME", "takes 1 to 60 printable characters without a space at either end")
+	}
+	if w.PrivacyPolicyURL != "" && !isPublicPage(w.PrivacyPolicyURL) {
+		l.fail("PRIVACY_POLICY_URL", "takes an https URL of at most 512 characters")
+	}
+	if w.Contact != "" && !isPublicPage(w.Contact) && !(len(w.Contact) <= maxContact && emailShape.MatchString(w.Contact)) {
+		l.fail("CONTACT", "takes an e-mail address or an https URL of at most 512 characters")
+	}
+	return w
+}
+
+// isName reports whether v is short and of characters that can be seen: none that
+// turns the text around it either.
+func isName(v string) bool {
+	unseen := func(r rune) bool { return !unicode.IsPrint(r) }
+	return utf8.ValidString(v) && utf8.RuneCountInString(v) <= maxName && strings.TrimSpace(v) == v && !strings.ContainsFunc(v, unseen)
+}
+
+// isPublicPage reports whether people everywhere can open v.
+func isPublicPage(v string) bool {
+	u, err := url.Parse(v)
+	return err == nil && u.Scheme == "https" && u.User == nil && hostShape.MatchString(strings.ToLower(u.Host)) && pageShape.MatchString(v)
+}
+
+const (
+	maxName    = 60
+	maxContact = 254 // of an e-mail address (RFC 5321, section 4.5.3.1.3)
+)
+
+// emailShape takes what needs no quoting in a mailto URL (RFC 6068, section 2).
+var (
+	emailShape = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}$`)
+	pageShape  = regexp.MustCompile(`^https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]{1,504}$`)
+)
 
 func (l *loader) endpoint(name, fallback string) string {
 	v := l.value(name, fallback)

@@ -17,6 +17,9 @@ const (
 	takesDuration = " takes a positive duration such as 10m or 168h"
 	takesScopes   = " takes permissions separated by comma, space or +"
 	takesSecret   = " takes the name or ARN of a secret"
+	takesName     = " takes 1 to 60 printable characters without a space at either end"
+	takesPage     = " takes an https URL of at most 512 characters"
+	takesContact  = " takes an e-mail address or an https URL of at most 512 characters"
 )
 
 func TestDefaults(t *testing.T) {
@@ -89,6 +92,16 @@ func TestGoodValues(t *testing.T) {
 		{"CLIENT_SECRET_ID", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:ClientSecret-AbCdEf", clientSecretID, "arn:aws:secretsmanager:eu-central-1:123456789012:secret:ClientSecret-AbCdEf"},
 		{"TOKEN_KEYS_SECRET_ID", "TokenKeys-AbC_d+E=f.@!", tokenKeysSecretID, "TokenKeys-AbC_d+E=f.@!"},
 		{"TABLE_NAME", "photopass-Table-1ABC", tableName, "photopass-Table-1ABC"},
+		{"APP_NAME", "Acme Studio", words, config.Words{AppName: "Acme Studio"}},
+		{"APP_NAME", "A", words, config.Words{AppName: "A"}},
+		{"APP_NAME", `<b>"Müller & Söhne" 株式会社`, words, config.Words{AppName: `<b>"Müller & Söhne" 株式会社`}},
+		{"APP_NAME", strings.Repeat("ß", 60), words, config.Words{AppName: strings.Repeat("ß", 60)}},
+		{"PRIVACY_POLICY_URL", "https://acme.example", words, config.Words{PrivacyPolicyURL: "https://acme.example"}},
+		{"PRIVACY_POLICY_URL", "https://acme.example:8443/privacy?lang=en&x=%20#data", words, config.Words{PrivacyPolicyURL: "https://acme.example:8443/privacy?lang=en&x=%20#data"}},
+		{"PRIVACY_POLICY_URL", "https://" + strings.Repeat("a", 250) + "/" + strings.Repeat("b", 253), words, config.Words{PrivacyPolicyURL: "https://" + strings.Repeat("a", 250) + "/" + strings.Repeat("b", 253)}},
+		{"CONTACT", "help@acme.example", words, config.Words{Contact: "help@acme.example"}},
+		{"CONTACT", "first.last+photopass_1@mail.acme-studio.example", words, config.Words{Contact: "first.last+photopass_1@mail.acme-studio.example"}},
+		{"CONTACT", "https://acme.example/help", words, config.Words{Contact: "https://acme.example/help"}},
 		{"PUBLIC_URL", "https://photopass.example", publicURL, "https://photopass.example"},
 		{"PUBLIC_URL", "https://photopass.example:8443", publicURL, "https://photopass.example:8443"},
 		{"PUBLIC_URL", "https://abc123.execute-api.eu-central-1.amazonaws.com", publicURL, "https://abc123.execute-api.eu-central-1.amazonaws.com"},
@@ -135,6 +148,13 @@ func TestBadValues(t *testing.T) {
 		{"CLIENT_SECRET_ID", takesSecret, []string{" ", "a b", "name\n", `{"client_secret":"hunter2"}`, strings.Repeat("a", 513), "ä"}},
 		{"TOKEN_KEYS_SECRET_ID", takesSecret, []string{" ", "a b", `{"current":"k1"}`, "a?b"}},
 		{"TABLE_NAME", " takes the name of a DynamoDB table", []string{" ", "my table", "table\n", "table?"}},
+		{"APP_NAME", takesName, []string{
+			" ", " Acme", "Acme ", "Acme\n", "Ac\tme", "Ac\x00me", "Ac\u202eme", "Ac\u2028me", "Ac\u00a0me", "\u200b", "\xff", strings.Repeat("ß", 61)}},
+		{"PRIVACY_POLICY_URL", takesPage, append(badPages(), "help@acme.example")},
+		{"CONTACT", takesContact, append(badPages(),
+			"help", "help@", "@acme.example", "help@acme", "help@acme..example", "help@acme.example.", "a@b@acme.example", "help@acme.example?bcc=x@evil.example",
+			"help%40x@acme.example", "help@acme.example,x@evil.example", "mailto:help@acme.example", "Help <help@acme.example>", `"a b"@acme.example`,
+			"help@acme.example\n", " help@acme.example", "+49 30 1234567", strings.Repeat("a", 65)+"@acme.example", "a@"+strings.Repeat("aaaaaaaaa.", 26)+"example")},
 		{"PUBLIC_URL", takesOrigin, badOrigins()},
 		{"RETURN_TO_ORIGINS", takesOrigin, append(badOrigins(),
 			"*", "null", "https://*.example", "https://app.example;https://b.example", "https://app.example https://b.example", "https://app.example,https://b.example/")},
@@ -302,7 +322,7 @@ func TestWithPublicURL(t *testing.T) {
 var variables = []string{
 	"INSTAGRAM_API", "INSTAGRAM_CLIENT_ID", "INSTAGRAM_SCOPES", "INSTAGRAM_AUTHORIZE_URL", "INSTAGRAM_TOKEN_URL",
 	"INSTAGRAM_GRAPH_URL", "INSTAGRAM_GRAPH_VERSION", "CLIENT_SECRET_ID", "TOKEN_KEYS_SECRET_ID", "TABLE_NAME",
-	"PUBLIC_URL", "RETURN_TO_ORIGINS", "FLOW_TTL", "SESSION_IDLE", "SESSION_MAX", "PROFILE_TTL", "PROFILE_MAX_STALE",
+	"APP_NAME", "PRIVACY_POLICY_URL", "CONTACT", "PUBLIC_URL", "RETURN_TO_ORIGINS", "FLOW_TTL", "SESSION_IDLE", "SESSION_MAX", "PROFILE_TTL", "PROFILE_MAX_STALE",
 }
 
 func allEmpty() map[string]string {
@@ -311,6 +331,16 @@ func allEmpty() map[string]string {
 		env[name] = ""
 	}
 	return env
+}
+
+func badPages() []string {
+	return []string{
+		" ", "hunter2", "acme.example/privacy", "//acme.example", "/privacy", "https://", "https:///privacy", "https://:443", "https:acme.example",
+		"http://acme.example", "http://localhost:8080/privacy", "ftp://acme.example", "javascript:alert(1)", "javascript://acme.example/%0Aalert(1)", "data:text/html,x",
+		"https://user:hunter2@acme.example", "https://acme.example@evil.example", "https://acme.example/a b", "https://acme.example/\n", "https://acme.example/%zz",
+		`https://acme.example/"><script>`, "https://acme.example/<b>", "https://acme.example/ä", `https://acme.example/\`, "https://*.example/",
+		"https://acme.example/" + strings.Repeat("a", 500),
+	}
 }
 
 func badEndpoints() []string {
@@ -348,6 +378,7 @@ func clientSecretID(c config.Config) any    { return c.ClientSecretID }
 func tokenKeysSecretID(c config.Config) any { return c.TokenKeysSecretID }
 func tableName(c config.Config) any         { return c.TableName }
 func publicURL(c config.Config) any         { return c.PublicURL }
+func words(c config.Config) any             { return c.Words }
 func returnTo(c config.Config) any          { return c.ReturnToOrigins }
 func flowTTL(c config.Config) any           { return c.FlowTTL }
 func sessionIdle(c config.Config) any       { return c.SessionIdle }

@@ -193,7 +193,7 @@ func htmlAnswer(status int, body []byte) answer {
 	// No form-action: Chromium applies it to the redirect after a form as well,
 	// and the consent form is redirected to the app.
 	a.header.Set("Content-Security-Policy",
-		"default-src 'none'; img-src *; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
+		"default-src 'none'; img-src * data:; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
 	return a
 }
 

@@ -25,6 +25,7 @@ import (
 // Settings are what both halves of a login must agree on.
 type Settings struct {
 	PublicURL       string           // the origin that browsers use
+	Words           web.Words        // the operator's, for the pages
 	ReturnToOrigins []string         // origins that return_to may name
 	FlowTTL         time.Duration    // how long a person may take at Instagram
 	Instagram       instagram.Client // its redirect URI is PublicURL + "/callback"
@@ -36,7 +37,7 @@ type Settings struct {
 // "not_found".
 func NewAuthorize(s Settings) http.Handler {
 	a := authorize{s}
-	return web.Site{PublicURL: s.PublicURL, Log: s.Log}.Handler(web.Routes{
+	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
 		"/":          {Get: a.landing},
 		"/authorize": {Get: a.authorize},
 	})
@@ -51,12 +52,8 @@ func (a authorize) landing(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a authorize) writeLanding(w http.ResponseWriter, r *http.Request, returnTo string) error {
-	connect := "/authorize"
-	if returnTo != "" {
-		connect += "?" + url.Values{"return_to": {returnTo}}.Encode()
-	}
 	_, hasSession := session.FromRequest(r)
-	return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.LandingPage(connect, hasSession)})
+	return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.LandingPage(a.Words, returnTo, hasSession)})
 }
 
 // authorize begins a flow, when the person asked for it. Of the query only

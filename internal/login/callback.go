@@ -62,7 +62,7 @@ type CallbackSettings struct {
 // NewCallback returns the handler of "/callback".
 func NewCallback(s CallbackSettings) http.Handler {
 	c := callback{s}
-	return web.Site{PublicURL: s.PublicURL, Log: s.Log}.Handler(web.Routes{
+	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
 		"/callback": {Get: c.serve, NoHead: true, HideQuery: true},
 	})
 }
@@ -84,9 +84,34 @@ func (c callback) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f, err := c.flow(r, resp)
+	if err == nil {
+		err = c.answer(ctx, w, r, f, resp)
+	}
 	if err != nil {
+		return c.withWayBack(err, f)
+	}
+	return nil
+}
+
+// withWayBack adds to what went wrong where the person was going, so that the
+// page can lead there. f is the flow of this browser, or none.
+func (c callback) withWayBack(err error, f flow) error {
+	if f.returnTo == "" || !validReturnTo(f.returnTo, c.ReturnToOrigins) {
 		return err
 	}
+	p := web.Problem{Code: web.Internal, Err: err}
+	if known, ok := errors.AsType[*web.Problem](err); ok {
+		p = *known
+	}
+	p.ReturnTo = f.returnTo
+	if foreign(f.returnTo, c.PublicURL) {
+		p.Back = withError(f.returnTo, string(p.Code))
+	}
+	return &p
+}
+
+// answer uses the state up and answers with what became of the login.
+func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, f flow, resp response) error {
 	clientSecret, err := c.Secrets.ClientSecret(ctx)
 	if err != nil {
 		return unreadable(err)
@@ -126,17 +151,17 @@ func unreadable(err error) error {
 }
 
 // flow returns the flow that the answer belongs to, checked against the clock
-// and today's settings.
+// and today's settings. One that fails these is returned with the error.
 func (c callback) flow(r *http.Request, resp response) (flow, error) {
 	f, ok := flowOf(r, resp.state, c.Instagram.Issuer())
 	if !ok {
 		return flow{}, &web.Problem{Code: web.FlowMismatch}
 	}
 	if age := c.Now().Sub(f.started); age >= c.FlowTTL || age < -maxAhead {
-		return flow{}, &web.Problem{Code: web.FlowExpired}
+		return f, &web.Problem{Code: web.FlowExpired}
 	}
 	if f.returnTo != "" && !validReturnTo(f.returnTo, c.ReturnToOrigins) {
-		return flow{}, &web.Problem{Code: web.InvalidRequest}
+		return f, &web.Problem{Code: web.InvalidRequest}
 	}
 	return f, nil
 }

@@ -18,24 +18,38 @@ func foreign(target, publicURL string) bool {
 // withConnectCode returns target with code as the one parameter of its name. All
 // else of target stays as it is, to the byte.
 func withConnectCode(target string, code account.Secret) string {
+	return withParameter(target, "connect_code="+code.Reveal(), connectCodeNames)
+}
+
+// withError returns target with the code of an error as the one parameter named
+// error. A connect_code goes as well: none belongs to a login that failed.
+func withError(target, code string) string {
+	return withParameter(target, "error="+code, errorNames, connectCodeNames)
+}
+
+// withParameter returns target with parameter at the end of its query, and
+// without the parameters whose names match one of taken.
+func withParameter(target, parameter string, taken ...*regexp.Regexp) string {
 	target, fragment, hasFragment := strings.Cut(target, "#")
 	target, query, _ := strings.Cut(target, "?")
-	query = withoutConnectCode(query)
+	for _, names := range taken {
+		query = without(query, names)
+	}
 	if query != "" {
 		query += "&"
 	}
-	target += "?" + query + "connect_code=" + code.Reveal()
+	target += "?" + query + parameter
 	if hasFragment {
 		target += "#" + fragment
 	}
 	return target
 }
 
-// withoutConnectCode takes every connect_code out of a query. A page may have
-// planted one in return_to, with the code of a login of its own, and of two
-// parameters of one name some programs read the first and others the last. For
-// some, ";" separates as well.
-func withoutConnectCode(query string) string {
+// without takes every parameter whose name matches out of a query. A page may
+// have planted one in return_to, such as a connect_code of a login of its own,
+// and of two parameters of one name some programs read the first and others the
+// last. For some, ";" separates as well.
+func without(query string, names *regexp.Regexp) string {
 	var kept strings.Builder
 	separator := ""
 	first := true
@@ -45,7 +59,7 @@ func withoutConnectCode(query string) string {
 		if more = end >= 0; more {
 			parameter, rest = query[:end], query[end+1:]
 		}
-		if name, _, _ := strings.Cut(parameter, "="); !connectCodeShape.MatchString(unescape(name)) {
+		if name, _, _ := strings.Cut(parameter, "="); !names.MatchString(unescape(name)) {
 			if !first {
 				kept.WriteString(separator)
 			}
@@ -60,11 +74,13 @@ func withoutConnectCode(query string) string {
 	return kept.String()
 }
 
-// connectCodeShape matches the names that some program takes for connect_code or
-// for a member of it. PHP drops leading blanks, takes ".", blanks and a lone "["
-// for "_", and what follows "[" for a key (PHP manual, "Variables From External
-// Sources").
-var connectCodeShape = regexp.MustCompile(`(?is)^[\x00\s]*connect[_.\s[]code([[\x00\s].*)?$`)
+// The names that some program takes for connect_code or error, or for a member
+// of it. PHP drops leading blanks, takes ".", blanks and a lone "[" for "_", and
+// what follows "[" for a key (PHP manual, "Variables From External Sources").
+var (
+	connectCodeNames = regexp.MustCompile(`(?is)^[\x00\s]*connect[_.\s[]code([[\x00\s].*)?$`)
+	errorNames       = regexp.MustCompile(`(?is)^[\x00\s]*error([[\x00\s].*)?$`)
+)
 
 // unescape decodes a parameter's name as the laxest programs do: what is no
 // escape stays as it is ([url.QueryUnescape] would give up).

@@ -81,12 +81,12 @@ func TestStatus(t *testing.T) {
 		{
 			"deleted", false,
 			`{"confirmation_code":"5URMKTEAADKBBX24TIIII6I7UMKB6I52","status":"deleted","completed_at":"2026-11-24T12:00:00Z","backups_until":"2026-12-29T12:00:00Z"}`,
-			[]string{"<h1>Your data was deleted</h1>", `<dd id="completed-at">24 November 2026, 12:00 UTC</dd>`, `<dd id="backups-until">29 December 2026, 12:00 UTC</dd>`},
+			[]string{"<h1>Your data was deleted</h1>", `<time datetime="2026-11-24T12:00:00Z">24 November 2026, 12:00 UTC</time>`, `<span>in 35 days</span> <time datetime="2026-12-29T12:00:00Z">29 December 2026, 12:00 UTC</time>`},
 		},
 		{
 			"superseded", true,
 			`{"confirmation_code":"5URMKTEAADKBBX24TIIII6I7UMKB6I52","status":"superseded","completed_at":"2026-11-24T13:00:00Z"}`,
-			[]string{"<h1>Your data was not deleted</h1>", `<dd id="completed-at">24 November 2026, 13:00 UTC</dd>`, `href="/profile">Open my profile</a>`},
+			[]string{"<h1>Your data was not deleted</h1>", `<span>just now</span> <time datetime="2026-11-24T13:00:00Z">24 November 2026, 13:00 UTC</time>`, `href="/profile">Open my profile</a>`},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

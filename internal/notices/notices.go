@@ -58,6 +58,7 @@ type Secrets interface {
 // Settings configure [New]. All are required.
 type Settings struct {
 	PublicURL string
+	Words     web.Words
 	Store     account.Store
 	Secrets   Secrets
 	Now       func() time.Time
@@ -68,7 +69,7 @@ type Settings struct {
 // the status pages below the latter.
 func New(s Settings) http.Handler {
 	h := handler{s}
-	return web.Site{PublicURL: s.PublicURL, Log: s.Log}.Handler(web.Routes{
+	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
 		"/notices/deauthorize": {Post: bounded(h.deauthorize)},
 		"/notices/deletion":    {Post: bounded(h.deletion)},
 		statusPath:             {Get: bounded(h.status)},
@@ -195,16 +196,16 @@ func (h handler) status(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return fmt.Errorf("read receipt: %w", err)
 	}
-	return writeStatus(w, r, receipt)
+	return h.writeStatus(w, r, receipt)
 }
 
-func writeStatus(w http.ResponseWriter, r *http.Request, receipt account.Receipt) error {
+func (h handler) writeStatus(w http.ResponseWriter, r *http.Request, receipt account.Receipt) error {
 	d := document{Code: receipt.Code, Status: superseded, CompletedAt: receipt.At.UTC()}
 	if receipt.Deleted {
 		d.Status, d.BackupsUntil = deleted, d.CompletedAt.Add(backupAge)
 	}
 	if web.PrefersHTML(r) {
-		return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.DeletionPage(receipt, d.BackupsUntil)})
+		return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.DeletionPage(h.Words, receipt, d.BackupsUntil, h.Now())})
 	}
 	return writeJSON(w, d)
 }

@@ -35,7 +35,7 @@ func (h handler) write(w http.ResponseWriter, r *http.Request, a account.Account
 	if web.PrefersHTML(r) {
 		return web.WritePage(w, r, web.Page{
 			Status:   http.StatusOK,
-			Body:     web.ProfilePage(a),
+			Body:     web.ProfilePage(h.Words, a, h.Now()),
 			Personal: true,
 			Picture:  a.Profile.ProfilePictureURL,
 		})

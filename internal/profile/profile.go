@@ -25,6 +25,7 @@ import (
 // Settings configure [New]. All are required.
 type Settings struct {
 	PublicURL       string
+	Words           web.Words
 	ReturnToOrigins []string
 	TTL             time.Duration // age from which a profile is read anew
 	MaxStale        time.Duration // age from which a profile is not served any more
@@ -37,7 +38,7 @@ type Settings struct {
 
 // New returns the handler of "/profile", "/logout" and "/disconnect".
 func New(s Settings) http.Handler {
-	site := web.Site{PublicURL: s.PublicURL, Log: s.Log}
+	site := web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}
 	h := handler{s, site}
 	return site.Handler(web.Routes{
 		"/profile":    {Before: h.cors(http.MethodGet, http.MethodHead), Get: bounded(h.profile)},

@@ -15,7 +15,7 @@ func TestParameters(t *testing.T) {
 	parameters := samtemplate.Load(t).Parameters
 	want := map[string]any{ // the defaults; nil: must be given
 		"CertificateArn": "", "DomainName": "", "HostedZoneId": "",
-		"Architecture": "arm64", "AwsEndpointUrl": "", "EnableTokenFunction": "false", "FlowTtl": "10m", "InstagramApi": "graph", "InstagramAuthorizeUrl": "",
+		"AppName": "photopass", "Architecture": "arm64", "AwsEndpointUrl": "", "Contact": "", "PrivacyPolicyUrl": "", "EnableTokenFunction": "false", "FlowTtl": "10m", "InstagramApi": "graph", "InstagramAuthorizeUrl": "",
 		"InstagramClientId": nil, "InstagramGraphUrl": "", "InstagramGraphVersion": "v26.0", "InstagramScopes": "", "InstagramTokenUrl": "",
 		"LogRetentionInDays": 30.0, "ProfileMaxStale": "24h", "ProfileTtl": "15m", "PublicUrl": "", "ReturnToOrigins": "",
 		"SessionIdle": "168h", "SessionMax": "720h", "TableDeletionProtection": "true", "ThrottlingBurst": 200.0, "ThrottlingRate": 100.0,
@@ -43,6 +43,10 @@ func TestParameterPatterns(t *testing.T) {
 	duration := values{
 		takes:   []string{"90s", "10m", "168h", "1h30m", "1.5h", "500ms"},
 		refuses: []string{"", "0", "0s", "0h0m", "10", "10 m", "-1s", "1d", "m", "ten minutes"},
+	}
+	page := values{
+		takes:   []string{"", "https://acme.example", "https://acme.example:8443/privacy?lang=en#data", "https://acme.example?a=b", "https://acme.example/a%20b"},
+		refuses: []string{" ", "http://acme.example", "acme.example/privacy", "https://", "https://user@acme.example", "https://acme.example/ x", "https://acme.example/<b>", "https://acme.example/\n"},
 	}
 	for name, v := range map[string]values{
 		"AwsEndpointUrl": {
@@ -77,6 +81,15 @@ func TestParameterPatterns(t *testing.T) {
 			takes: []string{"", "instagram_business_basic", "basic+public_content+comments+relationships+likes+follower_list",
 				"instagram_business_basic,instagram_business_manage_insights", "basic likes", "basic, likes"},
 			refuses: []string{",", " ", "Basic", "basic;likes", "basic&x=y"},
+		},
+		"AppName": {
+			takes:   []string{"", "photopass", "A", "Acme Studio", "Müller & Söhne", strings.Repeat("a", 60)},
+			refuses: []string{" ", " Acme", "Acme ", "Ac\tme", "Acme\n", strings.Repeat("a", 61)},
+		},
+		"PrivacyPolicyUrl": page,
+		"Contact": {
+			takes:   append([]string{"help@acme.example", "first.last+x@mail.acme-studio.example"}, page.takes...),
+			refuses: append([]string{"help@acme", "mailto:help@acme.example", "Help <help@acme.example>", "help@acme.example?bcc=x", "a@b@c.example"}, page.refuses...),
 		},
 		"PublicUrl": {
 			takes:   []string{"", "https://photopass.example", "https://photopass.example:8443"},

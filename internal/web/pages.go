@@ -38,17 +38,21 @@ func hash(s string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// LandingPage is the start page. connect is the address of the Connect link;
-// hasSession says whether to offer the profile.
-func LandingPage(connect string, hasSession bool) templ.Component {
-	return landingPage(connect, hasSession)
+// LandingPage is the start page. Its Connect link keeps returnTo, a valid
+// return_to or empty; hasSession says whether to offer the profile.
+func LandingPage(words Words, returnTo string, hasSession bool) templ.Component {
+	return landingPage(words, connectLink(returnTo), hasSession)
 }
 
 // DeletionPage says what became of a deletion that Meta passed on, and when the
 // backups of what was deleted are gone as well; nothing of whom it was about.
-func DeletionPage(r account.Receipt, backupsUntil time.Time) templ.Component {
-	return deletionPage(r, backupsUntil)
+// Times are told relative to now.
+func DeletionPage(words Words, r account.Receipt, backupsUntil, now time.Time) templ.Component {
+	return deletionPage(words, r, backupsUntil, now)
 }
 
-// ProfilePage shows an account and the forms for log-out and disconnecting.
-func ProfilePage(a account.Account) templ.Component { return profilePage(a) }
+// ProfilePage shows an account with its connection, and the forms for log-out
+// and disconnecting. Times are told relative to now.
+func ProfilePage(words Words, a account.Account, now time.Time) templ.Component {
+	return profilePage(words, a, now)
+}

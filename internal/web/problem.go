@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -32,11 +33,15 @@ const (
 )
 
 // A Problem is an error that becomes an answer. Code decides everything that
-// the person or program sees; Err is for the log alone and may be nil.
+// a program sees; Err is for the log alone and may be nil. Pages have further
+// ways on, where there are any.
 type Problem struct {
 	Code       Code
 	RetryAfter time.Duration // for RateLimited and InstagramUnavailable; 0: half a minute
 	Err        error
+
+	ReturnTo string // where the login that failed was to end; connecting again keeps it. It must be a valid return_to
+	Back     string // URL at the origin that sent the person here, which may be told of the failure
 }
 
 // Error implements error.
@@ -57,8 +62,8 @@ func (p *Problem) status() int {
 	return http.StatusInternalServerError
 }
 
-// A text is what people are told of a code: what happened, and the one link
-// that helps.
+// A text is what people are told of a code: what happened, in one sentence, and
+// the one link that helps.
 type text struct {
 	status      int
 	title       string
@@ -73,11 +78,11 @@ const (
 
 var texts = map[Code]text{
 	InvalidRequest: {400, "The request is not valid",
-		"A part of the address is missing, doubled or malformed. Nothing was changed.", "/", "Start over"},
+		"A part of the address is missing, doubled or malformed, so nothing was changed.", "/", "Start over"},
 	FlowMismatch: {400, "This browser did not start this connection",
-		"The cookie that was set when you pressed Connect is missing. Cookies may be blocked, or the link was opened in another browser.", connectPath, "Connect again"},
+		"The cookie that was set when you pressed Connect is missing: cookies may be blocked, or the link was opened in another browser.", connectPath, "Connect again"},
 	FlowExpired: {400, "That took too long",
-		"The connection was started too long ago. Nothing was changed.", connectPath, "Connect again"},
+		"The connection was started too long ago, so nothing was changed.", connectPath, "Connect again"},
 	ExchangeRejected: {400, "Instagram did not accept the connection",
 		"Instagram refused the code it had given you, or answered for another account.", connectPath, "Connect again"},
 	Unauthenticated: {401, "You are not connected",
@@ -85,9 +90,9 @@ var texts = map[Code]text{
 	AccessDenied: {403, "You did not allow access",
 		"Nothing was connected and nothing was stored.", connectPath, "Connect again"},
 	PermissionMissing: {403, "A permission is missing",
-		"Reading your profile needs the basic permission. Please leave it ticked on Instagram's page.", connectPath, "Connect again"},
+		"Reading your profile needs the basic permission, so please leave it ticked on Instagram's page.", connectPath, "Connect again"},
 	AccountUnsupported: {403, "This kind of account can't be connected",
-		"Instagram offers this only for business and creator accounts. You can switch in Instagram's settings, free of charge.", connectPath, "Connect again"},
+		"Instagram offers this only for business and creator accounts, to which you can switch in Instagram's settings, free of charge.", connectPath, "Connect again"},
 	ForbiddenOrigin: {403, "The request came from another site",
 		"For your safety this works from our own pages only.", profilePath, "Open my profile"},
 	NotFound: {404, "There is nothing here",
@@ -95,22 +100,45 @@ var texts = map[Code]text{
 	MethodNotAllowed: {405, "This address does not take that method",
 		"The methods that it takes are in the Allow header.", "/", "Go to the start page"},
 	FlowUsed: {409, "This link was used before",
-		"It works once. If you have connected just now, your profile is ready. If not, that page lets you connect again.", profilePath, "Open my profile"},
+		"It works once, and if you have connected just now, your profile is ready.", profilePath, "Open my profile"},
 	ReconnectRequired: {409, "Please connect again",
-		"Instagram no longer accepts the connection. A password change or the removal of the app in Instagram's settings does that.", connectPath, "Reconnect Instagram"},
+		"Instagram no longer accepts the connection, as after a change of password or when the app was removed in Instagram's settings.", connectPath, "Reconnect Instagram"},
 	RateLimited: {429, "Instagram asks us to wait",
-		"There were too many requests. Please try again later.", connectPath, "Try again"},
+		"There were too many requests, so please try again later.", connectPath, tryAgain},
 	InstagramUnavailable: {503, "Instagram does not answer",
-		"Instagram could not be reached or is having trouble. Please try again in a moment.", connectPath, "Try again"},
+		"Instagram could not be reached or is having trouble, so please try again in a moment.", connectPath, tryAgain},
 	AppMisconfigured: {500, "This application is not set up correctly",
-		"Its operator has to act; please quote the id below.", "/", "Go to the start page"},
+		"Its operator has to act, who will want to know the id below.", "/", "Go to the start page"},
 	Internal: {500, "Something went wrong on our side",
-		"It has been recorded; please quote the id below.", "/", "Go to the start page"},
+		"It has been recorded under the id below.", "/", "Go to the start page"},
+}
+
+const tryAgain = "Try again"
+
+// connectLink returns the address at which a login begins that ends at returnTo.
+func connectLink(returnTo string) string {
+	if returnTo == "" {
+		return connectPath
+	}
+	return connectPath + "?" + url.Values{"return_to": {returnTo}}.Encode()
+}
+
+// forPage returns t with the link that helps where p happened.
+func (t text) forPage(words Words, p *Problem, path string) text {
+	switch {
+	case t.label == tryAgain && path == profilePath:
+		t.link = profilePath
+	case t.link == connectPath:
+		t.link = connectLink(p.ReturnTo)
+	case p.Code == AppMisconfigured && words.Contact != "":
+		t.link, t.label = words.contactLink(), "Contact the operator"
+	}
+	return t
 }
 
 const defaultRetryAfter = 30 * time.Second
 
-func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string, hidesQuery bool) error {
+func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string, hidesQuery bool) error {
 	t, ok := texts[p.Code]
 	if !ok {
 		p, t = &Problem{Code: Internal, Err: p}, texts[Internal]
@@ -129,14 +157,11 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string,
 		h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	}
 	if PrefersHTML(r) {
-		if t.link == connectPath && t.label == "Try again" && r.URL.Path == profilePath {
-			t.link = profilePath
-		}
 		script := ""
 		if hidesQuery {
 			script = hideQuery
 		}
-		return WritePage(w, r, Page{Status: t.status, Body: problemPage(t, id, script), hideQuery: hidesQuery})
+		return WritePage(w, r, Page{Status: t.status, Body: problemPage(s.Words, t.forPage(s.Words, p, r.URL.Path), p, id, script), hideQuery: hidesQuery})
 	}
 	body, err := json.Marshal(map[string]any{
 		"type": "about:blank", "title": t.title, "status": t.status, "detail": t.detail, "code": p.Code, "id": id,

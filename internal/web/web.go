@@ -27,9 +27,11 @@ import (
 	"photopass/internal/loopback"
 )
 
-// A Site is where the service is reached and where it logs.
+// A Site is where the service is reached, what its error pages say of the
+// operator, and where it logs.
 type Site struct {
-	PublicURL string       // origin, no trailing slash
+	PublicURL string // origin, no trailing slash
+	Words     Words
 	Log       *slog.Logger // one line for each answered error
 }
 
@@ -160,7 +162,7 @@ func (s Site) fail(w http.ResponseWriter, r *http.Request, route Route, err erro
 	}
 	s.Log.LogAttrs(r.Context(), level, "problem", slog.String("id", id), slog.String("code", string(p.Code)),
 		slog.Int("status", p.status()), slog.Any("err", p.Err))
-	if err := writeProblem(w, r, p, id, route.HideQuery); err != nil {
+	if err := s.writeProblem(w, r, p, id, route.HideQuery); err != nil {
 		s.Log.ErrorContext(r.Context(), "write problem", "id", id, "err", err)
 	}
 }

@@ -34,10 +34,10 @@ type site struct {
 func newSite(public string, routes web.Routes) site {
 	all := web.Routes{
 		"/page": {Get: func(w http.ResponseWriter, r *http.Request) error {
-			return web.WritePage(w, r, web.Page{Status: 200, Body: web.LandingPage("/authorize", false)})
+			return web.WritePage(w, r, web.Page{Status: 200, Body: web.LandingPage(web.Words{}, "", false)})
 		}},
 		"/forms": {Get: func(w http.ResponseWriter, r *http.Request) error {
-			return web.WritePage(w, r, web.Page{Status: 200, Body: web.ProfilePage(account.Account{}), Personal: true})
+			return web.WritePage(w, r, web.Page{Status: 200, Body: web.ProfilePage(web.Words{}, account.Account{}, now), Personal: true})
 		}},
 		"/json": {Get: func(w http.ResponseWriter, _ *http.Request) error {
 			w.Header().Set("Content-Type", "application/json; charset=utf-8")

@@ -1,0 +1,156 @@
+package web
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"photopass/internal/account"
+)
+
+// number writes n exactly, with a comma between thousands.
+func number(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	sign := ""
+	if n < 0 {
+		sign, digits = "-", digits[1:]
+	}
+	for end := len(digits) - 3; end > 0; end -= 3 {
+		digits = digits[:end] + "," + digits[end:]
+	}
+	return sign + digits
+}
+
+// noun returns the word for n of something.
+func noun(n int64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// exact is a time to the minute, which is all that people ask for.
+func exact(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+
+// machine is a time as the time element takes it.
+func machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// relative says how far t is from now, rounded towards now.
+func relative(t, now time.Time) string {
+	if d := now.Sub(t); d >= 0 {
+		if d < time.Minute {
+			return "just now"
+		}
+		return span(d) + " ago"
+	}
+	d := t.Sub(now)
+	if d < time.Minute {
+		return "in a moment"
+	}
+	return "in " + span(d)
+}
+
+// span is a duration of a minute or more in its largest unit, of which there
+// are two or more before the next larger one is used for months and years:
+// "45 days" says more than "1 month".
+func span(d time.Duration) string {
+	const day, month, year = 24 * time.Hour, 30 * 24 * time.Hour, 365 * 24 * time.Hour
+	unit, name := time.Minute, "minute"
+	switch {
+	case d >= 2*year:
+		unit, name = year, "year"
+	case d >= 2*month:
+		unit, name = month, "month"
+	case d >= day:
+		unit, name = day, "day"
+	case d >= time.Hour:
+		unit, name = time.Hour, "hour"
+	}
+	n := int64(d / unit)
+	return strconv.FormatInt(n, 10) + " " + noun(n, name, name+"s")
+}
+
+// renewal says when a token is refreshed. The sweep comes hourly, so a time that
+// has passed means soon.
+func renewal(t, now time.Time) string {
+	if !t.After(now) {
+		return "due now"
+	}
+	return relative(t, now)
+}
+
+// permissionWords are Instagram's permissions in plain words (Meta, "Permissions
+// Reference"; for the API of 2018 the developer pages of that time, "Login
+// Permissions").
+var permissionWords = map[string]string{
+	"instagram_business_basic":           "Read your profile and your posts",
+	"instagram_business_content_publish": "Publish posts for you",
+	"instagram_business_manage_messages": "Read and answer your messages",
+	"instagram_business_manage_comments": "Read, write, hide and delete comments on your posts",
+	"instagram_business_manage_insights": "Read the statistics of your account and your posts",
+
+	"basic":          "Read your profile and your posts",
+	"public_content": "Read public profiles and posts of others",
+	"follower_list":  "Read whom you follow and who follows you",
+	"comments":       "Write and delete comments for you",
+	"relationships":  "Follow and unfollow accounts for you",
+	"likes":          "Like and unlike posts for you",
+}
+
+// permission returns a permission in plain words; one that is not known stays as
+// Instagram names it.
+func permission(name string) string {
+	if words, ok := permissionWords[name]; ok {
+		return words
+	}
+	return name
+}
+
+// accountKind returns an account's type in plain words.
+func accountKind(accountType string) string {
+	switch strings.ToUpper(accountType) {
+	case "BUSINESS":
+		return "Business account"
+	case "MEDIA_CREATOR", "CREATOR":
+		return "Creator account"
+	}
+	return accountType
+}
+
+// displayName is what a profile is called on its page.
+func displayName(p account.Profile) string {
+	switch {
+	case p.Name != "":
+		return p.Name
+	case p.Username != "":
+		return p.Username
+	}
+	return "Your profile"
+}
+
+// initials stand where there is no picture: the first letters of two words of
+// the name, else that of the username.
+func initials(p account.Profile) string {
+	for _, name := range []string{p.Name, p.Username} {
+		var letters []rune
+		for _, word := range strings.Fields(name) {
+			if r, _ := utf8.DecodeRuneInString(word); len(letters) < 2 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+				letters = append(letters, unicode.ToUpper(r))
+			}
+		}
+		if len(letters) > 0 {
+			return string(letters)
+		}
+	}
+	return ""
+}
+
+// isLink reports whether a website that somebody typed in may become a link:
+// only over https, and only where it leads where it says.
+func isLink(website string) bool {
+	u, err := url.Parse(website)
+	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil
+}

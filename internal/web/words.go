@@ -1,0 +1,35 @@
+package web
+
+import "strings"
+
+// Words are the operator's own, on every page. The zero value is photopass
+// without anything further.
+type Words struct {
+	AppName          string // empty: photopass
+	PrivacyPolicyURL string // https; empty: none
+	Contact          string // an e-mail address or an https URL; empty: none
+}
+
+func (w Words) appName() string {
+	if w.AppName == "" {
+		return "photopass"
+	}
+	return w.AppName
+}
+
+// contactLink returns the address of a link to the contact.
+func (w Words) contactLink() string {
+	if w.Contact == "" || strings.HasPrefix(w.Contact, "https://") {
+		return w.Contact
+	}
+	return "mailto:" + w.Contact
+}
+
+// contactLabel shows an e-mail address as it is, so that it can be copied; a
+// URL says nothing that its link doesn't.
+func (w Words) contactLabel() string {
+	if strings.HasPrefix(w.Contact, "https://") {
+		return "Contact"
+	}
+	return w.Contact
+}
