@@ -25,6 +25,7 @@ run: go ## Run everything on localhost with a fake Instagram (ARGS="-tls -addr l
 test: lint ## Prove the project: formatting, linters, generated files, all tests with -race
 	@scripts/need-cc
 	@scripts/need-chromium
+	@scripts/need-axe
 	@scripts/need-python moto
 	@scripts/need-python sam
 	go test -race -timeout 9m ./...

@@ -27,6 +27,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // patience bounds one step in a tab. It is only there so that a test that hangs
@@ -191,13 +192,24 @@ func (tab *Tab) note(event any) {
 	case *runtime.EventConsoleAPICalled:
 		tab.complain("console."+string(e.Type), "")
 	case *log.EventEntryAdded:
-		if !strings.HasSuffix(e.Entry.URL, "/favicon.ico") { // asked for by the browser itself
-			tab.complain(string(e.Entry.Source), e.Entry.Text)
+		if strings.HasSuffix(e.Entry.URL, "/favicon.ico") { // to go as soon as the pages name an icon
+			return
 		}
+		tab.complain(string(e.Entry.Source), e.Entry.Text)
 	case *audits.EventIssueAdded:
-		if e.Issue.Code == audits.InspectorIssueCodeContentSecurityPolicyIssue {
-			tab.complain("content security policy", string(e.Issue.Details.ContentSecurityPolicyIssueDetails.ViolatedDirective))
-		}
+		tab.noteIssue(e.Issue)
+	}
+}
+
+// noteIssue keeps what is the page's own fault. Chromium also reports that it
+// withheld a cookie from another site, and how fast it was.
+func (tab *Tab) noteIssue(issue *audits.InspectorIssue) {
+	switch issue.Code {
+	case audits.InspectorIssueCodeContentSecurityPolicyIssue:
+		tab.complain(string(issue.Code), issue.Details.ContentSecurityPolicyIssueDetails.ViolatedDirective)
+	case audits.InspectorIssueCodeQuirksModeIssue, audits.InspectorIssueCodeGenericIssue,
+		audits.InspectorIssueCodeDeprecationIssue, audits.InspectorIssueCodeElementAccessibilityIssue:
+		tab.complain(string(issue.Code), "")
 	}
 }
 
@@ -319,6 +331,73 @@ func (tab *Tab) DisableScripts() {
 		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		return chromedp.Void{}, err
 	})
+}
+
+// A Screen is what a page is looked at with.
+type Screen struct {
+	Width, Height int64 // in CSS pixels
+	Mobile        bool  // a telephone, where the page's own viewport counts
+	Dark          bool  // the person prefers dark pages
+}
+
+// Show changes the tab's screen.
+func (tab *Tab) Show(s Screen) {
+	tab.t.Helper()
+	options := []chromedp.EmulateViewportOption{chromedp.EmulateScale(1)}
+	if s.Mobile {
+		options = append(options, chromedp.EmulateMobile)
+	}
+	scheme := "light"
+	if s.Dark {
+		scheme = "dark"
+	}
+	tab.Do("change screen", chromedp.EmulateViewport(s.Width, s.Height, options...),
+		func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			})
+			return chromedp.Void{}, err
+		})
+}
+
+// Picture returns a PNG of the whole page.
+func (tab *Tab) Picture() []byte {
+	tab.t.Helper()
+	return Value(tab, "screenshot", chromedp.FullScreenshot(100))
+}
+
+// Press presses a key, such as kb.Enter.
+func (tab *Tab) Press(key string) {
+	tab.t.Helper()
+	tab.Do("press a key", chromedp.KeyEvent(key))
+}
+
+// TabTo presses the Tab key until what the selector names has the focus.
+func (tab *Tab) TabTo(selector string) {
+	tab.t.Helper()
+	const enough = 100
+	for range enough {
+		tab.Press(kb.Tab)
+		if Eval[bool](tab, fmt.Sprintf("document.activeElement.matches(%q)", selector)) {
+			return
+		}
+	}
+	tab.t.Fatalf("Tab key: it does not lead to %s", selector)
+}
+
+// Enter reaches what the selector names with the Tab key, presses Enter and
+// waits until the page, or the next one, shows what until names.
+func (tab *Tab) Enter(selector, until string) {
+	tab.t.Helper()
+	tab.TabTo(selector)
+	tab.Press(kb.Enter)
+	tab.Wait(until)
+}
+
+// Reload loads the page again.
+func (tab *Tab) Reload() {
+	tab.t.Helper()
+	tab.Do("reload", chromedp.Reload())
 }
 
 // Text returns the text of what the selector names.

@@ -21,6 +21,9 @@ var (
 	program localprocess.Program
 	browser *browsertest.Browser
 	missing error // why there is no browser
+
+	axe        *browsertest.Axe
+	missingAxe error // why there is no axe-core
 )
 
 func TestMain(m *testing.M) {
@@ -29,6 +32,7 @@ func TestMain(m *testing.M) {
 		if browser, missing = browsertest.Start(); missing == nil {
 			defer browser.Close()
 		}
+		axe, missingAxe = browsertest.FindAxe()
 		return m.Run()
 	})
 }
@@ -36,13 +40,21 @@ func TestMain(m *testing.M) {
 // visit returns a new visitor and a running photopass.
 func visit(t *testing.T, o localprocess.Options) (*browsertest.Visitor, *localprocess.Process) {
 	t.Helper()
+	return newVisitor(t), program.Start(t, o)
+}
+
+// newVisitor returns a new visitor. The test runs beside others, since much of
+// what it does is waiting.
+func newVisitor(t *testing.T) *browsertest.Visitor {
+	t.Helper()
 	if missing != nil && os.Getenv("CI") != "true" {
 		t.Skip(missing)
 	}
 	if missing != nil {
 		t.Fatal(missing)
 	}
-	return browser.Visitor(t), program.Start(t, o)
+	t.Parallel()
+	return browser.Visitor(t)
 }
 
 // What the pages show.
