@@ -192,9 +192,6 @@ func (tab *Tab) note(event any) {
 	case *runtime.EventConsoleAPICalled:
 		tab.complain("console."+string(e.Type), "")
 	case *log.EventEntryAdded:
-		if strings.HasSuffix(e.Entry.URL, "/favicon.ico") { // to go as soon as the pages name an icon
-			return
-		}
 		tab.complain(string(e.Entry.Source), e.Entry.Text)
 	case *audits.EventIssueAdded:
 		tab.noteIssue(e.Issue)

@@ -26,6 +26,7 @@ func TestKeyboard(t *testing.T) {
 	}
 	tab.Enter(landing, allow)
 	tab.Enter(allow, profile)
+	tab.Enter("#leave", "#disconnect")
 	tab.Enter("#disconnect", landing)
 	tab.Open(s.URL + "/profile")
 	wantDisconnected(t, tab)

@@ -231,3 +231,18 @@ func TestSPAIsStrict(t *testing.T) {
 		}
 	}
 }
+
+// A login that failed offers the way back to the front end, which learns why.
+func TestSPADenial(t *testing.T) {
+	v, _, f := visitSPA(t)
+	tab := v.Tab(t)
+	tab.Open(f.URL + "/")
+	tab.Wait(spaSignedOut)
+	refused(t, tab, "401")
+	tab.Click("#connect", deny)
+	tab.Click(deny, `a[href^="`+f.URL+`/"]`)
+	refused(t, tab, "403")
+	tab.Click(`a[href^="`+f.URL+`/"]`, spaSignedOut)
+	refused(t, tab, "401")
+	wantText(t, tab, "#notice", "You did not allow access, so nothing was connected.")
+}
