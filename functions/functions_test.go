@@ -57,6 +57,20 @@ func TestLoginProfileLogoutDisconnect(t *testing.T) {
 	}
 }
 
+// Each function's pages have the operator's words.
+func TestWords(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, options{})
+	for _, path := range []string{"/", "/nothing", "/callback", "/profile", "/notices/deletion/x"} {
+		page := s.browser().Get(path, "Accept", "text/html").Body
+		for _, want := range []string{" · Acme Studio</title>", `href="https://acme.example/privacy"`, `href="mailto:help@acme.example"`} {
+			if !strings.Contains(page, want) {
+				t.Errorf("GET %s: the page lacks %s", path, want)
+			}
+		}
+	}
+}
+
 func TestLegacyLoginAndProfile(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, options{api: "legacy", scopes: "basic+public_content+comments+relationships+likes+follower_list"})

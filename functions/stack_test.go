@@ -255,6 +255,9 @@ func (s *stack) environment(fake string, o options) map[string]string {
 		"CLIENT_SECRET_ID":        s.clientSecretID,
 		"TABLE_NAME":              s.table,
 		"RETURN_TO_ORIGINS":       o.returnTo,
+		"APP_NAME":                "Acme Studio",
+		"PRIVACY_POLICY_URL":      "https://acme.example/privacy",
+		"CONTACT":                 "help@acme.example",
 		"SSL_CERT_DIR":            "/nonexistent",
 	}
 	if o.api == "legacy" {

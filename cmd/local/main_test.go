@@ -29,6 +29,19 @@ func TestMain(m *testing.M) {
 
 const sixScopes = "INSTAGRAM_SCOPES=basic public_content comments relationships likes follower_list"
 
+// The pages of every route have the operator's words.
+func TestWords(t *testing.T) {
+	s := program.Start(t, localprocess.Options{Env: []string{"APP_NAME=Acme Studio", "PRIVACY_POLICY_URL=https://acme.example/privacy", "CONTACT=help@acme.example"}})
+	for _, path := range []string{"/", "/nothing", "/callback", "/profile", "/notices/deletion/x"} {
+		page := apptest.NewBrowser(t, s.URL).Get(path, "Accept", "text/html").Body
+		for _, want := range []string{" · Acme Studio</title>", `href="https://acme.example/privacy"`, `href="mailto:help@acme.example"`} {
+			if !strings.Contains(page, want) {
+				t.Errorf("GET %s: the page lacks %s", path, want)
+			}
+		}
+	}
+}
+
 func TestEveryRoute(t *testing.T) {
 	s := program.Start(t, localprocess.Options{})
 	b := apptest.NewBrowser(t, s.URL)

@@ -1,0 +1,219 @@
+package login_test
+
+import (
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/apptest"
+	"photopass/internal/login"
+)
+
+var (
+	actionLink = regexp.MustCompile(`id="action" href="([^"]*)"`)
+	backLink   = regexp.MustCompile(`id="back" href="([^"]*)">Back to ([^<]*)</a>`)
+)
+
+// wantWays checks where the page of a failure leads: its button, and the way
+// back to another origin, which is empty when there is none.
+func wantWays(t *testing.T, op string, r apptest.Response, action, back string) {
+	t.Helper()
+	if m := actionLink.FindStringSubmatch(r.Body); m == nil || html.UnescapeString(m[1]) != action {
+		t.Errorf("%s: button: got %q, want a link to %s", op, m, action)
+	}
+	got, label := "", ""
+	if m := backLink.FindStringSubmatch(r.Body); m != nil {
+		got, label = html.UnescapeString(m[1]), m[2]
+	}
+	if got != back {
+		t.Errorf("%s: way back: got %q, want %q", op, got, back)
+	}
+	if back != "" && label != "https://app.example" {
+		t.Errorf("%s: way back: got the label %q, want the origin", op, label)
+	}
+}
+
+// A login that fails keeps where it was to end, whatever it fails by, and tells
+// another origin of the code.
+func TestFailureKeepsReturnTo(t *testing.T) {
+	const (
+		query = "?return_to=https%3A%2F%2Fapp.example%2Fdone%3Fstate%3Dx%23top"
+		again = "/authorize?return_to=https%3A%2F%2Fapp.example%2Fdone%3Fstate%3Dx%23top"
+	)
+	denied := func(q url.Values) { q.Del("code"); q.Set("error", "access_denied") }
+	for _, tt := range []struct {
+		name    string
+		prepare func(a *apptest.App, b *apptest.Browser, back string) string // returns the callback's address
+		code    string
+		action  string
+	}{
+		{"denied", func(_ *apptest.App, _ *apptest.Browser, back string) string { return edit(t, back, denied) }, "access_denied", again},
+		{"expired", func(a *apptest.App, _ *apptest.Browser, back string) string {
+			a.Clock.Advance(10 * time.Minute)
+			return back
+		}, "flow_expired", again},
+		{"refused code", func(_ *apptest.App, _ *apptest.Browser, back string) string {
+			return edit(t, back, func(q url.Values) { q.Set("code", "AQother") })
+		}, "exchange_rejected", again},
+		{"Instagram down", func(_ *apptest.App, _ *apptest.Browser, back string) string {
+			return edit(t, back, func(q url.Values) { q.Del("code"); q.Set("error", "server_error") })
+		}, "instagram_unavailable", again},
+		{"used", func(_ *apptest.App, b *apptest.Browser, back string) string {
+			back = edit(t, back, denied)
+			b.Get(back)
+			return back
+		}, "flow_used", "/profile"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+			b := a.Browser()
+			back := tt.prepare(a, b, b.Decide(b.Authorize(query), "allow"))
+			r := b.Get(back, "Accept", "text/html")
+			if r.Status < 400 {
+				t.Fatalf("GET /callback: got status %d, want an error", r.Status)
+			}
+			wantWays(t, "GET /callback", r, tt.action, "https://app.example/done?state=x&error="+tt.code+"#top")
+		})
+	}
+}
+
+// Connecting again by the page's button ends where the first try was to end.
+func TestConnectAgain(t *testing.T) {
+	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+	b := a.Browser()
+	r := b.Get(b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "deny"), "Accept", "text/html")
+	m := actionLink.FindStringSubmatch(r.Body)
+	if m == nil {
+		t.Fatal("GET /callback: the page has no button")
+	}
+	query, ok := strings.CutPrefix(html.UnescapeString(m[1]), "/authorize")
+	if !ok {
+		t.Fatalf("button: got %s, want /authorize", m[1])
+	}
+	wantLogin(t, "the second try", b.Get(b.Decide(b.Authorize(query), "allow")), "https://app.example/done")
+}
+
+// A path on this site is kept, and needs no way back. Without return_to there is
+// nothing to keep.
+func TestFailureOnThisSite(t *testing.T) {
+	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example", "https://photopass.example"}, PublicURL: "https://photopass.example"})
+	for _, tt := range []struct{ name, query, action string }{
+		{"none", "", "/authorize"},
+		{"path", "?return_to=%2Fprofile%3Fa%3D1", "/authorize?return_to=%2Fprofile%3Fa%3D1"},
+		{"own origin, although listed", "?return_to=https%3A%2F%2Fphotopass.example%2F", "/authorize?return_to=https%3A%2F%2Fphotopass.example%2F"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := a.Browser()
+			back := strings.TrimPrefix(b.Decide(b.Authorize(tt.query), "deny"), "https://photopass.example")
+			wantWays(t, "GET /callback", b.Get(a.URL+back, "Accept", "text/html"), tt.action, "")
+		})
+	}
+}
+
+// Nothing is kept of a flow that is not this browser's, or whose return_to is
+// not permitted any more.
+func TestNoWayBack(t *testing.T) {
+	const query = "?return_to=https%3A%2F%2Fapp.example%2Fdone"
+	listed := newService(t, &stub{issuer: "https://instagram.test"})
+	listed.settings.ReturnToOrigins = []string{"https://app.example"}
+	unlisted := listed.settings
+	unlisted.ReturnToOrigins = nil
+	listed.authorize, listed.callback = login.NewAuthorize(listed.settings.Settings), login.NewCallback(listed.settings)
+	mine, other := listed.begin(t, query), listed.begin(t, query)
+	for _, tt := range []struct {
+		name     string
+		callback http.Handler
+		visit    visit
+		action   string
+	}{
+		{"no cookie", listed.callback, visit{mine.query, ""}, "/authorize"},
+		{"another flow's cookie", listed.callback, visit{mine.query, other.cookie}, "/authorize"},
+		{"another flow's cookie under this one's name", listed.callback, visit{mine.query, mine.cookie[:strings.Index(mine.cookie, "=")] + other.cookie[strings.Index(other.cookie, "="):]}, "/authorize"},
+		{"malformed", listed.callback, visit{"code=a&" + mine.query, mine.cookie}, "/"},
+		{"denied without a state", listed.callback, visit{"error=access_denied", mine.cookie}, "/authorize"},
+		{"origin taken off the list", login.NewCallback(unlisted), mine, "/"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := service{callback: tt.callback}
+			r := s.visit(tt.visit, "Accept", "text/html")
+			wantWays(t, "GET /callback", r, tt.action, "")
+			if strings.Contains(r.Body, "app.example") {
+				t.Error("GET /callback: the page names return_to")
+			}
+		})
+	}
+}
+
+// An expired flow's return_to counts only while it is permitted.
+func TestNoWayBackFromAnExpiredFlow(t *testing.T) {
+	s := newService(t, &stub{issuer: "https://instagram.test"})
+	before := s.settings.Settings
+	before.ReturnToOrigins = []string{"https://app.example"}
+	s.authorize = login.NewAuthorize(before)
+	v := s.begin(t, "?return_to=https%3A%2F%2Fapp.example%2Fdone")
+	late := s.settings
+	late.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	s.callback = login.NewCallback(late)
+	r := s.visit(v, "Accept", "text/html")
+	if want := "<h1>That took too long</h1>"; !strings.Contains(r.Body, want) {
+		t.Errorf("GET /callback: the page lacks %s", want)
+	}
+	wantWays(t, "GET /callback", r, "/authorize", "")
+}
+
+// Of errors there is one. A connect_code goes too, which somebody else may have
+// planted: none belongs to a login that failed.
+func TestErrorIsTheOnlyOne(t *testing.T) {
+	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+	for _, tt := range []struct{ name, target, want string }{
+		{"no query", "/done", "/done?error=access_denied"},
+		{"no path", "", "?error=access_denied"},
+		{"empty query", "/done?", "/done?error=access_denied"},
+		{"query", "/done?state=a%2Fb%3D", "/done?state=a%2Fb%3D&error=access_denied"},
+		{"fragment", "/done#top", "/done?error=access_denied#top"},
+		{"empty fragment", "/done#", "/done?error=access_denied#"},
+		{"query and fragment", "/done?a=1#b?error=2", "/done?a=1&error=access_denied#b?error=2"},
+		{"odd bytes of the query", "/done?&&a=%zz;=;b+c&&", "/done?&&a=%zz;=;b+c&&&error=access_denied"},
+		{"names that only look alike", "/done?errors=1&xerror=2&error_description=3&error-=4&a=error=5",
+			"/done?errors=1&xerror=2&error_description=3&error-=4&a=error=5&error=access_denied"},
+		{"quotes", `/done?a="><script>`, `/done?a="><script>&error=access_denied`},
+
+		{"planted alone", "/done?error=none", "/done?error=access_denied"},
+		{"planted first and last", "/done?error=none&a=1&error=", "/done?a=1&error=access_denied"},
+		{"planted without a value", "/done?error&a=1", "/done?a=1&error=access_denied"},
+		{"planted in capitals", "/done?ERROR=none", "/done?error=access_denied"},
+		{"planted escaped", "/done?%65rr%6Fr=none", "/done?error=access_denied"},
+		{"planted as a list", "/done?error[]=none&error%5B0%5D=none", "/done?error=access_denied"},
+		{"planted behind a semicolon", "/done?a=1;error=none", "/done?a=1&error=access_denied"},
+		{"planted as PHP reads it, blank", "/done?+error=none&%09error=none", "/done?error=access_denied"},
+		{"planted as C reads it", "/done?error%00x=none", "/done?error=access_denied"},
+		{"planted code", "/done?connect_code=evil&a=1&%63onnect.code=evil", "/done?a=1&error=access_denied"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := a.Browser()
+			back := b.Decide(b.Authorize("?return_to="+url.QueryEscape("https://app.example"+tt.target)), "deny")
+			m := backLink.FindStringSubmatch(b.Get(back, "Accept", "text/html").Body)
+			if m == nil {
+				t.Fatal("GET /callback: the page has no way back")
+			}
+			if got, want := html.UnescapeString(m[1]), "https://app.example"+tt.want; got != want {
+				t.Errorf("way back: got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// A program asked for none of this: problem+json stays as it is.
+func TestNoWaysInJSON(t *testing.T) {
+	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+	b := a.Browser()
+	r := b.Get(b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "deny"))
+	wantProblem(t, "GET /callback", r, http.StatusForbidden, "access_denied")
+	if strings.Contains(r.Body, "app.example") {
+		t.Error("GET /callback: the JSON names return_to")
+	}
+}
