@@ -43,6 +43,10 @@ type Account struct {
 	// RemovedAt is when Instagram first said that the person has removed the
 	// app, or Meta has disabled it; zero while it says nothing of the kind.
 	RemovedAt time.Time
+
+	// LeaseUntil is when the lease ends that somebody has, or had, on asking
+	// Instagram about the account; zero: there is none. A login does not write it.
+	LeaseUntil time.Time
 }
 
 // A Token is a sealed access token and the times that govern it.

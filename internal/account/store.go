@@ -80,13 +80,14 @@ type Store interface {
 	// leads to, or ErrNotFound.
 	AccountByUserID(ctx context.Context, userID string) (Account, error)
 
-	// PutProfile replaces the profile of an account and leaves the rest alone,
-	// TokenRev included. It returns ErrConflict, and writes nothing, when the
+	// PutProfile replaces the profile of an account and ends the lease. It leaves
+	// the rest alone, TokenRev included. It returns ErrConflict, and writes nothing, when the
 	// account is missing or its Connection differs.
 	PutProfile(ctx context.Context, id, connection string, p Profile) error
 
 	// Lease gives l.Holder the sole right, until l.Until, to ask Instagram about
-	// the account's token. It changes no mark. It returns ErrConflict, and writes
+	// the account, or to leave Instagram alone for so long. The holder may ask for
+	// another end. It changes no mark. It returns ErrConflict, and writes
 	// nothing, when the account is missing, its TokenRev is not tokenRev, or
 	// another holder has a lease that ends after l.From.
 	Lease(ctx context.Context, id, tokenRev string, l Lease) error
@@ -142,7 +143,7 @@ type Login struct {
 	Code *ConnectCode // written with the rest; nil: none
 }
 
-// A Lease is the right to be the only one who asks Instagram about a token.
+// A Lease is the right to be the only one who asks Instagram about an account.
 type Lease struct {
 	Holder string    // a mark of the one who asks
 	From   time.Time // now

@@ -68,8 +68,8 @@ func TestRefresh(t *testing.T) {
 			wantEqual(t, "same token", r.Token.Reveal() == g.Token.Reveal(), tt.same)
 			wantEqual(t, "IssuedAt", r.IssuedAt, time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
 			wantEqual(t, "ExpiresAt", r.ExpiresAt, time.Date(2027, 1, 23, 11, 59, 4, 0, time.UTC)) // 5183944 s later
-			wantEqual(t, "AppUsage", r.AppUsage, 1)
-			if _, err := f.Profile(t.Context(), r.Token); err != nil {
+			wantEqual(t, "Usage.App", r.Usage.App, 1)
+			if _, _, err := f.Profile(t.Context(), r.Token); err != nil {
 				t.Errorf("Profile with the token: got error %v, want none", err)
 			}
 		})
@@ -178,13 +178,13 @@ func TestAppUsage(t *testing.T) {
 					}
 				})
 				r, err := s.client(t).Refresh(t.Context(), account.NewSecret(longToken))
-				got := r.AppUsage
+				got := r.Usage.App
 				if status != 200 {
-					got = asError(t, err).AppUsage
+					got = asError(t, err).Usage.App
 				} else if err != nil {
 					t.Fatalf("Refresh: got error %v, want none", err)
 				}
-				wantEqual(t, "AppUsage", got, tt.want)
+				wantEqual(t, "Usage.App", got, tt.want)
 			})
 		}
 	}
@@ -200,5 +200,5 @@ func TestAppUsageOfAnAccount(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Refresh: got error %v, want none", err)
 	}
-	wantEqual(t, "AppUsage", r.AppUsage, 0)
+	wantEqual(t, "Usage.App", r.Usage.App, 0)
 }
