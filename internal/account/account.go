@@ -45,7 +45,8 @@ type Account struct {
 	RemovedAt time.Time
 
 	// LeaseUntil is when the lease ends that somebody has, or had, on asking
-	// Instagram about the account; zero: there is none. A login does not write it.
+	// Instagram about the account; zero: there is none. [Store.Lease] sets it, and
+	// a login does not write it but ends the lease.
 	LeaseUntil time.Time
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // A Hold is the lease of an account: the right to be the only one, in whatever
-// process, who asks Instagram about it. It ends after half a minute, or with
+// process, who asks Instagram about it. It ends after twenty seconds, or with
 // [account.Store.PutProfile] and [account.Store.PutToken].
 type Hold struct {
 	keeper  *Keeper
@@ -19,26 +19,27 @@ type Hold struct {
 }
 
 // Hold takes the lease of a. It returns [account.ErrConflict] when another has
-// it, or has changed the token since a was read.
+// it, or has changed token or profile since a was read.
 func (k *Keeper) Hold(ctx context.Context, a account.Account) (*Hold, error) {
 	h := &Hold{k, a, account.NewMark()}
-	return h, h.until(ctx, k.now().Add(leaseTime))
+	now := k.now()
+	return h, h.lease(ctx, account.Lease{Holder: h.holder, From: now, Until: now.Add(leaseTime), FetchedAt: a.Profile.FetchedAt})
 }
 
-func (h *Hold) until(ctx context.Context, end time.Time) error {
+func (h *Hold) lease(ctx context.Context, l account.Lease) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	err := h.keeper.Store.Lease(ctx, h.account.ID, h.account.TokenRev, account.Lease{Holder: h.holder, From: h.keeper.now(), Until: end})
-	if err != nil {
+	if err := h.keeper.Store.Lease(ctx, h.account.ID, h.account.TokenRev, l); err != nil {
 		return fmt.Errorf("custody: take lease: %w", err)
 	}
 	return nil
 }
 
-// Rest keeps everybody from asking Instagram about the account for d, as it
-// wants.
+// Rest keeps everybody from asking Instagram about the account for d, whether or
+// not its profile has been stored since the Hold was taken. It returns
+// [account.ErrConflict] when another has the lease or has changed the token.
 func (h *Hold) Rest(ctx context.Context, d time.Duration) error {
-	return h.until(ctx, wholeSecond(h.keeper.Now().Add(d)))
+	return h.lease(ctx, account.Lease{Holder: h.holder, From: h.keeper.now(), Until: wholeSecond(h.keeper.Now().Add(d))})
 }
 
 // Refused records that Instagram refused the account's token with e in a call

@@ -18,8 +18,9 @@ const (
 	writeTimeout = 4 * time.Second
 	// keepTimeout is how long all three can take.
 	keepTimeout = leaseTimeout + 4*time.Second + writeTimeout
-	// leaseTime outlives keepTimeout, with room for clocks that differ.
-	leaseTime = 30 * time.Second
+	// leaseTime outlives keepTimeout, and whatever else is done under a lease,
+	// with room for clocks that differ.
+	leaseTime = 20 * time.Second
 
 	// retryWait is the wait after a failure for which Instagram names none.
 	retryWait = time.Hour
@@ -215,6 +216,7 @@ func (k *Keeper) put(ctx context.Context, a account.Account, t account.TokenStat
 		return Result{}, fmt.Errorf("custody: store token: %w", err)
 	}
 	a.TokenRev, a.Status, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Token, t.RemovedAt
+	a.LeaseUntil = time.Time{}
 	result.Account = a
 	k.record(ctx, a.ID, result)
 	return result, nil

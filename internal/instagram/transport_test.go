@@ -238,7 +238,7 @@ func TestEndedContext(t *testing.T) {
 				s := answer(t, operation{api, "exchange"}, 200, `{}`)
 				_, err := s.client(t).Exchange(tt.ctx, exchangeOf(authCode))
 				wantClass(t, err, "exchange", instagram.Transient)
-				_, err2 := s.client(t).Profile(tt.ctx, account.NewSecret(longToken))
+				_, _, err2 := s.client(t).Profile(tt.ctx, account.NewSecret(longToken))
 				wantClass(t, err2, "profile", instagram.Transient)
 				if !errors.Is(err, tt.want) || !errors.Is(err2, tt.want) {
 					t.Errorf("Exchange and Profile: got errors %v and %v, want %v", err, err2, tt.want)

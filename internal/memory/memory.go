@@ -264,6 +264,8 @@ func (s *Store) Lease(_ context.Context, id, tokenRev string, l account.Lease) e
 	switch {
 	case !ok || a.TokenRev != tokenRev:
 		return account.ErrConflict
+	case !l.FetchedAt.IsZero() && !a.Profile.FetchedAt.Equal(l.FetchedAt):
+		return account.ErrConflict
 	case held.Holder != l.Holder && held.Until.After(l.From):
 		return account.ErrConflict
 	}

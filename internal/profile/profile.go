@@ -1,8 +1,10 @@
 // Package profile serves a connected account to its own browser: the cached
 // profile, log-out and disconnecting.
 //
-// A profile is read from Instagram again once it is older than TTL. When that
-// fails, the last one is served for as long as MaxStale permits, with an Age
+// A profile is read from Instagram again once it is older than TTL, or its
+// picture's address is about to end. One visit at a time does so for an account,
+// over all processes. The others, and all when Instagram fails or is to be left
+// alone, are served the last profile for as long as MaxStale permits, with an Age
 // that tells the truth.
 package profile
 

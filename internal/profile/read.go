@@ -39,7 +39,11 @@ func (h handler) current(ctx context.Context, a account.Account) (account.Accoun
 	case kept.Outcome == custody.Held:
 		return h.busy(ctx, a)
 	case kept.Outcome == custody.Deferred && inTrouble(kept.Cause):
-		return h.stale(ctx, a, problemOf(kept.Cause))
+		hold, err := h.Tokens.Hold(ctx, a)
+		if err != nil {
+			return h.stale(ctx, a, problemOf(kept.Cause))
+		}
+		return h.refused(ctx, a, hold, kept.Cause)
 	}
 	return h.refetch(ctx, a)
 }
@@ -50,33 +54,35 @@ func inTrouble(e *instagram.Error) bool {
 }
 
 // busy serves a while another request, here or in another process, asks
-// Instagram about it, or while Instagram is to be left alone. What is too old to
-// be served is waited for.
+// Instagram about it, or while Instagram is to be left alone. When a is too old
+// to be served, it waits for what the other brings.
 func (h handler) busy(ctx context.Context, a account.Account) (account.Account, error) {
 	if h.age(a) < h.MaxStale {
 		return a, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, busyWait)
+	waiting, cancel := context.WithTimeout(ctx, busyWait)
 	defer cancel()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		left := a.LeaseUntil.Sub(h.Now())
-		unavailable := &web.Problem{Code: web.InstagramUnavailable, RetryAfter: max(left, time.Second)}
-		if left <= 0 || left > maxCall {
-			return a, unavailable
+		if left <= 0 {
+			return h.current(ctx, a) // the other is done and has brought nothing
+		}
+		if left > maxCall {
+			return a, h.unavailable(a)
 		}
 		select {
-		case <-ctx.Done():
-			return a, unavailable
+		case <-waiting.Done():
+			return a, h.unavailable(a)
 		case <-time.After(pause):
 		}
-		now, err := h.Store.Account(ctx, a.ID)
+		now, err := h.Store.Account(waiting, a.ID)
 		switch {
+		case err != nil && waiting.Err() != nil:
+			return a, h.unavailable(a)
 		case err != nil:
 			return h.failed(ctx, a, err)
 		case now.Connection != a.Connection:
 			return a, &web.Problem{Code: web.Unauthenticated}
-		case now.Status != account.Active:
-			return h.stale(ctx, now, &web.Problem{Code: web.ReconnectRequired})
 		case h.age(now) < h.MaxStale:
 			return now, nil
 		}
@@ -84,12 +90,16 @@ func (h handler) busy(ctx context.Context, a account.Account) (account.Account, 
 	}
 }
 
+func (h handler) unavailable(a account.Account) *web.Problem {
+	return &web.Problem{Code: web.InstagramUnavailable, RetryAfter: a.LeaseUntil.Sub(h.Now())}
+}
+
 const (
 	// busyWait is how long somebody waits for what another one is asking for.
 	busyWait = 5 * time.Second
-	// maxCall is longer than anybody asks Instagram about an account; a lease
-	// that has more left says to leave it alone.
-	maxCall = 30 * time.Second
+	// maxCall lies between the lease of somebody who asks, twenty seconds, and
+	// the shortest time that Instagram is left alone for when it names none.
+	maxCall = 25 * time.Second
 )
 
 // refetch reads the profile from Instagram and stores it, as the only one who
@@ -129,7 +139,7 @@ func (h handler) refetch(ctx context.Context, a account.Account) (account.Accoun
 	case err != nil:
 		h.Log.ErrorContext(ctx, "store profile", "err", err) // what was read may be shown all the same
 	case max(usage.App, usage.Account) >= maxUsage:
-		h.rest(ctx, hold, usageRest)
+		h.rest(ctx, hold, min(usageRest, h.MaxStale))
 	}
 	a.Profile = fresh
 	return a, nil
@@ -139,7 +149,8 @@ var errOtherAccount = errors.New("profile is of another account than the token")
 
 const (
 	// maxUsage is the percentage of what may be asked for from which we ask less
-	// often, before Instagram refuses; usageRest is how long we then wait.
+	// often, before Instagram refuses; usageRest is how long we then wait, unless
+	// that would leave nothing to serve.
 	maxUsage  = 80
 	usageRest = time.Hour
 
@@ -190,7 +201,7 @@ func (h handler) tokenDied(ctx context.Context, a account.Account, hold *custody
 	return h.stale(ctx, now, p)
 }
 
-// failed says what to serve when Instagram could not be asked.
+// failed says what to serve when store or key ring kept us from asking Instagram.
 func (h handler) failed(ctx context.Context, a account.Account, err error) (account.Account, error) {
 	switch {
 	case errors.Is(err, account.ErrConflict), errors.Is(err, account.ErrNotFound): // disconnected or reconnected meanwhile
@@ -220,8 +231,8 @@ func (h handler) pictureEnded(raw string, d time.Duration) bool {
 	if err != nil {
 		return false
 	}
-	end, err := strconv.ParseInt(u.Query().Get("oe"), 16, 64)
-	return err == nil && !h.Now().Add(d).Before(time.Unix(end, 0))
+	end, err := strconv.ParseUint(u.Query().Get("oe"), 16, 40) // more would be no time
+	return err == nil && !h.Now().Add(d).Before(time.Unix(int64(end), 0))
 }
 
 // stale returns a as it is while MaxStale permits, and then the problem.
