@@ -183,6 +183,24 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// What a profile costs that is read anew.
+func TestCallsOfAProfileReadAnew(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, options{profileEnv: []string{"PROFILE_TTL=1ns"}})
+	b := s.browser()
+	b.Login()
+	b.Get("/profile") // with INIT
+	s.profileAWS.TakeCalls()
+	s.fake.ResetRequests()
+	if r := b.Get("/profile"); r.Status != 200 {
+		t.Errorf("profile: got status %d, want 200", r.Status)
+	}
+	wantCalls(t, "profile read anew", s.profileAWS.TakeCalls(), []string{"dynamodb:BatchGetItem", "dynamodb:UpdateItem", "dynamodb:UpdateItem"})
+	if got := s.fake.Count(""); got != 1 {
+		t.Errorf("profile read anew: got %d calls to Instagram, want 1", got)
+	}
+}
+
 // lastUsed makes at the time at which all sessions were used last.
 func (s *stack) lastUsed(at time.Time) {
 	s.t.Helper()

@@ -43,6 +43,11 @@ type Account struct {
 	// RemovedAt is when Instagram first said that the person has removed the
 	// app, or Meta has disabled it; zero while it says nothing of the kind.
 	RemovedAt time.Time
+
+	// LeaseUntil is when the lease ends that somebody has, or had, on asking
+	// Instagram about the account; zero: there is none. [Store.Lease] sets it, and
+	// a login does not write it but ends the lease.
+	LeaseUntil time.Time
 }
 
 // A Token is a sealed access token and the times that govern it.

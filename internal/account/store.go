@@ -80,15 +80,17 @@ type Store interface {
 	// leads to, or ErrNotFound.
 	AccountByUserID(ctx context.Context, userID string) (Account, error)
 
-	// PutProfile replaces the profile of an account and leaves the rest alone,
-	// TokenRev included. It returns ErrConflict, and writes nothing, when the
-	// account is missing or its Connection differs.
+	// PutProfile replaces the profile of an account and ends the lease. It leaves
+	// the rest alone, TokenRev included. It returns ErrConflict, and writes
+	// nothing, when the account is missing or its Connection differs.
 	PutProfile(ctx context.Context, id, connection string, p Profile) error
 
 	// Lease gives l.Holder the sole right, until l.Until, to ask Instagram about
-	// the account's token. It changes no mark. It returns ErrConflict, and writes
-	// nothing, when the account is missing, its TokenRev is not tokenRev, or
-	// another holder has a lease that ends after l.From.
+	// the account, or to leave Instagram alone for so long. The holder may ask for
+	// another end. It changes no mark. It returns ErrConflict, and writes
+	// nothing, when the account is missing, its TokenRev is not tokenRev, its
+	// profile is not the one of l.FetchedAt, or another holder has a lease that
+	// ends after l.From.
 	Lease(ctx context.Context, id, tokenRev string, l Lease) error
 
 	// PutToken replaces the token and the status of an account, with a new
@@ -142,11 +144,15 @@ type Login struct {
 	Code *ConnectCode // written with the rest; nil: none
 }
 
-// A Lease is the right to be the only one who asks Instagram about a token.
+// A Lease is the right to be the only one who asks Instagram about an account.
 type Lease struct {
 	Holder string    // a mark of the one who asks
 	From   time.Time // now
 	Until  time.Time // later than the longest call to Instagram and its write can last
+
+	// FetchedAt is that of the profile as the holder read it, so that nobody asks
+	// for what another has just brought; zero: not compared.
+	FetchedAt time.Time
 }
 
 // A TokenState is what [Store.PutToken] writes.

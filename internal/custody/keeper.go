@@ -18,8 +18,9 @@ const (
 	writeTimeout = 4 * time.Second
 	// keepTimeout is how long all three can take.
 	keepTimeout = leaseTimeout + 4*time.Second + writeTimeout
-	// leaseTime outlives keepTimeout, with room for clocks that differ.
-	leaseTime = 30 * time.Second
+	// leaseTime outlives keepTimeout, and whatever else is done under a lease,
+	// with room for clocks that differ.
+	leaseTime = 20 * time.Second
 
 	// retryWait is the wait after a failure for which Instagram names none.
 	retryWait = time.Hour
@@ -47,10 +48,10 @@ const (
 
 // A Result is what [Keeper.Keep] returns.
 type Result struct {
-	Account  account.Account // as it is stored now; zero when Deleted
-	Outcome  Outcome
-	Cause    *instagram.Error // why Instagram did not refresh the token; nil if it was not asked or did
-	AppUsage int              // see [instagram.Error.AppUsage]
+	Account account.Account // as it is stored now; zero when Deleted
+	Outcome Outcome
+	Cause   *instagram.Error // why Instagram did not refresh the token; nil if it was not asked or did
+	Usage   instagram.Usage
 }
 
 // A Keeper keeps tokens alive. All members are required. It is safe for
@@ -86,7 +87,7 @@ func (k *Keeper) Keep(ctx context.Context, a account.Account) (Result, error) {
 			return Result{}, err
 		}
 	}
-	err := k.lease(ctx, a)
+	_, err := k.Hold(ctx, a)
 	switch {
 	case errors.Is(err, account.ErrConflict):
 		return k.reread(ctx, a)
@@ -100,19 +101,6 @@ func (k *Keeper) Keep(ctx context.Context, a account.Account) (Result, error) {
 
 // now is the time in the precision that stores keep.
 func (k *Keeper) now() time.Time { return k.Now().UTC().Truncate(time.Second) }
-
-// lease takes the lease of a's token. It returns [account.ErrConflict] when
-// another has it or has changed the token.
-func (k *Keeper) lease(ctx context.Context, a account.Account) error {
-	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
-	defer cancel()
-	now := k.now()
-	err := k.Store.Lease(ctx, a.ID, a.TokenRev, account.Lease{Holder: account.NewMark(), From: now, Until: now.Add(leaseTime)})
-	if err != nil {
-		return fmt.Errorf("custody: take lease: %w", err)
-	}
-	return nil
-}
 
 // refresh asks Instagram, under the lease.
 func (k *Keeper) refresh(ctx context.Context, a account.Account, token account.Secret) (Result, error) {
@@ -165,12 +153,12 @@ func (k *Keeper) putRenewal(ctx context.Context, a account.Account, rev string, 
 	if a.Token.ExpiresAt.After(t.Token.ExpiresAt) {
 		t.Token.ExpiresAt = a.Token.ExpiresAt
 	}
-	return k.put(ctx, a, t, Result{Outcome: Refreshed, AppUsage: r.AppUsage})
+	return k.put(ctx, a, t, Result{Outcome: Refreshed, Usage: r.Usage})
 }
 
 // refused stores what follows from an error of a refresh.
 func (k *Keeper) refused(ctx context.Context, a account.Account, token account.Secret, e *instagram.Error) (Result, error) {
-	result := Result{Cause: e, AppUsage: e.AppUsage}
+	result := Result{Cause: e, Usage: e.Usage}
 	switch {
 	case e.Class == instagram.TokenDead:
 		result.Outcome = Dead
@@ -216,30 +204,6 @@ func (k *Keeper) removed(a account.Account) account.TokenState {
 	return t
 }
 
-// Refused records that Instagram refused a's token with e in a call other than
-// a refresh, and returns the account as it is stored now: marked, or as
-// somebody else has it, who knows better. That is who has changed it since a was
-// read, or who is refreshing the token at this moment, by which Instagram may
-// have refused the old one. Errors of classes that say nothing of the token are
-// not for it. It fails with [account.ErrNotFound] when the account is gone.
-func (k *Keeper) Refused(ctx context.Context, a account.Account, e *instagram.Error) (account.Account, error) {
-	err := k.lease(ctx, a)
-	if errors.Is(err, account.ErrConflict) {
-		held, err := k.reread(ctx, a)
-		return held.Account, err
-	}
-	if err != nil {
-		return account.Account{}, err
-	}
-	result := Result{Outcome: Dead, Cause: e}
-	t := dead(a)
-	if e.Class == instagram.AppRemoved {
-		result.Outcome, t = Removed, k.removed(a)
-	}
-	result, err = k.put(ctx, a, t, result)
-	return result.Account, err
-}
-
 // put stores t, and completes result with the account as it is then. When a has
 // changed meanwhile, the one who changed it is right.
 func (k *Keeper) put(ctx context.Context, a account.Account, t account.TokenState, result Result) (Result, error) {
@@ -253,6 +217,7 @@ func (k *Keeper) put(ctx context.Context, a account.Account, t account.TokenStat
 		return Result{}, fmt.Errorf("custody: store token: %w", err)
 	}
 	a.TokenRev, a.Status, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Token, t.RemovedAt
+	a.LeaseUntil = time.Time{}
 	result.Account = a
 	k.record(ctx, a.ID, result)
 	return result, nil

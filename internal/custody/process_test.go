@@ -86,7 +86,7 @@ func TestKeepOnceAcrossProcesses(t *testing.T) {
 			if err != nil {
 				t.Fatalf("Open: got error %v, want none", err)
 			}
-			if _, err := c.keeper.Instagram.Profile(t.Context(), token); err != nil {
+			if _, _, err := c.keeper.Instagram.Profile(t.Context(), token); err != nil {
 				t.Errorf("Profile with the stored token: got error %v, want none", err)
 			}
 		})

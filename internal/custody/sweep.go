@@ -144,7 +144,7 @@ func (r *run) count(result Result) {
 	}
 	switch {
 	case r.report.Stopped != "":
-	case result.AppUsage >= maxAppUsage || limitsApp(result.Cause):
+	case result.Usage.App >= maxAppUsage || limitsApp(result.Cause):
 		r.report.Stopped = "app_usage"
 	case r.failures >= maxFailures:
 		r.report.Stopped = "instagram_failing"

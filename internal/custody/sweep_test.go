@@ -138,7 +138,7 @@ func TestSweepStops(t *testing.T) {
 		{"80 percent of what the app may ask for", 80, nil, 8, "app_usage"},
 		{"more than it may", 120, nil, 8, "app_usage"},
 		{"79 percent", 79, nil, 100, ""},
-		{"80 percent, told by an error", 0, &instagram.Error{Class: instagram.Unknown, Status: 400, Code: 999, AppUsage: 80}, 8, "app_usage"},
+		{"80 percent, told by an error", 0, &instagram.Error{Class: instagram.Unknown, Status: 400, Code: 999, Usage: instagram.Usage{App: 80}}, 8, "app_usage"},
 		{"code 4", 0, &instagram.Error{Class: instagram.Throttled, Status: 400, Code: 4}, 8, "app_usage"},
 		{"429 without a code", 0, &instagram.Error{Class: instagram.Throttled, Status: 429}, 8, "app_usage"},
 		{"429 with the code of an account", 0, &instagram.Error{Class: instagram.Throttled, Status: 429, Code: 80002}, 100, ""},
@@ -157,7 +157,7 @@ func TestSweepStops(t *testing.T) {
 					if tt.err != nil {
 						return instagram.Renewal{}, tt.err
 					}
-					r.AppUsage = tt.usage
+					r.Usage.App = tt.usage
 					return r, nil
 				})
 				r, err := k.Sweep(t.Context())

@@ -177,9 +177,9 @@ func (s *Store) AccountByUserID(ctx context.Context, userID string) (account.Acc
 func (s *Store) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
 	err := s.update(ctx, &dynamodb.UpdateItemInput{
 		Key:                      accountKey(id),
-		UpdateExpression:         aws.String("SET #profile = :profile"),
+		UpdateExpression:         aws.String("SET #profile = :profile REMOVE #lease_holder, #lease_until"),
 		ConditionExpression:      aws.String("attribute_exists(#pk) AND #connection = :connection"),
-		ExpressionAttributeNames: names("pk", "connection", "profile"),
+		ExpressionAttributeNames: names("pk", "connection", "profile", "lease_holder", "lease_until"),
 		ExpressionAttributeValues: item{
 			":connection": text(connection),
 			":profile":    profileMap(p),

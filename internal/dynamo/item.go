@@ -74,6 +74,7 @@ func accountOf(i item) (account.Account, error) {
 		LastLoginAt: d.time("last_login_at"),
 		Profile:     d.profile("profile"),
 		RemovedAt:   d.time("removed_at"),
+		LeaseUntil:  d.time("lease_until"),
 	}
 	return a, d.err
 }

@@ -52,7 +52,7 @@ var tokenAttributes = []string{"token_sealed", "token_issued_at", "token_expires
 // Lease implements [account.Store] with one write. The table holds whole
 // seconds, so a lease ends up to a second late, but never early.
 func (s *Store) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
-	err := s.update(ctx, &dynamodb.UpdateItemInput{
+	in := &dynamodb.UpdateItemInput{
 		Key:              accountKey(id),
 		UpdateExpression: aws.String("SET #lease_holder = :holder, #lease_until = :until"),
 		ConditionExpression: aws.String("#token_rev = :token_rev AND " +
@@ -64,7 +64,13 @@ func (s *Store) Lease(ctx context.Context, id, tokenRev string, l account.Lease)
 			":from":      seconds(l.From),
 			":until":     seconds(l.Until.Add(time.Second - 1)),
 		},
-	})
+	}
+	if !l.FetchedAt.IsZero() {
+		*in.ConditionExpression += " AND #profile.#fetched_at = :fetched_at"
+		in.ExpressionAttributeNames = names("token_rev", "lease_holder", "lease_until", "profile", "fetched_at")
+		in.ExpressionAttributeValues[":fetched_at"] = seconds(l.FetchedAt)
+	}
+	err := s.update(ctx, in)
 	if _, ok := conditionFailed(err); ok {
 		return account.ErrConflict
 	}

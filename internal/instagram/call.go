@@ -40,10 +40,10 @@ func newHTTPClient() *http.Client {
 
 // An answer is a successful response: status 200 and a JSON object.
 type answer struct {
-	op       string
-	status   int
-	body     []byte
-	appUsage int
+	op     string
+	status int
+	body   []byte
+	usage  Usage
 }
 
 // do sends req and returns the answer, or an *Error of the class that status
@@ -67,7 +67,7 @@ func (b *base) do(ctx context.Context, op string, req *http.Request) (answer, er
 	if e := classify(op, resp, body, b.Now()); e != nil {
 		return answer{}, e
 	}
-	return answer{op, resp.StatusCode, body, appUsage(resp.Header)}, nil
+	return answer{op, resp.StatusCode, body, usageOf(resp.Header)}, nil
 }
 
 var (

@@ -49,8 +49,8 @@ type Error struct {
 	Message    string        // which known message it was; empty: another
 	TraceID    string        // fbtrace_id, for a report to Meta
 	RetryAfter time.Duration // how long Instagram asks us to wait; 0: it does not say
-	AppUsage   int           // percent of what the app may ask for that it has asked for; 0: not told
-	Err        error         // what broke, when no answer was understood
+	Usage      Usage
+	Err        error // what broke, when no answer was understood
 }
 
 // Error implements error.
@@ -100,7 +100,7 @@ type flat struct {
 
 // classify returns nil for a success.
 func classify(op string, resp *http.Response, body []byte, now time.Time) *Error {
-	e := &Error{Op: op, Status: resp.StatusCode, AppUsage: appUsage(resp.Header)}
+	e := &Error{Op: op, Status: resp.StatusCode, Usage: usageOf(resp.Header)}
 	var env envelope
 	understood := json.Unmarshal(body, &env) == nil
 	if env.Meta != nil && env.Meta.Type != "" {
@@ -258,19 +258,34 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// appUsage reads X-App-Usage: percentages of what the app may ask for, under
-// names that differ from page to page of Meta's (Meta, "Rate Limits"). The
+// usageOf reads X-App-Usage, percentages under names that differ from page to
+// page of Meta's, and X-Business-Use-Case-Usage, which has lists of them. The
 // largest counts, and a header that makes no sense counts for nothing.
-func appUsage(h http.Header) int {
-	var usage map[string]any
-	if json.Unmarshal([]byte(h.Get("X-App-Usage")), &usage) != nil {
-		return 0
+func usageOf(h http.Header) Usage {
+	var u Usage
+	var app map[string]any
+	if json.Unmarshal([]byte(h.Get("X-App-Usage")), &app) == nil {
+		u.App = most(app)
 	}
-	most := 0.0
-	for _, v := range usage {
-		if percent, ok := v.(float64); ok {
-			most = max(most, min(percent, 1000))
+	var accounts map[string][]map[string]any
+	if json.Unmarshal([]byte(h.Get("X-Business-Use-Case-Usage")), &accounts) == nil {
+		for _, entries := range accounts {
+			for _, entry := range entries {
+				delete(entry, "estimated_time_to_regain_access") // minutes, which retryAfter reads
+				u.Account = max(u.Account, most(entry))
+			}
 		}
 	}
-	return int(most)
+	return u
+}
+
+// most returns the largest of the numbers in m.
+func most(m map[string]any) int {
+	largest := 0.0
+	for _, v := range m {
+		if percent, ok := v.(float64); ok {
+			largest = max(largest, min(percent, 1000))
+		}
+	}
+	return int(largest)
 }

@@ -119,24 +119,24 @@ func (g *graph) longLived(ctx context.Context, op, path string, query url.Values
 		Token:     account.NewSecret(long.AccessToken),
 		IssuedAt:  now,
 		ExpiresAt: now.Add(long.ExpiresIn.duration()),
-		AppUsage:  a.appUsage,
+		Usage:     a.usage,
 	}, nil
 }
 
 // Profile implements [Client]. An account that refuses the full list of fields
 // is asked once more for the four that all have.
-func (g *graph) Profile(ctx context.Context, token account.Secret) (account.Profile, error) {
-	p, err := g.me(ctx, token, allFields)
+func (g *graph) Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {
+	p, usage, err := g.me(ctx, token, allFields)
 	if e, ok := errors.AsType[*Error](err); ok && e.Class == Refused && e.Code == codeParams {
 		return g.me(ctx, token, fewFields)
 	}
-	return p, err
+	return p, usage, err
 }
 
-func (g *graph) me(ctx context.Context, token account.Secret, fields string) (account.Profile, error) {
+func (g *graph) me(ctx context.Context, token account.Secret, fields string) (account.Profile, Usage, error) {
 	a, err := g.get(ctx, "profile", "/"+g.GraphVersion+"/me", url.Values{"fields": {fields}}, token)
 	if err != nil {
-		return account.Profile{}, err
+		return account.Profile{}, Usage{}, err
 	}
 	var me struct {
 		ID          id     `json:"id"`
@@ -152,10 +152,10 @@ func (g *graph) me(ctx context.Context, token account.Secret, fields string) (ac
 		Media       *int64 `json:"media_count"`
 	}
 	if err := a.decode(&me); err != nil {
-		return account.Profile{}, err
+		return account.Profile{}, Usage{}, err
 	}
 	if !account.ValidID(string(me.ID)) || (me.UserID != "" && !account.ValidID(string(me.UserID))) {
-		return account.Profile{}, a.malformed()
+		return account.Profile{}, Usage{}, a.malformed()
 	}
 	return account.Profile{
 		ID:                string(me.ID),
@@ -170,5 +170,5 @@ func (g *graph) me(ctx context.Context, token account.Secret, fields string) (ac
 		FollowsCount:      me.Follows,
 		MediaCount:        me.Media,
 		FetchedAt:         g.now(),
-	}, nil
+	}, a.usage, nil
 }

@@ -52,7 +52,7 @@ type Client interface {
 	Refresh(ctx context.Context, token account.Secret) (Renewal, error)
 
 	// Profile reads the profile of the account that the token belongs to.
-	Profile(ctx context.Context, token account.Secret) (account.Profile, error)
+	Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error)
 
 	// RequiredPermission returns the one permission nothing works without.
 	RequiredPermission() string
@@ -79,7 +79,15 @@ type Renewal struct {
 	Token     account.Secret // the same string as before or a new one
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	AppUsage  int // see [Error.AppUsage]
+	Usage     Usage
+}
+
+// A Usage is how much of what may be asked for has been asked for, in percent,
+// as an answer tells it (Meta, "Rate Limits"); 0: it does not. From 100 on
+// Instagram refuses.
+type Usage struct {
+	App     int // of what the app may ask for
+	Account int // of what the app may ask about the account
 }
 
 // A Config configures a Client. All members up to RedirectURI are required,

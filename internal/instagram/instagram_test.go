@@ -92,7 +92,7 @@ func (o operation) run(t *testing.T, c instagram.Client) error {
 	var err error
 	switch o.op {
 	case "profile":
-		_, err = c.Profile(t.Context(), account.NewSecret(longToken))
+		_, _, err = c.Profile(t.Context(), account.NewSecret(longToken))
 	case "refresh":
 		_, err = c.Refresh(t.Context(), account.NewSecret(longToken))
 	default:

@@ -59,10 +59,10 @@ func (l *legacy) Refresh(context.Context, account.Secret) (Renewal, error) {
 
 // Profile implements [Client]. The API of 2018 takes the token in the query
 // only.
-func (l *legacy) Profile(ctx context.Context, token account.Secret) (account.Profile, error) {
+func (l *legacy) Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {
 	a, err := l.get(ctx, "profile", "/users/self/", url.Values{"access_token": {token.Reveal()}}, account.Secret{})
 	if err != nil {
-		return account.Profile{}, err
+		return account.Profile{}, Usage{}, err
 	}
 	var self struct {
 		ID       id     `json:"id"`
@@ -78,10 +78,10 @@ func (l *legacy) Profile(ctx context.Context, token account.Secret) (account.Pro
 		} `json:"counts"`
 	}
 	if err := a.decode(&self); err != nil {
-		return account.Profile{}, err
+		return account.Profile{}, Usage{}, err
 	}
 	if !account.ValidID(string(self.ID)) {
-		return account.Profile{}, a.malformed()
+		return account.Profile{}, Usage{}, a.malformed()
 	}
 	return account.Profile{
 		ID:                string(self.ID),
@@ -94,5 +94,5 @@ func (l *legacy) Profile(ctx context.Context, token account.Secret) (account.Pro
 		FollowsCount:      self.Counts.Follows,
 		MediaCount:        self.Counts.Media,
 		FetchedAt:         l.now(),
-	}, nil
+	}, a.usage, nil
 }

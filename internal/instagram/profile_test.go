@@ -55,7 +55,7 @@ func TestProfileLegacy(t *testing.T) {
 // profile reads the profile with the token of a grant.
 func (f *fake) profile(g instagram.Grant) account.Profile {
 	f.t.Helper()
-	p, err := f.Profile(f.t.Context(), g.Token)
+	p, _, err := f.Profile(f.t.Context(), g.Token)
 	if err != nil {
 		f.t.Fatalf("Profile: got error %v, want none", err)
 	}
@@ -82,7 +82,7 @@ func TestProfileShapes(t *testing.T) {
 // A token in a URL ends up in logs on the way.
 func TestProfileTokenIsInHeaderOnly(t *testing.T) {
 	s := answer(t, operation{instagram.Graph, "profile"}, 200, `{"id":"1"}`)
-	if _, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken)); err != nil {
+	if _, _, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken)); err != nil {
 		t.Fatalf("Profile: got error %v, want none", err)
 	}
 	r, _ := s.last(t)
@@ -95,7 +95,7 @@ func TestProfileTokenIsInHeaderOnly(t *testing.T) {
 // The API of 2018 knew no header.
 func TestProfileLegacyTokenIsInQuery(t *testing.T) {
 	s := answer(t, operation{instagram.Legacy, "profile"}, 200, `{"data":{"id":"1"},"meta":{"code":200}}`)
-	if _, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken)); err != nil {
+	if _, _, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken)); err != nil {
 		t.Fatalf("Profile: got error %v, want none", err)
 	}
 	r, _ := s.last(t)
@@ -126,7 +126,7 @@ func TestProfileFallsBackOnce(t *testing.T) {
 	f := newFake(t, instagram.Graph)
 	g := f.grant()
 	f.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 100, Count: -1})
-	_, err := f.Profile(t.Context(), g.Token)
+	_, _, err := f.Profile(t.Context(), g.Token)
 	wantClass(t, err, "profile", instagram.Refused)
 	wantEqual(t, "calls", f.Count(fakeinstagram.OpProfile), 2)
 }
@@ -136,7 +136,7 @@ func TestProfileFallsBackOnCode100Only(t *testing.T) {
 	for _, code := range []int{1, 2, 3, 4, 10, 101, 102, 190, 200, 368, 613, 2500, 80002, 9999} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			s := answer(t, operation{instagram.Graph, "profile"}, 400, fmt.Sprintf(`{"error":{"code":%d}}`, code))
-			if _, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken)); err == nil {
+			if _, _, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken)); err == nil {
 				t.Error("Profile: got no error, want one")
 			}
 			wantEqual(t, "calls", s.count("GET"), 1)
@@ -170,7 +170,7 @@ func TestProfileAnswers(t *testing.T) {
 		{"two accounts", `{"data":[{"id":"1"},{"id":"2"}]}`, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := answer(t, operation{instagram.Graph, "profile"}, 200, tt.body).client(t).Profile(t.Context(), account.NewSecret(longToken))
+			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, tt.body).client(t).Profile(t.Context(), account.NewSecret(longToken))
 			wantEqual(t, "ID", p.ID, tt.id)
 			wantEqual(t, "UserID", p.UserID, tt.userID)
 			if tt.id == "" {
@@ -191,7 +191,7 @@ func TestProfileCounts(t *testing.T) {
 		{"large", `{"id":"1","followers_count":9007199254740993,"follows_count":2147483648,"media_count":1}`, "9007199254740993 2147483648 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := answer(t, operation{instagram.Graph, "profile"}, 200, tt.body).client(t).Profile(t.Context(), account.NewSecret(longToken))
+			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, tt.body).client(t).Profile(t.Context(), account.NewSecret(longToken))
 			if err != nil {
 				t.Fatalf("Profile: got error %v, want none", err)
 			}
@@ -218,7 +218,7 @@ func TestProfileTextsAreClipped(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			body := strings.ReplaceAll(`{"id":"1","username":"@","name":"@","account_type":"@","biography":"@","website":"@"}`, "@", tt.text)
-			p, err := answer(t, operation{instagram.Graph, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
+			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
 			if err != nil {
 				t.Fatalf("Profile: got error %v, want none", err)
 			}
@@ -234,7 +234,7 @@ func TestProfileTextsAreClipped(t *testing.T) {
 func TestProfileLegacyTextsAreClipped(t *testing.T) {
 	text := strings.Repeat("ä", 3000)
 	body := strings.ReplaceAll(`{"data":{"id":"1","username":"@","full_name":"@","bio":"@","website":"@"}}`, "@", text)
-	p, err := answer(t, operation{instagram.Legacy, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
+	p, _, err := answer(t, operation{instagram.Legacy, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
 	if err != nil {
 		t.Fatalf("Profile: got error %v, want none", err)
 	}
@@ -339,7 +339,7 @@ func picture(t *testing.T, api, base, raw string) string {
 	c.HTTP = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
 	})}
-	p, err := newClient(t, c).Profile(t.Context(), account.NewSecret(longToken))
+	p, _, err := newClient(t, c).Profile(t.Context(), account.NewSecret(longToken))
 	if err != nil {
 		t.Fatalf("Profile: got error %v, want none", err)
 	}

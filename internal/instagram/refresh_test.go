@@ -68,8 +68,8 @@ func TestRefresh(t *testing.T) {
 			wantEqual(t, "same token", r.Token.Reveal() == g.Token.Reveal(), tt.same)
 			wantEqual(t, "IssuedAt", r.IssuedAt, time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
 			wantEqual(t, "ExpiresAt", r.ExpiresAt, time.Date(2027, 1, 23, 11, 59, 4, 0, time.UTC)) // 5183944 s later
-			wantEqual(t, "AppUsage", r.AppUsage, 1)
-			if _, err := f.Profile(t.Context(), r.Token); err != nil {
+			wantEqual(t, "Usage.App", r.Usage.App, 1)
+			if _, _, err := f.Profile(t.Context(), r.Token); err != nil {
 				t.Errorf("Profile with the token: got error %v, want none", err)
 			}
 		})
@@ -178,27 +178,59 @@ func TestAppUsage(t *testing.T) {
 					}
 				})
 				r, err := s.client(t).Refresh(t.Context(), account.NewSecret(longToken))
-				got := r.AppUsage
+				got := r.Usage.App
 				if status != 200 {
-					got = asError(t, err).AppUsage
+					got = asError(t, err).Usage.App
 				} else if err != nil {
 					t.Fatalf("Refresh: got error %v, want none", err)
 				}
-				wantEqual(t, "AppUsage", got, tt.want)
+				wantEqual(t, "Usage.App", got, tt.want)
 			})
 		}
 	}
 }
 
-// How much one account has asked for says nothing of the app.
-func TestAppUsageOfAnAccount(t *testing.T) {
-	s := serve(t, operation{instagram.Graph, "refresh"}, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Business-Use-Case-Usage", `{"1":[{"type":"instagram","call_count":95,"total_cputime":95,"total_time":95}]}`)
-		io.WriteString(w, `{"access_token":"`+longToken+`","expires_in":5183944}`)
-	})
-	r, err := s.client(t).Refresh(t.Context(), account.NewSecret(longToken))
-	if err != nil {
-		t.Fatalf("Refresh: got error %v, want none", err)
+// The lists of X-Business-Use-Case-Usage count for the account, and say nothing
+// of the app.
+func TestAccountUsage(t *testing.T) {
+	for _, tt := range []struct {
+		name, header string
+		want         int
+	}{
+		{"largest of an entry", `{"1":[{"type":"instagram","call_count":7,"total_cputime":95,"total_time":8}]}`, 95},
+		{"several entries", `{"1":[{"call_count":7},{"call_count":81},{"call_count":9}]}`, 81},
+		{"several ids", `{"1":[{"call_count":7}],"2":[{"call_count":70}],"3":[]}`, 70},
+		{"fraction", `{"1":[{"call_count":79.9}]}`, 79},
+		{"beyond all bounds", `{"1":[{"call_count":1e300}]}`, 1000},
+		{"minutes are no percentage", `{"1":[{"call_count":3,"estimated_time_to_regain_access":90}]}`, 3},
+		{"texts beside a number", `{"1":[{"type":"95","call_count":"95","total_time":6}]}`, 6},
+
+		{"empty", ``, 0},
+		{"empty object", `{}`, 0},
+		{"null", `null`, 0},
+		{"null in the list", `{"1":[null]}`, 0},
+		{"negative", `{"1":[{"call_count":-90}]}`, 0},
+		{"object without lists", `{"1":{"call_count":90}}`, 0},
+		{"list of numbers", `{"1":[90]}`, 0},
+		{"as of the app", `{"call_count":90}`, 0},
+		{"cut", `{"1":[{"call_count":90}]`, 0},
+		{"no JSON", `call_count=90`, 0},
+	} {
+		for _, status := range []int{200, 400} {
+			t.Run(fmt.Sprint(tt.name, " ", status), func(t *testing.T) {
+				s := serve(t, operation{instagram.Graph, "profile"}, func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("X-Business-Use-Case-Usage", tt.header)
+					w.WriteHeader(status)
+					io.WriteString(w, map[int]string{200: `{"id":"1"}`, 400: `{"error":{"code":9999}}`}[status])
+				})
+				_, got, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken))
+				if status != 200 {
+					got = asError(t, err).Usage
+				} else if err != nil {
+					t.Fatalf("Profile: got error %v, want none", err)
+				}
+				wantEqual(t, "Usage", got, instagram.Usage{Account: tt.want})
+			})
+		}
 	}
-	wantEqual(t, "AppUsage", r.AppUsage, 0)
 }

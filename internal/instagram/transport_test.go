@@ -238,7 +238,7 @@ func TestEndedContext(t *testing.T) {
 				s := answer(t, operation{api, "exchange"}, 200, `{}`)
 				_, err := s.client(t).Exchange(tt.ctx, exchangeOf(authCode))
 				wantClass(t, err, "exchange", instagram.Transient)
-				_, err2 := s.client(t).Profile(tt.ctx, account.NewSecret(longToken))
+				_, _, err2 := s.client(t).Profile(tt.ctx, account.NewSecret(longToken))
 				wantClass(t, err2, "profile", instagram.Transient)
 				if !errors.Is(err, tt.want) || !errors.Is(err2, tt.want) {
 					t.Errorf("Exchange and Profile: got errors %v and %v, want %v", err, err2, tt.want)
@@ -298,7 +298,7 @@ func TestCallerDeadlineIsKept(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		_, err := newClient(t, c).Profile(ctx, account.NewSecret(longToken))
+		_, _, err := newClient(t, c).Profile(ctx, account.NewSecret(longToken))
 		wantEqual(t, "duration", time.Since(began), time.Second)
 		wantClass(t, err, "profile", instagram.Transient)
 	})
@@ -346,7 +346,7 @@ func callBehindProxy(t *testing.T, base string) {
 	if u, err := http.ProxyFromEnvironment(httptest.NewRequest("GET", base, nil)); err != nil || u == nil {
 		t.Fatalf("ProxyFromEnvironment: got %v and error %v, want a proxy", u, err)
 	}
-	p, err := newClient(t, config(instagram.Graph, base)).Profile(t.Context(), account.NewSecret(longToken))
+	p, _, err := newClient(t, config(instagram.Graph, base)).Profile(t.Context(), account.NewSecret(longToken))
 	if err != nil {
 		t.Fatalf("Profile: got error %v, want none", err)
 	}

@@ -209,7 +209,7 @@ func (r *rig) checkToken(a account.Account, l account.Login) {
 // accepted reports whether Instagram takes a token.
 func (r *rig) accepted(token account.Secret) bool {
 	r.t.Helper()
-	_, err := r.client.Profile(r.t.Context(), token)
+	_, _, err := r.client.Profile(r.t.Context(), token)
 	e, ok := errors.AsType[*instagram.Error](err)
 	switch {
 	case err == nil:

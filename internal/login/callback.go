@@ -297,7 +297,7 @@ func (c callback) ask(ctx context.Context, f flow, code, clientSecret account.Se
 	if !slices.Contains(grant.Permissions, c.Instagram.RequiredPermission()) {
 		return grant, account.Profile{}, &web.Problem{Code: web.PermissionMissing}
 	}
-	profile, err := c.Instagram.Profile(ctx, grant.Token)
+	profile, _, err := c.Instagram.Profile(ctx, grant.Token)
 	switch {
 	case err != nil:
 		return grant, profile, problemOf(err)

@@ -301,9 +301,9 @@ func (s *stub) Exchange(ctx context.Context, _ instagram.Exchange) (instagram.Gr
 }
 
 // Profile implements [instagram.Client].
-func (s *stub) Profile(context.Context, account.Secret) (account.Profile, error) {
+func (s *stub) Profile(context.Context, account.Secret) (account.Profile, instagram.Usage, error) {
 	s.count()
-	return account.Profile{ID: acmeID, UserID: acmeUserID, Username: "acme", AccountType: "BUSINESS", FetchedAt: time.Now().UTC()}, nil
+	return account.Profile{ID: acmeID, UserID: acmeUserID, Username: "acme", AccountType: "BUSINESS", FetchedAt: time.Now().UTC()}, instagram.Usage{}, nil
 }
 
 func (s *stub) count() {

@@ -137,7 +137,9 @@ func (s *Store) Connect(_ context.Context, l account.Login) error {
 	if l.Account.UserID != "" {
 		s.aliases[l.Account.UserID] = l.Account.ID
 	}
-	s.accounts[l.Account.ID] = cloneAccount(l.Account)
+	connected := cloneAccount(l.Account)
+	connected.LeaseUntil = time.Time{}
+	s.accounts[l.Account.ID] = connected
 	delete(s.leases, l.Account.ID)
 	if l.Code != nil {
 		s.codes[l.Code.Hash] = code{ConnectCode: cloneCode(*l.Code)}
@@ -247,7 +249,9 @@ func (s *Store) PutProfile(_ context.Context, id, connection string, p account.P
 		return account.ErrConflict
 	}
 	a.Profile = cloneProfile(p)
+	a.LeaseUntil = time.Time{}
 	s.accounts[id] = a
+	delete(s.leases, id)
 	return nil
 }
 
@@ -260,10 +264,14 @@ func (s *Store) Lease(_ context.Context, id, tokenRev string, l account.Lease) e
 	switch {
 	case !ok || a.TokenRev != tokenRev:
 		return account.ErrConflict
+	case !l.FetchedAt.IsZero() && !a.Profile.FetchedAt.Equal(l.FetchedAt):
+		return account.ErrConflict
 	case held.Holder != l.Holder && held.Until.After(l.From):
 		return account.ErrConflict
 	}
 	s.leases[id] = l
+	a.LeaseUntil = l.Until
+	s.accounts[id] = a
 	return nil
 }
 
@@ -279,6 +287,7 @@ func (s *Store) PutToken(_ context.Context, id, tokenRev string, t account.Token
 		return account.ErrConflict
 	}
 	a.TokenRev, a.Status, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Token, t.RemovedAt
+	a.LeaseUntil = time.Time{}
 	s.accounts[id] = cloneAccount(a)
 	delete(s.leases, id)
 	return nil

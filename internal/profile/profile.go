@@ -1,8 +1,10 @@
 // Package profile serves a connected account to its own browser: the cached
 // profile, log-out and disconnecting.
 //
-// A profile is read from Instagram again once it is older than TTL. When that
-// fails, the last one is served for as long as MaxStale permits, with an Age
+// A profile is read from Instagram again once it is older than TTL, or its
+// picture's address is about to end. One visit at a time does so for an account,
+// over all processes. The others, and all when Instagram fails or is to be left
+// alone, are served the last profile for as long as MaxStale permits, with an Age
 // that tells the truth.
 package profile
 
@@ -16,8 +18,6 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/custody"
-	"photopass/internal/instagram"
-	"photopass/internal/secrets"
 	"photopass/internal/session"
 	"photopass/internal/web"
 )
@@ -88,6 +88,9 @@ func (h handler) profile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if h.pictureEnded(a.Profile.ProfilePictureURL, 0) {
+		a.Profile.ProfilePictureURL = "" // nobody gets it any more
+	}
 	return h.write(w, r, a)
 }
 
@@ -98,130 +101,6 @@ func (h handler) vary() string {
 		return "Accept, Cookie, Origin"
 	}
 	return "Accept, Cookie"
-}
-
-// current returns a with a profile that may be served.
-func (h handler) current(ctx context.Context, a account.Account) (account.Account, error) {
-	if h.age(a) < min(h.TTL, h.MaxStale) {
-		return a, nil
-	}
-	if a.Status != account.Active {
-		return h.stale(ctx, a, &web.Problem{Code: web.ReconnectRequired})
-	}
-	kept, err := h.Tokens.Keep(ctx, a)
-	if err != nil {
-		return h.failed(ctx, a, err)
-	}
-	connection := a.Connection
-	a = kept.Account
-	switch {
-	case a.Connection != connection:
-		return a, &web.Problem{Code: web.Unauthenticated}
-	case a.Status != account.Active:
-		return h.stale(ctx, a, &web.Problem{Code: web.ReconnectRequired})
-	case kept.Outcome == custody.Held && h.age(a) < h.MaxStale:
-		return a, nil // another request is asking Instagram at this moment
-	case kept.Outcome == custody.Deferred && inTrouble(kept.Cause):
-		return h.stale(ctx, a, problemOf(kept.Cause))
-	}
-	fresh, err := h.refetch(ctx, a)
-	if err != nil {
-		return h.failed(ctx, a, err)
-	}
-	a.Profile = fresh
-	return a, nil
-}
-
-// inTrouble reports whether a further call would fare no better.
-func inTrouble(e *instagram.Error) bool {
-	return e.Class == instagram.Throttled || e.Class == instagram.Transient
-}
-
-// failed says what to serve when Instagram could not be asked or refused.
-func (h handler) failed(ctx context.Context, a account.Account, err error) (account.Account, error) {
-	e, ok := errors.AsType[*instagram.Error](err)
-	switch {
-	case errors.Is(err, account.ErrConflict), errors.Is(err, account.ErrNotFound): // disconnected or reconnected meanwhile
-		return a, &web.Problem{Code: web.Unauthenticated}
-	case errors.Is(err, custody.ErrBroken):
-		return a, err
-	case ok && (e.Class == instagram.TokenDead || e.Class == instagram.AppRemoved):
-		return h.tokenDied(ctx, a, e)
-	}
-	return h.stale(ctx, a, problemOf(err))
-}
-
-func (h handler) age(a account.Account) time.Duration { return h.Now().Sub(a.Profile.FetchedAt) }
-
-// stale returns a as it is while MaxStale permits, and then the problem.
-func (h handler) stale(ctx context.Context, a account.Account, p *web.Problem) (account.Account, error) {
-	if h.age(a) >= h.MaxStale {
-		return a, p
-	}
-	h.Log.WarnContext(ctx, "serving the last profile", "code", string(p.Code), "err", p.Err)
-	return a, nil
-}
-
-// refetch reads the profile from Instagram and stores it. It returns
-// [account.ErrConflict] when the connection it was read for is gone.
-func (h handler) refetch(ctx context.Context, a account.Account) (account.Profile, error) {
-	token, err := h.Tokens.Vault.Open(ctx, a.ID, a.Token.Sealed)
-	if err != nil {
-		return account.Profile{}, err
-	}
-	p, err := h.Tokens.Instagram.Profile(ctx, token)
-	if err != nil {
-		return p, err
-	}
-	if p.ID != a.ID {
-		return p, errOtherAccount
-	}
-	err = h.Store.PutProfile(ctx, a.ID, a.Connection, p)
-	if err != nil && !errors.Is(err, account.ErrConflict) {
-		h.Log.ErrorContext(ctx, "store profile", "err", err) // what was read may be shown all the same
-		return p, nil
-	}
-	return p, err
-}
-
-var errOtherAccount = errors.New("profile is of another account than the token")
-
-// tokenDied is called when Instagram refused a's token with cause. It marks the
-// account, unless a newer login or refresh has replaced that token meanwhile.
-func (h handler) tokenDied(ctx context.Context, a account.Account, cause *instagram.Error) (account.Account, error) {
-	now, err := h.Tokens.Refused(ctx, a, cause)
-	switch {
-	case errors.Is(err, account.ErrNotFound) || err == nil && now.Connection != a.Connection:
-		return a, &web.Problem{Code: web.Unauthenticated}
-	case err != nil:
-		return a, fmt.Errorf("mark for reconnect: %w", err)
-	}
-	p := &web.Problem{Code: web.InstagramUnavailable, Err: cause}
-	if now.Status == account.ReconnectRequired {
-		p.Code = web.ReconnectRequired
-	}
-	return h.stale(ctx, now, p)
-}
-
-// problemOf says what a failed read means for the one who asked. It judges other
-// than a login does: the account is connected and its code long spent, so what
-// Instagram refuses is a trouble that may pass.
-func problemOf(err error) *web.Problem {
-	if errors.Is(err, secrets.ErrMisconfigured) {
-		return &web.Problem{Code: web.AppMisconfigured, Err: err}
-	}
-	e, ok := errors.AsType[*instagram.Error](err)
-	if !ok {
-		return &web.Problem{Code: web.Internal, Err: err}
-	}
-	p := &web.Problem{Code: web.InstagramUnavailable, Err: err, RetryAfter: e.RetryAfter}
-	switch e.Class {
-	case instagram.Throttled:
-		p.Code = web.RateLimited
-	case instagram.PermissionMissing:
-		p.Code = web.PermissionMissing
-	}
-	return p
 }
 
 // logout ends the session on the server, then in the browser. Without a session

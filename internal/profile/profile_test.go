@@ -351,7 +351,7 @@ func TestProfileIsReadAnewAfterTTL(t *testing.T) {
 			t.Errorf("reads from Instagram at %s: got %d, want %d", app.Clock.Now().Format(time.TimeOnly), got, tt.reads)
 		}
 	}
-	calls.want(t, "Session", "Session", "PutProfile", "Session", "Session", "PutProfile")
+	calls.want(t, "Session", "Session", "Lease", "PutProfile", "Session", "Session", "Lease", "PutProfile")
 	if got, want := app.Fake.Count(""), 2; got != want {
 		t.Errorf("calls to Instagram: got %d, want %d, all for the profile", got, want)
 	}

@@ -26,7 +26,8 @@ func refuseToken(app *apptest.App) {
 }
 
 // TestStaleIfError has each way in which Instagram can fail: the last profile
-// is served until it is 24 hours old, then the error.
+// is served until it is 24 hours old, then the error of the next time that
+// Instagram is asked, or what is left of the time it wants.
 func TestStaleIfError(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
@@ -48,11 +49,11 @@ func TestStaleIfError(t *testing.T) {
 		{"unknown code", fakeinstagram.Fault{Code: 999999}, 503, "instagram_unavailable", "30", "active"},
 		{"bad request", fakeinstagram.Fault{Code: 2500}, 503, "instagram_unavailable", "30", "active"},
 		{"code 4 with Retry-After", fakeinstagram.Fault{Code: 4, RetryAfter: 90 * time.Second}, 429, "rate_limited", "90", "active"},
-		{"code 17", fakeinstagram.Fault{Code: 17}, 429, "rate_limited", "30", "active"},
+		{"code 17", fakeinstagram.Fault{Code: 17}, 429, "rate_limited", "300", "active"},
 		{"code 80002 with minutes", fakeinstagram.Fault{Code: 80002,
 			Usage: `{"17841405793187218":[{"type":"instagram","estimated_time_to_regain_access":5}]}`}, 429, "rate_limited", "300", "active"},
-		{"code 368", fakeinstagram.Fault{Code: 368}, 429, "rate_limited", "30", "active"},
-		{"code 613 with more than a day", fakeinstagram.Fault{Code: 613, RetryAfter: 48 * time.Hour}, 429, "rate_limited", "86400", "active"},
+		{"code 368", fakeinstagram.Fault{Code: 368}, 429, "rate_limited", "300", "active"},
+		{"code 613 with more than a day", fakeinstagram.Fault{Code: 613, RetryAfter: 48 * time.Hour}, 503, "instagram_unavailable", "300", "active"},
 		{"code 10", fakeinstagram.Fault{Code: 10}, 403, "permission_missing", "", "active"},
 		{"190/460", fakeinstagram.Fault{Code: 190, Subcode: 460}, 409, "reconnect_required", "", "reconnect_required"},
 		{"102", fakeinstagram.Fault{Code: 102}, 409, "reconnect_required", "", "reconnect_required"},
@@ -83,15 +84,19 @@ func TestStaleIfError(t *testing.T) {
 				}
 			}
 			app.Clock.Advance(time.Second)
+			if got := b.Get("/profile").Status; got == http.StatusOK {
+				t.Errorf("GET /profile at 24 hours: got status %d, want an error", got)
+			}
+			app.Clock.Advance(10 * time.Minute)
 			r := b.Get("/profile")
 			if got := decode(t, r).Code; r.Status != tt.status || got != tt.code {
-				t.Errorf("GET /profile at 24 hours: got status %d, code %q, want %d, %q", r.Status, got, tt.status, tt.code)
+				t.Errorf("GET /profile ten minutes later: got status %d, code %q, want %d, %q", r.Status, got, tt.status, tt.code)
 			}
 			if got := r.Header.Get("Retry-After"); got != tt.retryAfter {
-				t.Errorf("GET /profile at 24 hours: got Retry-After %q, want %q", got, tt.retryAfter)
+				t.Errorf("GET /profile ten minutes later: got Retry-After %q, want %q", got, tt.retryAfter)
 			}
 			if got := r.Header.Get("Cache-Control"); got != "no-store" || r.Header.Get("Age") != "" || r.Header.Get("ETag") != "" {
-				t.Errorf("GET /profile at 24 hours: got Cache-Control %q, Age %q, ETag %q, want no-store and neither other",
+				t.Errorf("GET /profile ten minutes later: got Cache-Control %q, Age %q, ETag %q, want no-store and neither other",
 					got, r.Header.Get("Age"), r.Header.Get("ETag"))
 			}
 		})
@@ -133,9 +138,10 @@ func TestInstagramRecovers(t *testing.T) {
 	if got, want := b.Get("/profile").Status, http.StatusServiceUnavailable; got != want {
 		t.Errorf("GET /profile: got status %d, want %d", got, want)
 	}
+	app.Clock.Advance(30 * time.Second)
 	r := b.Get("/profile")
-	if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-25T13:00:00Z" || r.Header.Get("Age") != "0" {
-		t.Errorf("GET /profile again: got status %d, fetched_at %q, Age %q, want 200, 13:00 of the next day, 0", r.Status, d.FetchedAt, r.Header.Get("Age"))
+	if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-25T13:00:30Z" || r.Header.Get("Age") != "0" {
+		t.Errorf("GET /profile half a minute later: got status %d, fetched_at %q, Age %q, want 200, 13:00:30 of the next day, 0", r.Status, d.FetchedAt, r.Header.Get("Age"))
 	}
 }
 
@@ -212,8 +218,8 @@ func TestTokenReplacedMeanwhileIsNotMarked(t *testing.T) {
 	}
 }
 
-// Two reads find the token refused; one marks the account and a login heals it
-// before the other can. The other's session belongs to the dead connection.
+// A visit is about to ask when another one finds the token refused, and a login
+// heals the account. The first one's session belongs to the dead connection.
 func TestHealedMeanwhile(t *testing.T) {
 	gate := newGate()
 	calls := &recorder{before: map[string]func() error{"Lease": gate.pass}}
@@ -222,7 +228,6 @@ func TestHealedMeanwhile(t *testing.T) {
 	b.Login()
 	other.Login()
 	app.Clock.Advance(15 * time.Minute)
-	refuseToken(app)
 	refuseToken(app)
 
 	r := gate.during(t, b, func() {

@@ -79,7 +79,7 @@ func (b *bench) wantByUserID(want account.Account) {
 func putProfileTests() []subtest {
 	return []subtest{
 		{"it replaces the profile and leaves the rest alone", putProfileReplaces},
-		{"it does not end the lease", putProfileDuringLease},
+		{"it ends the lease", putProfileEndsLease},
 		{"a member that the new profile lacks is gone", putProfileBare},
 		{"a missing account is ErrConflict and nothing is written", putProfileMissing},
 		{"another Connection is ErrConflict and nothing is written", putProfileOfAnotherConnection},
@@ -95,12 +95,14 @@ func putProfileReplaces(b *bench) {
 	}
 }
 
-func putProfileDuringLease(b *bench) {
-	a := b.connect(newID(), newID()).Account
+func putProfileEndsLease(b *bench) {
 	at := now()
-	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("one", at, at.Add(time.Minute))), nil)
-	b.wantErr("PutProfile", b.PutProfile(b.Context(), a.ID, a.Connection, newProfile(a.ID, a.UserID)), nil)
-	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), account.ErrConflict)
+	a := b.leased("one", at)
+	a.Profile = newProfile(a.ID, a.UserID)
+	b.wantErr("PutProfile", b.PutProfile(b.Context(), a.ID, a.Connection, a.Profile), nil)
+	a.LeaseUntil = time.Time{}
+	b.wantAccount(a)
+	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), nil)
 }
 
 func putProfileBare(b *bench) {

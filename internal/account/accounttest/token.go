@@ -14,11 +14,13 @@ func leaseTests() []subtest {
 		{"the holder who comes again succeeds and changes nothing", leaseRepeats},
 		{"the holder may extend it", leaseExtends},
 		{"who has lost it to another gets none", leaseLost},
-		{"it changes no mark and nothing else of the account", leaseChangesNothing},
+		{"the holder may shorten it", leaseShortens},
+		{"it sets LeaseUntil and changes no mark and nothing else of the account", leaseChangesNothing},
 		{"a missing account is ErrConflict and nothing is written", leaseMissing},
 		{"another TokenRev is ErrConflict and nothing is written", leaseOfAnotherRev},
+		{"another FetchedAt than the profile's is ErrConflict and nothing is written", leaseOfAnotherProfile},
 		{"PutToken ends it", leaseEndsWithPutToken},
-		{"a login ends it", leaseEndsWithLogin},
+		{"a login ends it and does not write LeaseUntil", leaseEndsWithLogin},
 		{"it does not outlive the account", leaseEndsWithDelete},
 		{"leases of different accounts do not hinder each other", leasesApart},
 		{"of many who ask at once one gets it", leaseRaces},
@@ -34,6 +36,7 @@ func (b *bench) leased(holder string, at time.Time) account.Account {
 	b.Helper()
 	a := b.connect(newID(), newID()).Account
 	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease(holder, at, at.Add(time.Minute))), nil)
+	a.LeaseUntil = at.Add(time.Minute)
 	return a
 }
 
@@ -76,6 +79,15 @@ func leaseExtends(b *bench) {
 	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at.Add(90*time.Second), at.Add(time.Hour))), nil)
 }
 
+func leaseShortens(b *bench) {
+	at := now()
+	a := b.leased("one", at)
+	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("one", at, at.Add(30*time.Second))), nil)
+	a.LeaseUntil = at.Add(30 * time.Second)
+	b.wantAccount(a)
+	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at.Add(30*time.Second), at.Add(time.Hour))), nil)
+}
+
 func leaseLost(b *bench) {
 	at := now()
 	a := b.leased("one", at)
@@ -87,9 +99,12 @@ func leaseLost(b *bench) {
 
 func leaseChangesNothing(b *bench) {
 	l := b.connect(newID(), newID())
+	at := now()
+	b.wantErr("Lease", b.Lease(b.Context(), l.Account.ID, l.Account.TokenRev, lease("one", at, at.Add(time.Minute))), nil)
+	l.Account.LeaseUntil = at.Add(time.Minute)
 	a := l.Account
-	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("one", now(), now().Add(time.Minute))), nil)
 	b.wantOpen(l)
+	b.wantAccount(a)
 	b.wantEqual("Prior", b.prior(a.ID, a.UserID), account.Prior{Account: &a})
 }
 
@@ -124,18 +139,38 @@ func leaseOfAnotherRev(b *bench) {
 	}
 }
 
+// A profile of another time is one that somebody else has brought meanwhile.
+func leaseOfAnotherProfile(b *bench) {
+	at := now()
+	a := b.connect(newID(), newID()).Account
+	l := lease("one", at, at.Add(time.Minute))
+	for _, d := range []time.Duration{-time.Second, time.Second} {
+		l.FetchedAt = a.Profile.FetchedAt.Add(d)
+		b.wantUnchanged("Lease", account.ErrConflict, func() error { return b.Lease(b.Context(), a.ID, a.TokenRev, l) })
+	}
+	l.FetchedAt = a.Profile.FetchedAt
+	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, l), nil)
+	l.FetchedAt = a.Profile.FetchedAt.Add(time.Second)
+	b.wantUnchanged("Lease of the holder", account.ErrConflict, func() error { return b.Lease(b.Context(), a.ID, a.TokenRev, l) })
+}
+
 func leaseEndsWithPutToken(b *bench) {
 	at := now()
 	a := b.leased("one", at)
 	b.putToken(&a, newTokenState())
+	b.wantAccount(a)
 	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), nil)
 }
 
 func leaseEndsWithLogin(b *bench) {
 	at := now()
 	a := b.leased("one", at)
-	a = b.connect(a.ID, a.UserID).Account
-	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), nil)
+	l := b.prepare(a.ID, a.UserID)
+	l.Account.LeaseUntil = at.Add(time.Minute)
+	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
+	l.Account.LeaseUntil = time.Time{}
+	b.wantAccount(l.Account)
+	b.wantErr("Lease", b.Lease(b.Context(), a.ID, l.Account.TokenRev, lease("two", at, at.Add(time.Minute))), nil)
 }
 
 func leaseEndsWithDelete(b *bench) {
@@ -173,6 +208,7 @@ func leaseRaces(b *bench) {
 	winner := b.wantOne("Lease", race(holders, ask), account.ErrConflict)
 	b.wantErr("Lease of another", ask((winner+1)%holders), account.ErrConflict)
 	b.wantErr("Lease of the holder", ask(winner), nil)
+	a.LeaseUntil = at.Add(time.Minute)
 	b.wantAccount(a)
 }
 
@@ -193,6 +229,7 @@ func (b *bench) putToken(a *account.Account, t account.TokenState) {
 	b.Helper()
 	b.wantErr("PutToken", b.PutToken(b.Context(), a.ID, a.TokenRev, t), nil)
 	a.TokenRev, a.Status, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Token, t.RemovedAt
+	a.LeaseUntil = time.Time{}
 }
 
 func putTokenReplaces(b *bench) {
@@ -224,6 +261,7 @@ func putTokenRepeats(b *bench) {
 	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), nil)
 	b.wantUnchanged("PutToken again", nil, again)
 	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("three", at, at.Add(time.Minute))), account.ErrConflict)
+	a.LeaseUntil = at.Add(time.Minute)
 	b.wantAccount(a)
 }
 
