@@ -4,8 +4,8 @@
 //
 // [Start] starts the browser, once for all tests. [Browser.Visitor] gives a
 // test cookies of its own, [Visitor.Tab] opens tabs. A tab fails its test when
-// a page complains: an error on the console, an uncaught exception, a violation
-// of the content security policy.
+// a page complains: a line on the console, an uncaught exception, a violation
+// of the content security policy. [Tab.Violations] asks axe-core.
 package browsertest
 
 import (

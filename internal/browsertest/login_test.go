@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -236,11 +235,7 @@ func TestCallbackIsRepeatable(t *testing.T) {
 	tab := v.Tab(t)
 	login(tab, s)
 	session := v.Cookies(t)[sessionCookie].Value
-	callback := slices.IndexFunc(tab.Documents(), func(u string) bool { return strings.HasPrefix(u, s.URL+"/callback?") })
-	if callback < 0 {
-		t.Fatal("login: no visit of the callback was seen")
-	}
-	tab.Open(tab.Documents()[callback])
+	tab.Open(callbackOf(t, tab, s.URL))
 	tab.Wait(profile)
 	wantURL(t, tab, s.URL+"/profile")
 	wantText(t, tab, "#id", "27640875392278831")
