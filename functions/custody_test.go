@@ -38,6 +38,9 @@ func (s *stack) due() {
 	}
 	for _, item := range page.Items {
 		item["token_refresh_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(-time.Minute).Unix(), 10)}
+		if item["removed_at"] != nil {
+			item["removed_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(-25*time.Hour).Unix(), 10)}
+		}
 		if _, err := s.db.PutItem(s.t.Context(), &dynamodb.PutItemInput{TableName: &s.table, Item: item}); err != nil {
 			s.t.Fatalf("put account: %v", err)
 		}

@@ -310,7 +310,7 @@ func TestBackShowsNothing(t *testing.T) {
 				if v.Cookies(t)[sessionCookie] != nil {
 					t.Error("session cookie: it is still there")
 				}
-				tab.Back(`document.querySelector("#problem-id, #logout") !== null`)
+				tab.Back(`document.querySelector("#problem-id") !== null`) // the page kept in memory hides itself first
 				wantURL(t, tab, s.URL+"/profile")
 				content := browsertest.Eval[string](tab, "document.documentElement.outerHTML")
 				if want := "<h1>You are not connected</h1>"; !strings.Contains(content, want) {

@@ -4,7 +4,6 @@
 package lambdatest
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,23 +26,42 @@ type Function struct {
 	bootstrap string
 	env       []string
 
-	mu     sync.Mutex // guards what follows
-	idle   []*instance
-	all    []*instance
-	output syncBuffer
+	mu   sync.Mutex // guards what follows
+	idle []*instance
+	all  []*instance
+
+	// output is a file, so that what a process has written before it answers is
+	// there when the answer is. After the end it is closed, and read into final.
+	output *os.File
+	final  []byte
 }
 
 // NewFunction returns a Function that runs the executable bootstrap with env,
 // as "NAME=value". Nothing of the test's own environment is passed on. All its
 // processes end with the test.
 func NewFunction(t testing.TB, bootstrap string, env ...string) *Function {
-	f := &Function{t: t, bootstrap: bootstrap, env: env}
+	output, err := os.CreateTemp("", "photopass-output-")
+	if err != nil {
+		t.Fatalf("lambdatest: %v", err)
+	}
+	f := &Function{t: t, bootstrap: bootstrap, env: env, output: output}
 	t.Cleanup(f.stop)
 	return f
 }
 
 // Output returns all that the processes have written to stdout and stderr.
-func (f *Function) Output() string { return f.output.String() }
+func (f *Function) Output() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.final != nil {
+		return string(f.final)
+	}
+	text, err := os.ReadFile(f.output.Name())
+	if err != nil {
+		f.t.Errorf("lambdatest: %v", err)
+	}
+	return string(text)
+}
 
 // Processes returns how many processes have been started.
 func (f *Function) Processes() int {
@@ -126,6 +144,12 @@ func (f *Function) stop() {
 		in.server.CloseClientConnections()
 		in.server.Close()
 	}
+	var err error
+	if f.final, err = os.ReadFile(f.output.Name()); err != nil {
+		f.t.Errorf("lambdatest: %v", err)
+	}
+	f.output.Close()
+	os.Remove(f.output.Name())
 }
 
 // An instance is one execution environment.
@@ -164,7 +188,7 @@ func (f *Function) start() (*instance, error) {
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + f.t.TempDir(), // no AWS profile of the machine's
 	}, f.env...)
-	in.cmd.Stdout, in.cmd.Stderr = &f.output, &f.output
+	in.cmd.Stdout, in.cmd.Stderr = f.output, f.output
 	if err := in.cmd.Start(); err != nil {
 		in.server.Close()
 		return nil, err
@@ -218,24 +242,4 @@ func (f *Function) InvokeJSON(in, out any) error {
 		return err
 	}
 	return json.Unmarshal(body, out)
-}
-
-// syncBuffer is a bytes.Buffer for many goroutines.
-type syncBuffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-// Write implements [io.Writer].
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-// String returns what was written.
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
