@@ -206,11 +206,13 @@ func (l *loader) words() Words {
 	return w
 }
 
-// isName reports whether v is short and of characters that can be seen: none that
-// turns the text around it either.
+// isName reports whether v is short, of one line, and without controls, those
+// that turn the text around them included. The template's pattern says the same.
 func isName(v string) bool {
-	unseen := func(r rune) bool { return !unicode.IsPrint(r) }
-	return utf8.ValidString(v) && utf8.RuneCountInString(v) <= maxName && strings.TrimSpace(v) == v && !strings.ContainsFunc(v, unseen)
+	unseen := func(r rune) bool {
+		return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+	}
+	return utf8.ValidString(v) && utf8.RuneCountInString(v) <= maxName && strings.Trim(strings.TrimSpace(v), "\u200b") == v && !strings.ContainsFunc(v, unseen)
 }
 
 // isPublicPage reports whether people everywhere can open v.

@@ -94,6 +94,7 @@ func TestGoodValues(t *testing.T) {
 		{"TABLE_NAME", "photopass-Table-1ABC", tableName, "photopass-Table-1ABC"},
 		{"APP_NAME", "Acme Studio", words, config.Words{AppName: "Acme Studio"}},
 		{"APP_NAME", "A", words, config.Words{AppName: "A"}},
+		{"APP_NAME", "Ac\u00a0me \U0001f469\u200d\U0001f4bb", words, config.Words{AppName: "Ac\u00a0me \U0001f469\u200d\U0001f4bb"}},
 		{"APP_NAME", `<b>"Müller & Söhne" 株式会社`, words, config.Words{AppName: `<b>"Müller & Söhne" 株式会社`}},
 		{"APP_NAME", strings.Repeat("ß", 60), words, config.Words{AppName: strings.Repeat("ß", 60)}},
 		{"PRIVACY_POLICY_URL", "https://acme.example", words, config.Words{PrivacyPolicyURL: "https://acme.example"}},
@@ -149,7 +150,7 @@ func TestBadValues(t *testing.T) {
 		{"TOKEN_KEYS_SECRET_ID", takesSecret, []string{" ", "a b", `{"current":"k1"}`, "a?b"}},
 		{"TABLE_NAME", " takes the name of a DynamoDB table", []string{" ", "my table", "table\n", "table?"}},
 		{"APP_NAME", takesName, []string{
-			" ", " Acme", "Acme ", "Acme\n", "Ac\tme", "Ac\x00me", "Ac\u202eme", "Ac\u2028me", "Ac\u00a0me", "\u200b", "\xff", strings.Repeat("ß", 61)}},
+			" ", " Acme", "Acme ", "Acme\n", "Ac\tme", "Ac\x00me", "Ac\u202eme", "Ac\u2028me", "Acme\u00a0", "\u200b", "\xff", strings.Repeat("ß", 61)}},
 		{"PRIVACY_POLICY_URL", takesPage, append(badPages(), "help@acme.example")},
 		{"CONTACT", takesContact, append(badPages(),
 			"help", "help@", "@acme.example", "help@acme", "help@acme..example", "help@acme.example.", "a@b@acme.example", "help@acme.example?bcc=x@evil.example",

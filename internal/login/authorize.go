@@ -71,7 +71,8 @@ func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
 	for _, name := range surplusFlows(r) {
 		http.SetCookie(w, flowCookie(name, "", -1))
 	}
-	http.SetCookie(w, flowCookie(flowCookieName(state), f.value, int((a.FlowTTL+time.Second-1)/time.Second)))
+	// The cookie outlives the flow, so that who comes late is told that it took too long.
+	http.SetCookie(w, flowCookie(flowCookieName(state), f.value, int((a.FlowTTL+markerMargin+time.Second-1)/time.Second)))
 	web.Redirect(w, http.StatusFound, a.Instagram.AuthorizationURL(state, f.challenge()))
 	return nil
 }

@@ -154,7 +154,7 @@ func TestSessionCookieTwiceCountsAsAbsent(t *testing.T) {
 
 func TestCookies(t *testing.T) {
 	const (
-		flow    = "; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax"
+		flow    = "; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax"
 		session = "; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax"
 		gone    = "; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
 	)

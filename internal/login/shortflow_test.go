@@ -28,12 +28,13 @@ func TestShortFlowLastsItsTime(t *testing.T) {
 	})
 }
 
-// Max-Age counts whole seconds, and 0 would be left out.
+// The cookie outlives its flow by five minutes: without it, whoever is late would be
+// told that cookies may be blocked. Max-Age counts whole seconds.
 func TestFlowCookieOfLessThanASecond(t *testing.T) {
 	s := newService(t, &stub{issuer: "https://instagram.test"})
 	s.settings.FlowTTL = 500 * time.Millisecond
 	w := serve(login.NewAuthorize(s.settings.Settings), http.MethodGet, "/authorize")
-	if len(w.Cookies) != 1 || w.Cookies[0].MaxAge != 1 {
-		t.Errorf("GET /authorize: got no cookie with Max-Age=1")
+	if len(w.Cookies) != 1 || w.Cookies[0].MaxAge != 301 {
+		t.Errorf("GET /authorize: got no cookie with Max-Age=301")
 	}
 }

@@ -139,7 +139,7 @@ func (h handler) refetch(ctx context.Context, a account.Account) (account.Accoun
 	case err != nil:
 		h.Log.ErrorContext(ctx, "store profile", "err", err) // what was read may be shown all the same
 	case max(usage.App, usage.Account) >= maxUsage:
-		h.rest(ctx, hold, min(usageRest, h.MaxStale))
+		h.rest(ctx, hold, min(max(usageRest, 4*h.TTL), h.MaxStale))
 	}
 	a.Profile = fresh
 	return a, nil

@@ -83,8 +83,12 @@ func TestParameterPatterns(t *testing.T) {
 			refuses: []string{",", " ", "Basic", "basic;likes", "basic&x=y"},
 		},
 		"AppName": {
-			takes:   []string{"", "photopass", "A", "Acme Studio", "Müller & Söhne", strings.Repeat("a", 60)},
-			refuses: []string{" ", " Acme", "Acme ", "Ac\tme", "Acme\n", strings.Repeat("a", 61)},
+			takes: []string{
+				"", "photopass", "A", "Acme Studio", "Müller & Söhne", strings.Repeat("a", 60), "Acme\u00a0Studio", "\U0001f469\u200d\U0001f4bb Studio",
+			},
+			refuses: []string{
+				" ", " Acme", "Acme ", "Ac\tme", "Acme\n", strings.Repeat("a", 61), "\u3000Acme", "Acme\u00a0", "Acme\u202eoidutS", "Ac\u2067me",
+			},
 		},
 		"PrivacyPolicyUrl": page,
 		"Contact": {
@@ -107,7 +111,7 @@ func TestParameterPatterns(t *testing.T) {
 			if rest, ok := strings.CutPrefix(pattern, "^(?=.*[1-9])"); ok {
 				pattern, needed = "^"+rest, regexp.MustCompile("[1-9]")
 			}
-			re := regexp.MustCompile(pattern)
+			re := regexp.MustCompile(escape.ReplaceAllString(pattern, `\x{$1}`))
 			matches := func(s string) bool { return re.MatchString(s) && needed.MatchString(s) }
 			for _, s := range v.takes {
 				if !matches(s) {
@@ -134,6 +138,9 @@ func TestParameterPatterns(t *testing.T) {
 		}
 	}
 }
+
+// escape is how CloudFormation, whose patterns are Java's, writes a character.
+var escape = regexp.MustCompile(`\\u([0-9a-f]{4})`)
 
 var wordStart = regexp.MustCompile("([a-z])([A-Z])")
 

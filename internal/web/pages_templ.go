@@ -494,7 +494,7 @@ func profilePage(words Words, a account.Account, now time.Time) templ.Component 
 				}
 			}
 			if a.Status == account.Active && !a.Token.RefreshAt.IsZero() {
-				templ_7745c5c3_Err = moment("token-refresh-at", "Renewed by itself", renewal(a.Token.RefreshAt, now), a.Token.RefreshAt).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = moment("token-refresh-at", "Renews by itself", renewal(a.Token.RefreshAt, now), a.Token.RefreshAt).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -207,7 +207,7 @@ func TestProfilePage(t *testing.T) {
 		`<section aria-labelledby="connection"><h2 id="connection">Connection</h2><dl>`+
 		`<dt>Connected</dt><dd id="connected-at"><span>3 days ago</span><time datetime="2026-11-23T11:00:00Z">23 November 2026, 11:00 UTC</time></dd>`+
 		`<dt>What you allow</dt><dd><ul id="permissions"><li>Read your profile and your posts</li><li>Read the statistics of your account and your posts</li></ul></dd>`+
-		`<dt>Renewed by itself</dt><dd id="token-refresh-at"><span>in 27 days</span><time datetime="2026-12-23T12:30:00Z">23 December 2026, 12:30 UTC</time></dd>`+
+		`<dt>Renews by itself</dt><dd id="token-refresh-at"><span>in 27 days</span><time datetime="2026-12-23T12:30:00Z">23 December 2026, 12:30 UTC</time></dd>`+
 		`<dt>Profile read</dt><dd id="fetched-at"><span>3 minutes ago</span><time datetime="2026-11-26T10:57:00Z">26 November 2026, 10:57 UTC</time></dd>`+
 		`<dt>Id</dt><dd><code id="id">27640875392278831</code></dd>`+
 		`<dt>Professional account id</dt><dd><code id="user-id">17841405793187219</code></dd></dl></section>`+forms)
