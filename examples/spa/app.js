@@ -33,7 +33,7 @@ const connect = photopass + "/authorize?" + new URLSearchParams({ return_to: bac
 $("connect").href = $("reconnect-link").href = connect;
 $("manage").href = photopass + "/profile";
 $("logout").addEventListener("click", logOut);
-$("again").addEventListener("click", refresh);
+$("again").addEventListener("click", () => retry());
 $("picture").addEventListener("error", () => { $("picture").hidden = true; });
 
 // What a failed login means to somebody who has come back here. Codes that need
@@ -43,7 +43,7 @@ const failures = {
   permission_missing: "Reading your profile needs the basic permission. Please leave it ticked on Instagram's page.",
   account_unsupported: "Instagram offers this for business and creator accounts only.",
   flow_expired: "That took too long. Please connect again.",
-  flow_mismatch: "This browser did not start that connection. Please connect again, with cookies allowed.",
+  flow_used: "This login was finished before; if you are connected, your profile is below.",
   rate_limited: "Instagram asks us to wait. Please try again later.",
   instagram_unavailable: "Instagram does not answer. Please try again in a moment.",
 };
@@ -67,6 +67,8 @@ async function showProfile() {
   $("main").setAttribute("aria-busy", "false");
   switch (answer.status) {
     case 200:
+      // Whoever is connected is not told that it failed, unless the words fit that.
+      if (failure !== "flow_used") $("notice").textContent = "";
       fill(answer.body);
       return show("profile");
     case 401: // nobody is connected in this browser
@@ -83,7 +85,7 @@ async function logOut() {
   const answer = await ask("/logout", { method: "POST" });
   $("logout").disabled = false;
   if (answer.status !== 204) {
-    return trouble(answer);
+    return trouble(answer, logOut); // the person is still logged in, and wants not to be
   }
   show("signed-out");
   $("notice").textContent = "You are logged out.";
@@ -110,8 +112,8 @@ async function ask(path, options) {
 // about themselves is never markup. Members that Instagram did not send are
 // missing.
 function fill(p) {
-  $("name").textContent = p.name ?? p.username;
-  $("username").textContent = "@" + p.username;
+  $("name").textContent = p.name ?? p.username ?? "Your profile";
+  $("username").textContent = p.username === undefined ? "" : "@" + p.username;
   $("biography").textContent = p.biography ?? "";
   for (const [id, count] of [["media", p.media_count], ["followers", p.followers_count], ["follows", p.follows_count]]) {
     $(id).textContent = count?.toLocaleString() ?? "";
@@ -127,9 +129,11 @@ function fill(p) {
 }
 
 let countdown;
+let retry = refresh; // what Try again does
 
-// trouble says what went wrong, and offers to try again once that makes sense.
-function trouble({ status, retryAfter, body }) {
+// trouble says what went wrong, and offers to try that again once it makes sense.
+function trouble({ status, retryAfter, body }, again = refresh) {
+  retry = again;
   $("trouble-text").textContent = {
     0: "The service could not be reached.",
     429: "Instagram asks us to wait.",

@@ -1,12 +1,14 @@
 package browsertest_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"photopass/internal/browsertest"
@@ -87,6 +89,7 @@ func TestSPA(t *testing.T) {
 	wantText(t, tab, "#name", "Acme")
 	wantText(t, tab, "#username", "@acme")
 	wantText(t, tab, "#followers", "123")
+	wantStatusRendered(t, tab)
 	tab.Until(`document.querySelector("#picture").naturalWidth > 0`)
 
 	tab.Open(f.URL + "/")
@@ -171,6 +174,7 @@ func TestSPAReturnsWithError(t *testing.T) {
 	for _, tt := range []struct{ query, want string }{
 		{"?error=access_denied", "You did not allow access, so nothing was connected."},
 		{"?error=account_unsupported#_", "Instagram offers this for business and creator accounts only."},
+		{"?error=flow_used", "This login was finished before; if you are connected, your profile is below."},
 		{"?error=internal", "The connection was not made."},
 		{"?error=constructor", "The connection was not made."},
 		{"?error=" + url.QueryEscape(`<img src=x onerror=alert(1)>`), "The connection was not made."},
@@ -186,6 +190,115 @@ func TestSPAReturnsWithError(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever is connected learns nothing from a login that failed, but what became
+// of one that was finished before.
+func TestSPAReturnsWithErrorWhileConnected(t *testing.T) {
+	v, _, f := visitSPA(t)
+	tab := v.Tab(t)
+	loginSPA(t, tab, f)
+	for _, tt := range []struct{ query, want string }{
+		{"?error=access_denied", ""},
+		{"?error=internal", ""},
+		{"?error=flow_used", "This login was finished before; if you are connected, your profile is below."},
+	} {
+		tab.Open(f.URL + "/" + tt.query)
+		tab.Wait(spaProfile)
+		if got := tab.Text("#notice"); got != tt.want {
+			t.Errorf("notice of %s: got %q, want %q", tt.query, got, tt.want)
+		}
+	}
+}
+
+// wantStatusRendered checks that the notice is empty and rendered all the same,
+// without looks: a status that only appears with its words is not announced.
+func wantStatusRendered(t *testing.T, tab *browsertest.Tab) {
+	t.Helper()
+	got := browsertest.Eval[string](tab, `(() => {
+		const notice = document.querySelector("#notice[role=status]:empty"), style = getComputedStyle(notice);
+		return [notice.checkVisibility({ visibilityProperty: true }), style.padding, style.borderWidth].join(" ");
+	})()`)
+	if want := "true 0px 0px"; got != want {
+		t.Errorf("empty #notice: got %q, want it rendered without padding and border, %q", got, want)
+	}
+}
+
+// A standIn answers the front end as photopass does, with what a real one can't
+// be brought to.
+type standIn struct {
+	profile string // of whoever is connected; empty after a log-out
+	refuse  bool   // the next log-out
+}
+
+// serve starts s and returns a front end of it.
+func (s standIn) serve(t *testing.T) *frontEnd {
+	t.Helper()
+	f := serveSPA(t)
+	var mu sync.Mutex
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		w.Header().Set("Access-Control-Allow-Origin", f.URL)
+		w.Header().Set("Access-Control-Allow-Credentials", "true")
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.Method == "POST" && r.URL.Path == "/logout" && s.refuse:
+			s.refuse = false
+			w.WriteHeader(http.StatusInternalServerError)
+			io.WriteString(w, `{"detail": "That was our fault.", "id": "AAAAAAAAAAAAAAAAAAAAAAAAAA"}`)
+		case r.Method == "POST" && r.URL.Path == "/logout":
+			s.profile = ""
+			w.Header().Del("Content-Type")
+			w.WriteHeader(http.StatusNoContent)
+		case r.Method == "GET" && r.URL.Path == "/profile" && s.profile != "":
+			io.WriteString(w, s.profile)
+		default:
+			w.WriteHeader(http.StatusUnauthorized)
+			io.WriteString(w, `{}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	f.photopass = "http://localhost" + server.URL[strings.LastIndex(server.URL, ":"):]
+	return f
+}
+
+// Members that Instagram did not send are missing, the names among them.
+func TestSPAWithoutNames(t *testing.T) {
+	const rest = `"id": "1", "fetched_at": "2026-11-23T12:00:00Z", "connection": {"status": "active"}}`
+	v := newVisitor(t)
+	for _, tt := range []struct{ profile, name, username string }{
+		{`{` + rest, "Your profile", ""},
+		{`{"username": "acme", ` + rest, "acme", "@acme"},
+		{`{"name": "Acme", ` + rest, "Acme", ""},
+	} {
+		f := standIn{profile: tt.profile}.serve(t)
+		tab := v.Tab(t)
+		tab.Open(f.URL + "/")
+		tab.Wait(spaProfile)
+		wantText(t, tab, "#name", tt.name)
+		wantText(t, tab, "#username", tt.username)
+	}
+}
+
+// Try again after a log-out that failed logs out; the profile does not come back
+// in its place.
+func TestSPALogoutFails(t *testing.T) {
+	v := newVisitor(t)
+	f := standIn{
+		profile: `{"id": "1", "fetched_at": "2026-11-23T12:00:00Z", "connection": {"status": "active"}}`,
+		refuse:  true,
+	}.serve(t)
+	tab := v.Tab(t)
+	tab.Open(f.URL + "/")
+	tab.Wait(spaProfile)
+	tab.Click("#logout", spaTrouble)
+	refused(t, tab, "500")
+	wantText(t, tab, "#trouble-text", "That was our fault.")
+	wantText(t, tab, "#trouble-id", "Please quote AAAAAAAAAAAAAAAAAAAAAAAAAA when you ask for help.")
+
+	tab.Click("#again", spaSignedOut)
+	wantText(t, tab, "#notice", "You are logged out.")
 }
 
 func TestSPAInTrouble(t *testing.T) {

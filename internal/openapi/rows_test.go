@@ -55,6 +55,7 @@ var (
 	get     = probes("GET")
 	getHead = probes("GET", "HEAD")
 	post    = probes("POST")
+	options = probes("OPTIONS")
 )
 
 // A visit is a request but for what its probe says, with everything before it
@@ -130,6 +131,16 @@ var rows = []row{
 	{"from elsewhere", post, "/logout", 403, connected("/logout", "Origin", "https://evil.example")},
 	{"store out of reach", post, "/logout", 500, broken(connected("/logout"))},
 	{"without a public URL", post, "/logout", 500, withoutPublicURL("/logout")},
+
+	{"preflight", options, "/profile", 204, at("/profile", "Origin", elsewhere, "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "if-none-match")},
+	{"preflight from elsewhere", options, "/profile", 405, at("/profile", "Origin", "https://evil.example", "Access-Control-Request-Method", "GET")},
+	{"no preflight", options, "/profile", 405, at("/profile", "Origin", elsewhere)},
+	{"without a public URL", options, "/profile", 500, withoutPublicURL("/profile", "Origin", elsewhere, "Access-Control-Request-Method", "GET")},
+	{"preflight", options, "/logout", 204, at("/logout", "Origin", elsewhere, "Access-Control-Request-Method", "POST")},
+	{"preflight from elsewhere", options, "/logout", 405, at("/logout", "Origin", "https://evil.example", "Access-Control-Request-Method", "POST")},
+	{"no preflight", options, "/logout", 405, at("/logout", "Origin", elsewhere)},
+	{"without a public URL", options, "/logout", 500, withoutPublicURL("/logout", "Origin", elsewhere, "Access-Control-Request-Method", "POST")},
+	{"preflight", options, "/disconnect", 405, at("/disconnect", "Origin", elsewhere, "Access-Control-Request-Method", "POST")},
 
 	{"", post, "/disconnect", 303, connected("/disconnect", "Sec-Fetch-Site", "same-origin")},
 	{"no session", post, "/disconnect", 401, at("/disconnect")},
@@ -273,7 +284,7 @@ func (u *unreachable) Receipt(ctx context.Context, code string) (account.Receipt
 
 // withoutPublicURL asks a function that is told its public URL neither by its
 // settings nor by the stage.
-func withoutPublicURL(target string) situation {
+func withoutPublicURL(target string, header ...string) situation {
 	return func(t *testing.T, _ apptest.Options) visit {
 		h, err := apigateway.AtPublicURL(config.Config{}, slog.New(slog.DiscardHandler), nil)
 		if err != nil {
@@ -281,7 +292,7 @@ func withoutPublicURL(target string) situation {
 		}
 		server := httptest.NewServer(h)
 		t.Cleanup(server.Close)
-		return visit{browser: apptest.NewBrowser(t, server.URL), target: target, elsewhere: true}
+		return visit{browser: apptest.NewBrowser(t, server.URL), target: target, header: header, elsewhere: true}
 	}
 }
 
