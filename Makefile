@@ -28,7 +28,7 @@ test: lint ## Prove the project: formatting, linters, generated files, all tests
 	@scripts/need-axe
 	@scripts/need-python moto
 	@scripts/need-python sam
-	go test -race -timeout 9m ./...
+	go test -race -short -timeout 9m ./...
 
 .PHONY: lint
 lint: go $(STATICCHECK) $(REVIVE) ## Check formatting, vet, staticcheck, doc comments, generated files, go.mod
@@ -47,7 +47,13 @@ fuzz: go ## Fuzz what parses hostile input, FUZZTIME for each target (200000x)
 	@scripts/fuzz $(or $(FUZZTIME),200000x)
 
 .PHONY: verify
-verify: template fuzz ## What takes longer than make test: SAM's builds, fuzzing
+verify: template interleavings fuzz ## What takes longer than make test: SAM's builds, all interleavings on DynamoDB, fuzzing
+
+.PHONY: interleavings
+interleavings: go ## Force every pair of operations into each other, on both stores
+	@scripts/need-cc
+	@scripts/need-python moto
+	go test -race -timeout 20m ./internal/interleaving
 
 $(STATICCHECK):
 	@scripts/go-tool honnef.co/go/tools/cmd/staticcheck $@
