@@ -26,6 +26,7 @@ import (
 	"photopass/internal/seal"
 	"photopass/internal/secrets"
 	"photopass/internal/session"
+	"photopass/internal/web"
 )
 
 // Start is the time at which every App's clock stands at first.
@@ -62,6 +63,7 @@ type Options struct {
 	API             string   // empty: graph
 	Scopes          []string // nil: the dialect's default
 	ReturnToOrigins []string
+	Words           web.Words                         // the operator's, on every page
 	PublicURL       string                            // empty: where the server listens
 	Secrets         login.Secrets                     // nil: ClientSecret
 	Keys            custody.Keys                      // nil: a ring of one key
@@ -144,7 +146,7 @@ func (a *App) wire(o Options) http.Handler {
 	vault := custody.NewVault(o.Keys)
 	sessions := session.Policy{Idle: 168 * time.Hour, Max: 720 * time.Hour}
 	settings := login.Settings{
-		PublicURL: o.PublicURL, ReturnToOrigins: o.ReturnToOrigins, FlowTTL: 10 * time.Minute,
+		PublicURL: o.PublicURL, Words: o.Words, ReturnToOrigins: o.ReturnToOrigins, FlowTTL: 10 * time.Minute,
 		Instagram: client, Now: a.Clock.Now, Log: log,
 	}
 	authorize := login.NewAuthorize(settings)
@@ -152,12 +154,12 @@ func (a *App) wire(o Options) http.Handler {
 		Settings: settings, Store: store, Vault: vault, Secrets: o.Secrets, Sessions: sessions,
 	})
 	profiles := profile.New(profile.Settings{
-		PublicURL: o.PublicURL, ReturnToOrigins: o.ReturnToOrigins, TTL: 15 * time.Minute, MaxStale: 24 * time.Hour,
+		PublicURL: o.PublicURL, Words: o.Words, ReturnToOrigins: o.ReturnToOrigins, TTL: 15 * time.Minute, MaxStale: 24 * time.Hour,
 		Store: store, Sessions: sessions, Now: a.Clock.Now, Log: log,
 		Tokens: &custody.Keeper{Store: store, Vault: vault, Instagram: client, Now: a.Clock.Now, Log: log},
 	})
 	fromMeta := notices.New(notices.Settings{
-		PublicURL: o.PublicURL, Store: store, Secrets: plain, Now: a.Clock.Now, Log: log,
+		PublicURL: o.PublicURL, Words: o.Words, Store: store, Secrets: plain, Now: a.Clock.Now, Log: log,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {

@@ -2,7 +2,10 @@ package browsertest_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"image/color"
 	"image/png"
 	"net/http"
@@ -11,12 +14,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"photopass/internal/account"
 	"photopass/internal/apptest"
 	"photopass/internal/browsertest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/web"
 )
 
 // The ids of the fake's accounts.
@@ -36,12 +42,44 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	visitor := newVisitor(t)
-	return &stage{apptest.New(t, apptest.Options{}), visitor}
+	return newStageWith(t, apptest.Options{})
 }
 
-// A way leads a tab to a page.
+func newStageWith(t *testing.T, o apptest.Options) *stage {
+	t.Helper()
+	visitor := newVisitor(t)
+	return &stage{apptest.New(t, o), visitor}
+}
+
+// A breakableStore records no state while it is broken.
+type breakableStore struct {
+	account.Store
+	broken atomic.Bool
+}
+
+// UseState implements [account.Store].
+func (s *breakableStore) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
+	if s.broken.Load() {
+		return account.Marker{}, errors.New("the store is broken")
+	}
+	return s.Store.UseState(ctx, m)
+}
+
+// A way leads a tab to a page, or checks what the tab shows there.
 type way func(*testing.T, *browsertest.Tab)
+
+func inTurn(ways ...way) way {
+	return func(t *testing.T, tab *browsertest.Tab) {
+		t.Helper()
+		for _, w := range ways {
+			w(t, tab)
+		}
+	}
+}
+
+func click(selector, until string) way {
+	return func(_ *testing.T, tab *browsertest.Tab) { tab.Click(selector, until) }
+}
 
 func (s *stage) open(path string) way {
 	return func(_ *testing.T, tab *browsertest.Tab) { tab.Open(s.URL + path) }
@@ -151,6 +189,69 @@ func (s *stage) supersededDeletion(t *testing.T, tab *browsertest.Tab) {
 	tab.Open(answer.URL)
 }
 
+// internal leads to the problem of a login that nothing can be recorded of.
+func (s *stage) internal(store *breakableStore) way {
+	return func(t *testing.T, tab *browsertest.Tab) {
+		s.failedLogin(func() { store.broken.Store(true) })(t, tab)
+		store.broken.Store(false)
+	}
+}
+
+// wantInitials checks that a picture which can't be had leaves the initials to
+// be seen: the page looks as it does without the picture's element, which lies
+// over them, and other than without the initials.
+func wantInitials(want string) way {
+	return func(t *testing.T, tab *browsertest.Tab) {
+		t.Helper()
+		tab.Until(`document.querySelector(".picture img").complete`)
+		if width := browsertest.Eval[int](tab, `document.querySelector(".picture img").naturalWidth`); width != 0 {
+			t.Errorf("width of the picture: got %d, want 0", width)
+		}
+		wantText(t, tab, ".picture span", want)
+		without := func(selector string) []byte {
+			hide := fmt.Sprintf("document.querySelector(%q).hidden = ", selector)
+			browsertest.Eval[bool](tab, hide+"true")
+			defer browsertest.Eval[bool](tab, hide+"false")
+			return tab.Picture()
+		}
+		picture := tab.Picture()
+		if !bytes.Equal(without(".picture img"), picture) {
+			t.Error("initials: something of the picture that is gone hides them")
+		}
+		if bytes.Equal(without(".picture span"), picture) {
+			t.Error("initials: they can't be seen")
+		}
+	}
+}
+
+// wantLink checks the text and the target of a link.
+func wantLink(selector, text, href string) way {
+	return func(t *testing.T, tab *browsertest.Tab) {
+		t.Helper()
+		wantText(t, tab, selector, text)
+		if got := browsertest.Eval[string](tab, fmt.Sprintf("document.querySelector(%q).getAttribute('href')", selector)); got != href {
+			t.Errorf("link of %s: got %q, want %q", selector, got, href)
+		}
+	}
+}
+
+// What an operator may say at the most, and the front end of theirs.
+const (
+	longName      = "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW" // 60 characters
+	privacyPolicy = "https://acme.example/privacy?lang=en"
+	contact       = "first.last+photopass_1@mail.a-rather-long-name-of-a-studio.example"
+	app           = "https://app.a-rather-long-name-of-a-studio.example:8443"
+)
+
+// wantOperator checks what every page says of that operator.
+func wantOperator(t *testing.T, tab *browsertest.Tab) {
+	t.Helper()
+	wantText(t, tab, "header", longName)
+	wantLink("#privacy-policy", "Privacy policy", privacyPolicy)(t, tab)
+	wantLink("#contact", contact, "mailto:"+contact)(t, tab)
+	wantText(t, tab, "footer", "Privacy policy\n"+contact)
+}
+
 // A page is one that a person may see.
 type page struct {
 	name, status string // empty: 200
@@ -172,10 +273,11 @@ func TestPages(t *testing.T) {
 			Website:   "javascript:alert(1)//" + strings.Repeat("w", 500),
 			Followers: 9007199254740993, Follows: 1204, Media: 1,
 		})},
-		{"profile-picture-gone", "404", s.changedProfile(fakeinstagram.Account{ // the status is the picture's
+		{"profile-picture-gone", "404", inTurn(s.changedProfile(fakeinstagram.Account{ // the status is the picture's
 			Username: "faceless", Name: "Nobody There", Picture: s.FakeURL + "/picture/gone.png",
-		})},
+		}), wantInitials("NT"))},
 		{"profile", "", s.profile(acme)},
+		{"profile-disconnect", "", inTurn(s.open("/profile"), click("#leave", "#disconnect"))},
 		{"landing-with-session", "", s.open("/")},
 		{"deletion-superseded", "", s.supersededDeletion},
 		{"profile-reconnect", "", s.brokenConnection},
@@ -185,10 +287,21 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// TestProblemPages visits the pages of what can go wrong.
+// TestProblemPages visits the pages of what can go wrong, and those of an
+// operator who has much to say.
 func TestProblemPages(t *testing.T) {
-	s := newStage(t)
+	store := &breakableStore{}
+	s := newStageWith(t, apptest.Options{
+		Words:           web.Words{AppName: longName, PrivacyPolicyURL: privacyPolicy, Contact: contact},
+		ReturnToOrigins: []string{app},
+		Store: func(memory account.Store) account.Store {
+			store.Store = memory
+			return store
+		},
+	})
+	const returning = "/authorize?return_to=https%3A%2F%2Fapp.a-rather-long-name-of-a-studio.example%3A8443%2Fa%3Fb%3Dc%23d"
 	s.lookAt(t, []page{
+		{"operator-landing", "", inTurn(s.open("/"), wantOperator)},
 		{"not-found", "404", s.open("/nothing")},
 		{"method-not-allowed", "405", s.open("/logout")},
 		{"unauthenticated", "401", s.open("/profile")},
@@ -199,7 +312,15 @@ func TestProblemPages(t *testing.T) {
 		{"flow-expired", "400", s.failedLogin(func() { s.Clock.Advance(11 * time.Minute) })},
 		{"flow-mismatch", "400", s.failedLogin(func() { s.visitor.DeleteCookies(t, "__Host-flow-") })},
 		{"exchange-rejected", "400", s.refusedLogin(fakeinstagram.Fault{Code: 400})},
-		{"app-misconfigured", "500", s.refusedLogin(fakeinstagram.Fault{Code: 400, ErrorType: "OAuthForbiddenException"})},
+		{"app-misconfigured", "500", inTurn(
+			s.refusedLogin(fakeinstagram.Fault{Code: 400, ErrorType: "OAuthForbiddenException"}),
+			wantOperator, wantLink("#action", "Contact the operator", "mailto:"+contact),
+		)},
+		{"internal", "500", inTurn(s.internal(store), wantOperator, wantLink("#action", "Go to the start page", "/"))},
+		{"back-to-front-end", "403", inTurn(
+			s.open(returning), click(deny, problem),
+			wantOperator, wantLink("#back", "Back to "+app, app+"/a?b=c&error=access_denied#d"),
+		)},
 		{"rate-limited", "429", s.refusedLogin(fakeinstagram.Fault{Code: 429})},
 		{"instagram-unavailable", "503", s.refusedLogin(fakeinstagram.Fault{Kind: fakeinstagram.KindHTML})},
 		{"permission-missing", "403", s.withoutPermission},
@@ -207,6 +328,7 @@ func TestProblemPages(t *testing.T) {
 			s.Fake.SignIn(casual)
 			s.failedLogin(func() {})(t, tab)
 		}},
+		{"operator-profile", "", inTurn(s.profile(acme), wantOperator)},
 	})
 }
 
@@ -221,10 +343,9 @@ func (s *stage) lookAt(t *testing.T, pages []page) {
 		t.Run(tt.name, func(t *testing.T) {
 			tab := s.visitor.Tab(t)
 			tt.visit(t, tab)
-			fake := strings.HasPrefix(tab.URL(), s.FakeURL)
-			lookAt(t, tab, filepath.Join(dir, tt.name), !fake)
+			lookAt(t, tab, filepath.Join(dir, tt.name), tab.URL() != s.FakeURL+"/_fake/")
 			if tt.status != "" {
-				refused(t, tab, tt.status)
+				wantRefused(t, tab, tt.status)
 			}
 		})
 	}
@@ -235,6 +356,21 @@ func (s *stage) lookAt(t *testing.T, pages []page) {
 			}
 			t.Skip(missingAxe)
 		})
+	}
+}
+
+// wantRefused checks that Chromium has complained of a status, and of nothing
+// else, and forgets it.
+func wantRefused(t *testing.T, tab *browsertest.Tab, status string) {
+	t.Helper()
+	complaints := tab.Complaints()
+	if len(complaints) == 0 {
+		t.Errorf("page: Chromium has not complained of a status of %s", status)
+	}
+	for _, c := range complaints {
+		if !strings.HasPrefix(c, "network: Failed to load resource: the server responded with a status of "+status) {
+			t.Errorf("page complains: %s", c)
+		}
 	}
 }
 
