@@ -254,34 +254,40 @@ func (s *store) Delete(ctx context.Context, id string, seen account.Seen, at tim
 }
 
 // requests makes the writing requests to DynamoDB moments: a call of the store
-// is several.
+// is several. What happens at a moment does not count against the time that the
+// request has: a visit that waits in vain takes longer than that.
 type requests struct {
 	dynamo.API
 	store *store
 }
 
+// GetItem implements [dynamo.API].
+func (r requests) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	return r.API.GetItem(context.WithoutCancel(ctx), in, o...)
+}
+
 // PutItem implements [dynamo.API].
 func (r requests) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	r.store.script.moment("before PutItem")
-	return r.API.PutItem(ctx, in, o...)
+	return r.API.PutItem(context.WithoutCancel(ctx), in, o...)
 }
 
 // UpdateItem implements [dynamo.API].
 func (r requests) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	r.store.script.moment("before UpdateItem")
-	return r.API.UpdateItem(ctx, in, o...)
+	return r.API.UpdateItem(context.WithoutCancel(ctx), in, o...)
 }
 
 // DeleteItem implements [dynamo.API].
 func (r requests) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
 	r.store.script.moment("before DeleteItem")
-	return r.API.DeleteItem(ctx, in, o...)
+	return r.API.DeleteItem(context.WithoutCancel(ctx), in, o...)
 }
 
 // TransactWriteItems implements [dynamo.API].
 func (r requests) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	r.store.script.moment("before TransactWriteItems")
-	out, err := r.API.TransactWriteItems(ctx, in, o...)
+	out, err := r.API.TransactWriteItems(context.WithoutCancel(ctx), in, o...)
 	if p, ok := ctx.Value(placeKey{}).(*place); ok && err == nil {
 		p.at = r.store.tick()
 	}
