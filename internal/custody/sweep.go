@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -44,11 +45,13 @@ type Report struct {
 // Sweep keeps all accounts that are due, a few at a time, until there are no
 // more, the deadline of ctx is near, or Instagram has had enough. What it leaves
 // is due again at the next run. Its error says that it could not read what is
-// due; failures with single accounts are logged and counted.
+// due, or not record that it ended; failures with single accounts are logged and
+// counted. Without an error of its own it has recorded when it ended, however much
+// it left, so that its silence can be noticed.
 func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
 	if !k.Instagram.CanRefresh() {
 		k.Log.InfoContext(ctx, "sweep: the tokens of the API of 2018 have no end, so there is nothing to refresh")
-		return Report{Stopped: "nothing_to_refresh"}, nil
+		return Report{Stopped: "nothing_to_refresh"}, k.recordSweep(ctx)
 	}
 	r := run{keeper: k}
 	places := make(chan struct{}, sweepParallel)
@@ -69,8 +72,22 @@ func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
 		})
 	}
 	g.Wait()
+	if failure == nil {
+		failure = k.recordSweep(ctx)
+	}
 	k.report(ctx, r.report, failure)
 	return r.report, failure
+}
+
+// recordSweep records that a run has ended, also when that was because its time
+// was over.
+func (k *Keeper) recordSweep(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	if err := k.Store.PutSweep(ctx, k.Now()); err != nil {
+		return fmt.Errorf("custody: record sweep: %w", err)
+	}
+	return nil
 }
 
 // report writes what a run has done to the log: a schedule looks at no answer.

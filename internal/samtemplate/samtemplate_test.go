@@ -114,7 +114,7 @@ func TestPolicies(t *testing.T) {
 		{"RefreshFunction", []samtemplate.Statement{
 			{Actions: []string{"dynamodb:Query"}, Resource: "Table/index/due", LeadingKeys: []string{"DUE#*"}},
 			table("ACCOUNT#*", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"),
-			table("TOMBSTONE#*", "dynamodb:PutItem"),
+			table("TOMBSTONE#* SWEEP#*", "dynamodb:PutItem"),
 			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
 			{Actions: secret, Resource: "TokenKeys"},
 		}},
