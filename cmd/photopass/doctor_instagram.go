@@ -91,9 +91,9 @@ func judgeConsent(v visit) finding {
 	case v.status != http.StatusOK:
 		return warning("open the site's /authorize in a browser and see", "Instagram answers %d", v.status)
 	case strings.Contains(v.location.Path, "/login"):
-		return well("Instagram knows the request and asks for a login")
+		return well("Instagram asks for a login, and names no error before it")
 	}
-	return well("Instagram shows its consent page")
+	return well("Instagram shows a page that names no error")
 }
 
 // refusal is what Instagram says is wrong with the request; empty: nothing. A

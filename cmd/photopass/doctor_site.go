@@ -29,10 +29,12 @@ type visit struct {
 // maxVisit is how much of a body is read, in bytes.
 const maxVisit = 64 << 10
 
-// visitor follows no redirect and keeps no cookie.
-var visitor = &http.Client{
-	Timeout:       visitTime,
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// newVisitor returns a client that follows no redirect and keeps no cookie.
+func newVisitor() *http.Client {
+	return &http.Client{
+		Timeout:       visitTime,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // visit sends a request to whose server, and compares the clocks by its answer.
@@ -44,7 +46,7 @@ func (e *examination) visit(ctx context.Context, whose, method, target, accept s
 	}
 	r.Header.Set("Accept", accept)
 	r.Header.Set("User-Agent", "photopass-doctor")
-	resp, err := visitor.Do(r)
+	resp, err := e.visitor.Do(r)
 	if err != nil {
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err
@@ -109,8 +111,13 @@ func (e *examination) checkAuthorize(context.Context) finding {
 	return e.judgeAuthorize(v)
 }
 
+// throttled is the remedy of a site that has too many requests.
+const throttled = "the API has more requests than ThrottlingRate and ThrottlingBurst allow; call doctor again, and raise them if they are meant"
+
 func (e *examination) judgeAuthorize(v visit) finding {
 	switch wanted := e.consentPage(); {
+	case v.status == http.StatusTooManyRequests:
+		return warning(throttled, "answers %v", v)
 	case v.problem() == "app_misconfigured":
 		return fault(e.logs("Authorize"), "answers %v", v)
 	case v.status != http.StatusFound || v.location == nil:
@@ -227,6 +234,8 @@ func (e *examination) route(method, path string, status int, code, function stri
 			return fault(e.logs(function), "%s: %s", method, brief(err))
 		case v.status == status && v.problem() == code:
 			return well("%s answers %v", method, v)
+		case v.status == http.StatusTooManyRequests:
+			return warning(throttled, "%s answers %v", method, v)
 		case v.problem() != "" || v.status >= 500:
 			return fault(e.logs(function), "%s answers %v, not %d %s", method, v, status, code)
 		}

@@ -27,6 +27,7 @@ type examination struct {
 	flags     map[string]*string // by the output or parameter of a stack that a flag stands for
 	local     func() time.Time   // this machine's clock
 
+	visitor   *http.Client
 	aws       aws.Config
 	awsErr    error
 	identity  func() (*sts.GetCallerIdentityOutput, error)
@@ -46,8 +47,10 @@ func newExamination(ctx context.Context, now func() time.Time, stackName string,
 			e.stackName = "" // no stack is read then
 		}
 	}
+	e.visitor = newVisitor()
 	e.aws, e.awsErr = configuration(ctx)
 	e.aws.RetryMaxAttempts = 2
+	e.aws.APIOptions = append(e.aws.APIOptions, e.noteAWSTime)
 	e.identity = sync.OnceValues(func() (*sts.GetCallerIdentityOutput, error) { return e.readIdentity(ctx) })
 	e.stack = sync.OnceValues(func() (types.Stack, error) { return e.readStack(ctx) })
 	e.table = sync.OnceValues(func() (*dynamodbtypes.TableDescription, error) { return e.readTable(ctx) })
@@ -153,20 +156,24 @@ func (e *examination) readIdentity(ctx context.Context) (*sts.GetCallerIdentityO
 	if err != nil {
 		return nil, reduce(err)
 	}
-	e.noteAWSTime(out.ResultMetadata)
 	return out, nil
 }
 
 func (e *examination) checkCredentials(context.Context) finding {
-	if e.stackName == "" && *e.flags["TableName"]+*e.flags["ClientSecretName"]+*e.flags["TokenKeysName"] == "" {
+	if !e.needsAWS() {
 		return skipped("the flags name nothing at AWS")
 	}
 	me, err := e.identity()
 	if err != nil {
 		return fault("sign in to AWS, name the profile in AWS_PROFILE and the stack's region in AWS_REGION, until `aws sts get-caller-identity` answers",
-			"AWS does not let you in: %s", brief(err))
+			"AWS could not be asked: %s", brief(err))
 	}
 	return well("%s, region %s", aws.ToString(me.Arn), e.aws.Region)
+}
+
+// needsAWS reports whether there is anything to ask AWS about.
+func (e *examination) needsAWS() bool {
+	return e.stackName != "" || *e.flags["TableName"]+*e.flags["ClientSecretName"]+*e.flags["TokenKeysName"] != ""
 }
 
 func (e *examination) readStack(ctx context.Context) (types.Stack, error) {
@@ -224,11 +231,17 @@ func (e *examination) judgeStatus(status string) finding {
 	return fault(events+" says why", "%s is %s", e.stackName, status)
 }
 
-// noteAWSTime compares the clocks by an answer of AWS.
-func (e *examination) noteAWSTime(m middleware.Metadata) {
-	if at, ok := awsmiddleware.GetServerTime(m); ok {
-		e.noteTime("AWS", at)
+// noteAWSTime makes each answer of AWS tell the time, a refusal as well: a clock
+// that is wrong is a reason for one.
+func (e *examination) noteAWSTime(stack *middleware.Stack) error {
+	note := func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleInitialize(ctx, in)
+		if at, ok := awsmiddleware.GetServerTime(metadata); ok {
+			e.noteTime("AWS", at)
+		}
+		return out, metadata, err
 	}
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("NoteTime", note), middleware.After)
 }
 
 // noteDate compares the clocks by the Date of an answer.
@@ -252,13 +265,19 @@ func (e *examination) now() time.Time {
 	return e.local().Add(-e.ahead["AWS"])
 }
 
-// maxAhead is how far clocks may lie apart. AWS refuses requests from a clock
-// that is wrong by five minutes, and a callback by one of a minute.
+// maxAhead is how far clocks may lie apart. AWS refuses a request whose time is
+// wrong by five minutes, and the callback a flow that begins a minute from now.
 const maxAhead = time.Minute
+
+// datePrecision is how well a Date tells the time: in whole seconds, and an answer
+// takes some to arrive.
+const datePrecision = 10 * time.Second
 
 // checkClock waits for whoever tells the time, and compares.
 func (e *examination) checkClock(context.Context) finding {
-	e.identity()
+	if e.needsAWS() {
+		e.identity()
+	}
 	e.authorize()
 	e.consent()
 	e.mu.Lock()
@@ -275,7 +294,7 @@ func (e *examination) checkClock(context.Context) finding {
 			if ahead < 0 {
 				way = "behind"
 			}
-			differ = append(differ, fmt.Sprintf("%v %s %s", ahead.Abs().Round(time.Second), way, whose))
+			differ = append(differ, fmt.Sprintf("%v %s %s", ahead.Abs().Round(datePrecision), way, whose))
 		}
 	}
 	switch {

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +24,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/account"
 	"photopass/internal/apptest"
+	"photopass/internal/dynamo"
 	"photopass/internal/instagram"
 	"photopass/internal/login"
 	"photopass/internal/mototest"
@@ -44,6 +46,7 @@ type deployed struct {
 	rewrite      map[string]string // of AWS's answers, old to new text
 	refuse       string            // an operation that AWS denies
 	swept        time.Time
+	created      time.Time // the stack, as AWS says; zero: when it was
 }
 
 // newDeployed returns a stack in which all is well, not yet deployed.
@@ -146,6 +149,9 @@ func (d *deployed) forgetSweep(t *testing.T) {
 	wantNoErr(t, "forget sweep", err)
 }
 
+// reopen makes the table's name that of the store.
+func (d *deployed) reopen() { d.store = dynamo.New(d.db, d.table) }
+
 // dueAt stores an account whose token falls due then.
 func (d *deployed) dueAt(t *testing.T, id string, at time.Time) {
 	t.Helper()
@@ -171,10 +177,12 @@ func (d *deployed) deploy(t *testing.T) {
 		`},"Outputs":{` + strings.Join(outputs, ",") + `}}`)
 	_, err := cloudformation.NewFromConfig(mototest.Config(t)).CreateStack(t.Context(), in)
 	wantNoErr(t, "create stack", err)
-	if d.refuse != "" || len(d.rewrite) > 0 {
+	if d.refuse != "" || len(d.rewrite) > 0 || !d.created.IsZero() {
 		d.endpoint = d.front(t)
 	}
 }
+
+var creationTime = regexp.MustCompile(`<CreationTime>[^<]*<`)
 
 // front is an AWS that changes what moto answers, where moto can't be brought to
 // answer it.
@@ -187,6 +195,9 @@ func (d *deployed) front(t *testing.T) string {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return err
+		}
+		if !d.created.IsZero() {
+			body = creationTime.ReplaceAll(body, []byte("<CreationTime>"+stamp(d.created)+"<"))
 		}
 		for before, after := range d.rewrite {
 			body = bytes.ReplaceAll(body, []byte(before), []byte(after))
@@ -219,6 +230,16 @@ func (d *deployed) front(t *testing.T) string {
 	return server.URL
 }
 
+// content is all that the table holds.
+func (d *deployed) content(t *testing.T) string {
+	t.Helper()
+	out, err := d.db.Scan(t.Context(), &dynamodb.ScanInput{TableName: &d.table, ConsistentRead: aws.Bool(true)})
+	wantNoErr(t, "scan", err)
+	text, err := json.Marshal(out.Items)
+	wantNoErr(t, "encode items", err)
+	return string(text)
+}
+
 // doctor runs the command and returns its exit status and its outputs, in which
 // names that differ in each run are replaced.
 func (d *deployed) doctor(t *testing.T, args ...string) (status int, out, progress string) {
@@ -242,9 +263,12 @@ func (d *deployed) plain(s string) string {
 	return strings.NewReplacer(
 		d.clientSecret, "photopass/ClientSecret", d.ring, "photopass/TokenKeys", d.table, "photopass-Table",
 		d.name, "photopass", d.outputs["SiteUrl"], "https://site.example", d.app.URL, "https://site.example", d.app.FakeURL, "https://instagram.example",
-		d.swept.Format(time.RFC3339), "2026-11-24T12:00:00Z",
+		stamp(d.swept), "2026-11-24T12:00:00Z",
+		stamp(d.created), "2026-11-24T10:00:00Z", stamp(d.created.Add(2*time.Hour)), "2026-11-24T12:00:00Z",
 	).Replace(s)
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func wantNoErr(t *testing.T, op string, err error) {
 	t.Helper()
@@ -254,10 +278,37 @@ func wantNoErr(t *testing.T, op string, err error) {
 }
 
 const allWell = `ok           credentials           arn:aws:sts::123456789012:user/moto, region eu-central-1
+ok           stack                 photopass is CREATE_COMPLETE
+ok           clock                 this machine is within a minute of AWS, the site, Instagram
+ok           client secret         photopass/ClientSecret holds 32 hexadecimal digits
+ok           previous secret       none: notices count by the client secret alone
+ok           key ring              photopass/TokenKeys holds 1 key, k1 is current
+ok           table                 photopass-Table is ACTIVE, with the keys pk HASH, sk RANGE
+ok           index due             ACTIVE, with the keys due_shard HASH, token_refresh_at RANGE, and nothing but keys in it
+ok           time to live          ENABLED, by the attribute ttl
+ok           recovery              any second of the last 7 days can be restored
+ok           delete protection     on
+ok           encryption            with the key that DynamoDB owns
+ok           due tokens            none is overdue by more than 2h
+ok           sweep                 the last one ended at 2026-11-24T12:00:00Z
+ok           /authorize            leads to https://instagram.example/oauth/authorize
+not checked  HSTS                  the site is on this machine
+ok           redirect URI          the site sends https://site.example/callback
+ok           client id             the site sends 990602627938098
+ok           scopes                instagram_business_basic
+ok           /profile              GET answers 401 unauthenticated
+ok           /callback             POST answers 405 method_not_allowed
+ok           /notices/deauthorize  GET answers 405 method_not_allowed
+ok           /notices/deletion     GET answers 405 method_not_allowed
+ok           consent page          Instagram shows a page that names no error
+No fault, 0 warnings, 1 not checked.
 `
 
 func TestDoctorAllWell(t *testing.T) {
+	t.Parallel()
 	d := newDeployed(t, "")
+	d.dueAt(t, "27640875392278831", time.Now().Add(-time.Hour))
+	before := d.content(t)
 	d.deploy(t)
 	status, out, progress := d.doctor(t, "-stack", d.name)
 	if status != 0 || progress != "" {
@@ -266,5 +317,7 @@ func TestDoctorAllWell(t *testing.T) {
 	if out != allWell {
 		t.Errorf("doctor: got\n%s\nwant\n%s", out, allWell)
 	}
-	_ = account.NewMark
+	if d.content(t) != before {
+		t.Errorf("doctor: the table has changed, want it as before")
+	}
 }
