@@ -99,13 +99,13 @@ func TestDoctorFaults(t *testing.T) {
 			"not checked  previous secret       the client secret is not sound", "",
 		}},
 		{"a previous secret with an end", func(t *testing.T, d *deployed) {
-			d.putClientSecret(t, `{"client_secret":"`+clientSecret+`","previous_client_secret":"fedcba9876543210fedcba9876543210","previous_until":"2099-01-02T03:04:05Z"}`)
+			d.putClientSecret(t, `{"client_secret":"`+clientSecret+`","previous_client_secret":"`+previousSecret+`","previous_until":"2099-01-02T03:04:05Z"}`)
 		}, []string{"ok           previous secret       notices signed by the secret before count until 2099-01-02T03:04:05Z", ""}},
 		{"a previous secret that has ended", func(t *testing.T, d *deployed) {
-			d.putClientSecret(t, `{"client_secret":"`+clientSecret+`","previous_client_secret":"fedcba9876543210fedcba9876543210","previous_until":"2020-01-02T03:04:05Z"}`)
+			d.putClientSecret(t, `{"client_secret":"`+clientSecret+`","previous_client_secret":"`+previousSecret+`","previous_until":"2020-01-02T03:04:05Z"}`)
 		}, []string{"ok           previous secret       notices signed by the secret before counted until 2020-01-02T03:04:05Z", ""}},
 		{"a previous secret without an end", func(t *testing.T, d *deployed) {
-			d.putClientSecret(t, `{"client_secret":"`+clientSecret+`","previous_client_secret":"fedcba9876543210fedcba9876543210"}`)
+			d.putClientSecret(t, `{"client_secret":"`+clientSecret+`","previous_client_secret":"`+previousSecret+`"}`)
 		}, []string{
 			"warning      previous secret       notices signed by the secret before count without end", "give it an end with previous_until, or store the client secret alone: " + setSecret,
 		}},
@@ -212,6 +212,10 @@ func TestDoctorFaults(t *testing.T) {
 			d.dueAt(t, "2222", time.Now().Add(-3*time.Hour))
 			d.dueAt(t, "3333", time.Now().Add(-time.Hour))
 		}, []string{"fault        due tokens            2 tokens overdue by more than 2h, the oldest since 2026-01-02T03:04:05Z", fmt.Sprintf(logsOf, "Refresh")}},
+		{"more overdue tokens than are read", func(t *testing.T, d *deployed) {
+			d.dueAt(t, "1111", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+			d.rewrite = map[string]string{`"ScannedCount"`: `"LastEvaluatedKey": {"pk": {"S": "ACCOUNT#1111"}}, "ScannedCount"`}
+		}, []string{"fault        due tokens            at least 1 token overdue by more than 2h, the oldest since 2026-01-02T03:04:05Z", fmt.Sprintf(logsOf, "Refresh")}},
 		{"an old sweep", func(t *testing.T, d *deployed) {
 			d.swept = time.Now().UTC().Add(-3 * time.Hour).Truncate(time.Second)
 			d.sweep(t)
