@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"photopass/internal/version"
 )
 
 const usage = `photopass is the operator's command.
@@ -48,6 +50,9 @@ const usage = `photopass is the operator's command.
   photopass keys retire [KEY]
       Remove a key, or all that are not in use, from the key ring. It refuses
       while a stored token is, or may be, sealed under one. This reads the whole table twice.
+
+  photopass version
+      Print which photopass this is.
 
 An ID is the app-scoped id or the id of the professional account.
 
@@ -88,6 +93,10 @@ var errUsage = errors.New("usage")
 func run(ctx context.Context, args []string, p program) error {
 	if len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help") {
 		_, err := io.WriteString(p.out, usage)
+		return err
+	}
+	if len(args) == 1 && args[0] == "version" {
+		_, err := fmt.Fprintln(p.out, version.Version)
 		return err
 	}
 	if len(args) < 2 {
