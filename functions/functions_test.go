@@ -20,6 +20,7 @@ import (
 
 	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/version"
 )
 
 func TestLoginProfileLogoutDisconnect(t *testing.T) {
@@ -281,6 +282,9 @@ func TestBadSettingEndsTheStart(t *testing.T) {
 		{"callback", "INSTAGRAM_CLIENT_ID=1", "CLIENT_SECRET_ID must be set"},
 		{"profile", "", "TOKEN_KEYS_SECRET_ID must be set"},
 		{"profile", "PROFILE_TTL=0s", "PROFILE_TTL takes a positive duration"},
+		{"refresh", "", "TOKEN_KEYS_SECRET_ID must be set"},
+		{"notices", "", "CLIENT_SECRET_ID must be set"},
+		{"token", "", "TOKEN_KEYS_SECRET_ID must be set"},
 	} {
 		t.Run(tt.function+" "+tt.env, func(t *testing.T) {
 			cmd := exec.Command(bootstrap(tt.function))
@@ -301,6 +305,9 @@ func TestBadSettingEndsTheStart(t *testing.T) {
 			wantJSONLines(t, string(out))
 			if !bytes.Contains(out, []byte(tt.want)) {
 				t.Errorf("output: got %s, want it to say %q", out, tt.want)
+			}
+			if want := `"version":"` + version.Version + `"`; !bytes.Contains(out, []byte(want)) {
+				t.Errorf("output: got %s, want it to hold %s", out, want)
 			}
 		})
 	}

@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"photopass/internal/version"
 )
 
 const usage = `photopass is the operator's command.
@@ -56,6 +58,9 @@ const usage = `photopass is the operator's command.
       command line. It examines parts without a stack by these flags alone:
       -table NAME, -client-secret-id ID, -token-keys-id ID, -site-url URL and,
       to compare what the site sends, -client-id ID.
+
+  photopass version
+      Print which photopass this is.
 
 An ID is the app-scoped id or the id of the professional account.
 
@@ -100,6 +105,10 @@ func run(ctx context.Context, args []string, p program) error {
 	}
 	if len(args) > 0 && args[0] == "doctor" {
 		return p.doctor(ctx, args[1:])
+	}
+	if len(args) == 1 && args[0] == "version" {
+		_, err := fmt.Fprintln(p.out, version.Version)
+		return err
 	}
 	if len(args) < 2 {
 		return errUsage
