@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"photopass/internal/apigateway"
+	"photopass/internal/version"
 )
 
 func TestResponse(t *testing.T) {
@@ -175,7 +176,7 @@ func checkPanicLog(t *testing.T, log, kind string) {
 	}
 	for _, want := range []string{
 		`"level":"ERROR","msg":"request","route":"unmatched","method":"GET","status":500,"outcome":"internal","duration_ms":`,
-		`"version":"1.0.0","id":"inv-1","err":"panic with a value of type ` + kind + `\n`,
+		`"version":"` + version.Version + `","id":"inv-1","err":"panic with a value of type ` + kind + `\n`,
 		"apigateway_test.TestPanic.func", // the stack
 	} {
 		if !strings.Contains(log, want) {

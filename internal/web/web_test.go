@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"photopass/internal/account"
+	"photopass/internal/version"
 	"photopass/internal/web"
 )
 
@@ -444,7 +445,7 @@ var varying = regexp.MustCompile(`"time":"[^"]+",|("duration_ms"|"id"):("[A-Z2-7
 // the route.
 func TestRequestLine(t *testing.T) {
 	const (
-		calls = `"duration_ms":-,"instagram_calls":0,"aws_calls":0,"version":"1.0.0"`
+		calls = `"duration_ms":-,"instagram_calls":0,"aws_calls":0,"version":"` + version.Version + `"`
 		audit = `{"level":"INFO","msg":"audit","event":"replay_rejected"}` + "\n"
 	)
 	for _, tt := range []struct{ method, target, want string }{
