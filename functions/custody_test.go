@@ -107,7 +107,7 @@ func TestSweepInLegacy(t *testing.T) {
 	s := newStack(t, options{api: "legacy"})
 	s.browser().Login()
 	s.sweep(strings.TrimSuffix(nothingDue, "}") + `,"stopped":"nothing_to_refresh"}`)
-	if want := "there is nothing to refresh"; !strings.Contains(s.refresh.Output(), want) {
+	if want := `"level":"INFO","message":"sweep"`; !strings.Contains(s.refresh.Output(), want) {
 		t.Errorf("log: got %s, want a line that says %s", s.refresh.Output(), want)
 	}
 	for _, call := range s.refreshAWS.TakeCalls() {

@@ -261,6 +261,7 @@ func (s *stack) environment(fake string, o options) map[string]string {
 		"PRIVACY_POLICY_URL":      "https://acme.example/privacy",
 		"CONTACT":                 "help@acme.example",
 		"SSL_CERT_DIR":            "/nonexistent",
+		"STACK_NAME":              "acme",
 	}
 	if o.api == "legacy" {
 		env["INSTAGRAM_AUTHORIZE_URL"] += "/"

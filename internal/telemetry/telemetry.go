@@ -21,7 +21,8 @@ import (
 // NewLogger returns a logger that writes to w what passes the redaction. It
 // reads AWS_LAMBDA_LOG_FORMAT ("JSON" or anything else for text) and
 // AWS_LAMBDA_LOG_LEVEL through getenv. Lines of the *Context methods carry the
-// id of the Lambda request.
+// id of the Lambda request. Lines of JSON carry the metrics of the stack that
+// STACK_NAME names; without it there are none.
 func NewLogger(w io.Writer, getenv func(string) string) *slog.Logger {
 	options := &slog.HandlerOptions{ReplaceAttr: replaceAttr, Level: slog.LevelInfo}
 	var level slog.Level
@@ -29,7 +30,7 @@ func NewLogger(w io.Writer, getenv func(string) string) *slog.Logger {
 		options.Level = level
 	}
 	if getenv("AWS_LAMBDA_LOG_FORMAT") == "JSON" {
-		return slog.New(requestID{slog.NewJSONHandler(NewRedactor(w), options)})
+		return slog.New(stacked{requestID{slog.NewJSONHandler(NewRedactor(w), options)}, getenv("STACK_NAME")})
 	}
 	return slog.New(requestID{slog.NewTextHandler(NewRedactor(w), options)})
 }
