@@ -7,6 +7,7 @@ package apptest
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -26,7 +27,6 @@ import (
 	"photopass/internal/seal"
 	"photopass/internal/secrets"
 	"photopass/internal/session"
-	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -70,7 +70,7 @@ type Options struct {
 	Keys            custody.Keys                      // nil: a ring of one key
 	Store           func(account.Store) account.Store // wraps the memory store; nil: as it is
 	HTTP            *http.Client                      // for calls to Instagram; nil: the client's own
-	Lambda          map[string]string                 // variables of the log, which is Lambda's then; nil: slog's JSON, from debug on
+	Log             func(io.Writer) *slog.Logger      // makes the log; nil: slog's JSON, from debug on
 }
 
 // An App is a running photopass.
@@ -134,8 +134,8 @@ func localhost(s *httptest.Server) string {
 func (a *App) wire(o Options) http.Handler {
 	a.t.Helper()
 	log := slog.New(slog.NewJSONHandler(&a.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if o.Lambda != nil {
-		log = telemetry.NewLogger(&a.logs, func(name string) string { return o.Lambda[name] })
+	if o.Log != nil {
+		log = o.Log(&a.logs)
 	}
 	client := a.client(o)
 	plain := secrets.Plain{Client: account.NewSecret(ClientSecret), Keys: Ring(a.t)}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -15,14 +17,24 @@ import (
 	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/seal"
+	"photopass/internal/telemetry"
 	tokenfunction "photopass/internal/token"
 	"photopass/internal/version"
 )
 
 const acmeID = "27640875392278831"
 
-// inLambda are the variables of a function's log.
-var inLambda = map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "STACK_NAME": "acme"}
+// inLambda makes a function's log.
+func inLambda(w io.Writer) *slog.Logger {
+	return logger(map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "STACK_NAME": "acme"})(w)
+}
+
+// logger returns what makes a log under these environment variables.
+func logger(variables map[string]string) func(io.Writer) *slog.Logger {
+	return func(w io.Writer) *slog.Logger {
+		return telemetry.NewLogger(w, func(name string) string { return variables[name] })
+	}
+}
 
 // A scene is an app that logs as a function does, and one browser.
 type scene struct {
@@ -36,8 +48,8 @@ type scene struct {
 
 func newScene(t *testing.T, o apptest.Options) *scene {
 	t.Helper()
-	if o.Lambda == nil {
-		o.Lambda = inLambda
+	if o.Log == nil {
+		o.Log = inLambda
 	}
 	store := &brokenStore{}
 	o.Store = func(s account.Store) account.Store {
@@ -611,6 +623,13 @@ func TestLines(t *testing.T) {
 				t.Errorf("log:\n%s\nwant:\n%s", got, want)
 			}
 			wantTimes(t, lines)
+			for _, line := range decoded(t, lines) {
+				if message := line["message"].(string); messages[message] { // the others are for people alone
+					wantClosed(t, line)
+				}
+				uncounted := tt.name == "repeated" || tt.name == "prefetch of the callback"
+				wantOneEnd(t, line, line["route"] == "/callback" && line["method"] == "GET" && !uncounted)
+			}
 		})
 	}
 }

@@ -32,7 +32,7 @@ func decoded(t *testing.T, lines string) []map[string]any {
 // after its context has ended.
 func TestRecordIsShared(t *testing.T) {
 	var b bytes.Buffer
-	log := telemetry.NewLogger(&b, func(name string) string { return inLambda[name] })
+	log := inLambda(&b)
 	ctx, cancel := context.WithCancel(t.Context())
 	ctx, record := telemetry.Begin(ctx)
 	cancel()
@@ -78,7 +78,7 @@ func TestNoRecord(t *testing.T) {
 		t.Errorf("Outcome: got %q, want ok", got)
 	}
 	var b bytes.Buffer
-	telemetry.Audit(t.Context(), telemetry.NewLogger(&b, func(name string) string { return inLambda[name] }),
+	telemetry.Audit(t.Context(), inLambda(&b),
 		telemetry.Entry{Event: telemetry.TokenDead, Account: "1", Cause: errors.New("refused")})
 	if got, want := masked(b.String()), `{"level":"INFO","message":"audit","event":"token_dead","account":"1","cause":"refused"}`+"\n"; got != want {
 		t.Errorf("Audit: got %s, want %s", got, want)
@@ -96,9 +96,9 @@ func TestMetricsPassEveryLogLevel(t *testing.T) {
 		{"ERROR", "", "ERROR"},
 	} {
 		t.Run(tt.level, func(t *testing.T) {
-			s := newScene(t, apptest.Options{Lambda: map[string]string{
+			s := newScene(t, apptest.Options{Log: logger(map[string]string{
 				"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": tt.level, "STACK_NAME": "acme",
-			}})
+			})})
 			s.Get("/")
 			s.Authorize("")
 			want := ""
@@ -128,7 +128,7 @@ func TestNoMetricsElsewhere(t *testing.T) {
 		{"terminal of a stack", map[string]string{"STACK_NAME": "acme"}, "outcome=started"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newScene(t, apptest.Options{Lambda: tt.variables})
+			s := newScene(t, apptest.Options{Log: logger(tt.variables)})
 			s.Login()
 			s.sweep()
 			got := s.Logs()
@@ -156,7 +156,7 @@ func TestMetricsAreAtTheRoot(t *testing.T) {
 		{"group", func(l *slog.Logger) *slog.Logger { return l.WithGroup("g") }, false},
 	} {
 		var b bytes.Buffer
-		log := tt.with(telemetry.NewLogger(&b, func(name string) string { return inLambda[name] }))
+		log := tt.with(inLambda(&b))
 		ctx, record := telemetry.Begin(t.Context())
 		record.Count(telemetry.Sweeps)
 		record.Write(ctx, log, slog.LevelInfo, "sweep")
