@@ -52,7 +52,11 @@ fuzz: go ## Fuzz what parses hostile input, FUZZTIME for each target (200000x)
 	@scripts/fuzz $(or $(FUZZTIME),200000x)
 
 .PHONY: verify
-verify: template interleavings fuzz ## What takes longer than make test: SAM's builds, all interleavings on DynamoDB, fuzzing
+verify: template reproducible interleavings fuzz ## What takes longer than make test: SAM's builds, builds compared, all interleavings on DynamoDB, fuzzing
+
+.PHONY: reproducible
+reproducible: go ## Build the functions in two directories, once from nothing, and compare them bit for bit
+	@scripts/check-reproducible
 
 .PHONY: interleavings
 interleavings: go ## Force every pair of operations into each other, on both stores

@@ -34,6 +34,7 @@ import (
 	"photopass/internal/secrets"
 	"photopass/internal/secretsmanager"
 	"photopass/internal/session"
+	"photopass/internal/telemetry"
 	"photopass/internal/token"
 	"photopass/internal/version"
 	"photopass/internal/web"
@@ -85,6 +86,7 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 	if err != nil {
 		return nil, fmt.Errorf("INSTAGRAM_CLIENT_SECRET %w", err)
 	}
+	telemetry.Hide(clientSecret.Reveal())
 	now := time.Now
 	if s.fakeAt != nil {
 		if s.fake, err = s.newFake(clientSecret); err != nil {
