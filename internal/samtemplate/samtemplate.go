@@ -31,6 +31,9 @@ type Template struct {
 	Conditions map[string]any // what is made only if they hold names them
 	Rules      map[string]any // by what CloudFormation refuses parameters together
 
+	// Mappings are by name, first key and second key.
+	Mappings map[string]map[string]map[string]any
+
 	// Parameters are the declarations of the parameters, by name.
 	Parameters map[string]map[string]any
 
@@ -164,6 +167,7 @@ func parse(translated []byte) (Template, error) {
 		Parameters map[string]map[string]any
 		Rules      map[string]any
 		Conditions map[string]any
+		Mappings   map[string]map[string]map[string]any
 		Resources  map[string]Resource
 		Outputs    map[string]struct{ Value any }
 		Metadata   struct {
@@ -180,6 +184,7 @@ func parse(translated []byte) (Template, error) {
 		Outputs:    map[string]any{},
 		Conditions: raw.Conditions,
 		Rules:      raw.Rules,
+		Mappings:   raw.Mappings,
 		Parameters: raw.Parameters,
 		Interface:  raw.Metadata.Interface,
 	}
