@@ -112,6 +112,7 @@ deploy: go ## Build and deploy to AWS, with questions (ARCH=x86_64, ARGS="what s
 .PHONY: template
 template: go ## Check template.yaml, its translation, its build, and the executables' architecture and size
 	@scripts/need-python sam
+	@scripts/need-python checkov
 	@scripts/check-template
 
 .PHONY: local-api
