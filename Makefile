@@ -141,6 +141,7 @@ deploy: go ## Build and deploy to AWS, with questions (ENV=dev or prod, ARCH=x86
 .PHONY: template
 template: go ## Check template.yaml, its translation, its build, and the executables' architecture and size
 	@scripts/need-python sam
+	@scripts/need-python checkov
 	@scripts/check-template
 
 .PHONY: local-api
