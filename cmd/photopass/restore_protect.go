@@ -102,7 +102,10 @@ func (t table) recoveryDays(ctx context.Context) (int32, error) {
 	if d == nil || d.PointInTimeRecoveryStatus != types.PointInTimeRecoveryStatusEnabled {
 		return 0, nil
 	}
-	return aws.ToInt32(d.RecoveryPeriodInDays), nil
+	if d.RecoveryPeriodInDays == nil {
+		return 35, nil // the most, which DynamoDB takes where none is given
+	}
+	return *d.RecoveryPeriodInDays, nil
 }
 
 func (p program) switchOnProtection(ctx context.Context, r restored) (string, error) {
