@@ -85,7 +85,7 @@ func (p program) restore(ctx context.Context, args []string) error {
 
 // text says what was done and what is next.
 func (r restoration) text(from string) []string {
-	on := "nothing; all was on"
+	on := "nothing, all was on"
 	if len(r.SwitchedOn) > 0 {
 		on = strings.Join(r.SwitchedOn, ", ")
 	}
