@@ -271,7 +271,7 @@ func (p program) accountsDisconnect(ctx context.Context, args []string) error {
 	s := summary(a)
 	if !*yes {
 		p.say("%s, %s, connected %s, %s", s, s.Status, stamp(s.ConnectedAt), count(len(sessions), "session"))
-		if err := p.confirm(s.ID); err != nil {
+		if err := p.confirm("Type the id to disconnect: ", s.ID, "that is not the account's id", "nothing was removed"); err != nil {
 			return err
 		}
 	}
@@ -321,16 +321,17 @@ func (t table) remove(ctx context.Context, id string, seen account.Seen, at time
 	return nil
 }
 
-// confirm makes the operator type the id of what is to go.
-func (p program) confirm(id string) error {
-	answer, err := p.ask("Type the id to disconnect: ")
+// confirm makes the operator type want, such as the id of what is to go. What it
+// says otherwise ends with untouched.
+func (p program) confirm(prompt, want, mismatch, untouched string) error {
+	answer, err := p.ask(prompt)
 	switch {
 	case errors.Is(err, errCancelled):
-		return fmt.Errorf("%w; nothing was removed", err)
+		return fmt.Errorf("%w; %s", err, untouched)
 	case err != nil:
 		return fmt.Errorf("read answer: %w", err)
-	case strings.TrimSpace(answer) != id:
-		return errors.New("that is not the account's id; nothing was removed")
+	case strings.TrimSpace(answer) != want:
+		return fmt.Errorf("%s; %s", mismatch, untouched)
 	}
 	return nil
 }

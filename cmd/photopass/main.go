@@ -1,6 +1,7 @@
 // Command photopass is the operator's command: it stores the client secret,
 // shows and disconnects accounts, ends sessions, changes the keys that tokens are
-// sealed under, and examines what is deployed. Its usage lists what it takes.
+// sealed under, makes a restored table fit for use, and examines what is deployed.
+// Its usage lists what it takes.
 //
 // Results go to standard output, questions and progress to standard error. No
 // result holds a token, a session's cookie or a key.
@@ -62,6 +63,16 @@ const usage = `photopass is the operator's command.
   photopass version
       Print which photopass this is.
 
+  photopass restore -to TABLE [-from TABLE] [-deleted FILE] [-yes]
+      Make a table that DynamoDB has restored fit for use, before the stack uses it
+      and once more after: remove accounts that were deleted since, end the sessions
+      that came with it, take over what the other table knows of deletions, switch on
+      time to live, point-in-time recovery and deletion protection. It asks first;
+      -yes goes ahead without. Interrupted, call it again. This reads both tables.
+      -from names the table that was used before, by default the stack's. If that is
+      gone, FILE (- is standard input) lists what was deleted, on each line an id and
+      the time of its deletion. docs/restore.md says how to go about all this.
+
 An ID is the app-scoped id or the id of the professional account.
 
   -stack NAME    the stack whose outputs name table and secrets (default photopass)
@@ -109,6 +120,9 @@ func run(ctx context.Context, args []string, p program) error {
 	if len(args) == 1 && args[0] == "version" {
 		_, err := fmt.Fprintln(p.out, version.Version)
 		return err
+	}
+	if len(args) > 0 && args[0] == "restore" {
+		return p.restore(ctx, args[1:])
 	}
 	if len(args) < 2 {
 		return errUsage

@@ -68,7 +68,10 @@ func named(ctx context.Context, config aws.Config, name, stack, output string) (
 
 // A refusal is an error of AWS that the operator can do something about. It is
 // no [smithy.APIError], of which package dynamo keeps nothing but the code.
-type refusal struct{ text string }
+type refusal struct {
+	text string
+	code string // AWS's
+}
 
 func (r *refusal) Error() string { return r.text }
 
@@ -85,13 +88,13 @@ func explainRefusals(stack *middleware.Stack) error {
 		switch {
 		case strings.HasPrefix(code, "AccessDenied"):
 			prefix := strings.ToLower(strings.ReplaceAll(service, " ", ""))
-			err = &refusal{fmt.Sprintf("access denied at %s:%s: %s", prefix, awsmiddleware.GetOperationName(ctx), e.ErrorMessage())}
+			err = &refusal{fmt.Sprintf("access denied at %s:%s: %s", prefix, awsmiddleware.GetOperationName(ctx), e.ErrorMessage()), code}
 		case service == "CloudFormation" && code == "ValidationError":
-			err = &refusal{e.ErrorMessage()} // "Stack with id … does not exist"
+			err = &refusal{e.ErrorMessage(), code} // "Stack with id … does not exist"
 		case service == "DynamoDB" && code == "ResourceNotFoundException":
-			err = &refusal{"there is no such table in region " + awsmiddleware.GetRegion(ctx)}
+			err = &refusal{"there is no such table in region " + awsmiddleware.GetRegion(ctx), code}
 		case service == "Secrets Manager" && code == "ResourceNotFoundException":
-			err = &refusal{"there is no such secret in region " + awsmiddleware.GetRegion(ctx) + ", or it has no value"}
+			err = &refusal{"there is no such secret in region " + awsmiddleware.GetRegion(ctx) + ", or it has no value", code}
 		}
 		return out, metadata, err
 	}

@@ -3,7 +3,7 @@ package dynamo
 import (
 	"context"
 	"errors"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,9 +18,6 @@ const (
 	tombstoneAge = 90 * 24 * time.Hour
 	// Sessions of an account are read this many at a time.
 	sessionsPerPage = 100
-	// So many of them are removed at a time. BatchWriteItem would need a
-	// permission of its own, which would also allow writes without condition.
-	parallelDeletes = 8
 )
 
 // Delete implements [account.Store]. A read, which tells the professional id,
@@ -29,12 +26,20 @@ const (
 // succeeds all the same and the next Delete of the id, whether there is an
 // account or not, finishes it.
 func (s *Store) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
+	if err := s.deleteAccount(ctx, id, seen, at); err != nil {
+		return err
+	}
+	s.cleanUp(ctx, id)
+	return nil
+}
+
+// deleteAccount is Delete without the clean-up.
+func (s *Store) deleteAccount(ctx context.Context, id string, seen account.Seen, at time.Time) error {
 	keepAlias := false
 	for range tries {
 		a, err := get(ctx, s, "delete: account", accountKey(id), accountOf)
 		switch {
 		case errors.Is(err, account.ErrNotFound):
-			s.cleanUp(ctx, id)
 			return nil
 		case err != nil:
 			return err
@@ -44,7 +49,6 @@ func (s *Store) Delete(ctx context.Context, id string, seen account.Seen, at tim
 		}
 		err = s.transact(ctx, s.deletionWrites(a, seen, at, keepAlias))
 		if err == nil {
-			s.cleanUp(ctx, id)
 			return nil
 		}
 		reasons := failedConditions(err)
@@ -150,7 +154,9 @@ func (s *Store) cleanUp(ctx context.Context, id string) {
 
 // removeDead removes those of sessions that no longer open the account id. It
 // reads the account only now, after the sessions, so that it knows the
-// connection of every login that they may belong to.
+// connection of every login that they may belong to. It removes one by one, since
+// BatchWriteItem would need a permission of its own, which would also allow writes
+// without condition.
 func (s *Store) removeDead(ctx context.Context, id string, sessions []item) error {
 	if len(sessions) == 0 {
 		return nil
@@ -161,26 +167,11 @@ func (s *Store) removeDead(ctx context.Context, id string, sessions []item) erro
 	}
 	alive := err == nil
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	errs := make([]error, len(sessions))
-	places := make(chan struct{}, parallelDeletes)
-	var g sync.WaitGroup
-	for i, session := range sessions {
-		if d := (decoder{item: session}); alive && d.text("connection") == a.Connection {
-			continue
-		}
-		places <- struct{}{}
-		g.Go(func() {
-			defer func() { <-places }()
-			if errs[i] = ctx.Err(); errs[i] != nil {
-				return // another one has failed
-			}
-			if errs[i] = s.remove(ctx, item{"pk": session["pk"], "sk": session["sk"]}); errs[i] != nil {
-				cancel()
-			}
-		})
-	}
-	g.Wait()
-	return errors.Join(errs...)
+	dead := slices.DeleteFunc(sessions, func(session item) bool {
+		d := decoder{item: session}
+		return alive && d.text("connection") == a.Connection
+	})
+	return inParallel(ctx, dead, func(ctx context.Context, session item) error {
+		return s.remove(ctx, item{"pk": session["pk"], "sk": session["sk"]})
+	})
 }

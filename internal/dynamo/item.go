@@ -21,6 +21,8 @@ const (
 	accountPrefix = "ACCOUNT#"
 	accountSort   = "ACCOUNT"
 	sessionPrefix = "SESSION#"
+	tombstoneSort = "TOMBSTONE"
+	receiptSort   = "RECEIPT"
 )
 
 func key(pk, sk string) item { return item{"pk": text(pk), "sk": text(sk)} }
@@ -29,7 +31,7 @@ func accountKey(id string) item   { return key(accountPrefix+id, accountSort) }
 func aliasKey(userID string) item { return key("ALIAS#"+userID, "ALIAS") }
 func markerKey(state string) item { return key("STATE#"+state, "STATE") }
 func codeKey(hash string) item    { return key("CODE#"+hash, "CODE") }
-func receiptKey(code string) item { return key("RECEIPT#"+code, "RECEIPT") }
+func receiptKey(code string) item { return key("RECEIPT#"+code, receiptSort) }
 func sweepKey() item              { return key("SWEEP#", "SWEEP") }
 
 func sessionKey(ref account.SessionRef) item {
@@ -229,7 +231,7 @@ func sweepOf(i item) (time.Time, error) {
 
 func tombstoneItem(id string, at, expiresAt time.Time) item {
 	hash := sha256.Sum256([]byte(id))
-	e := encoder(key("TOMBSTONE#"+hex.EncodeToString(hash[:]), "TOMBSTONE"))
+	e := encoder(key("TOMBSTONE#"+hex.EncodeToString(hash[:]), tombstoneSort))
 	e.time("deleted_at", at)
 	e.time("ttl", expiresAt)
 	return item(e)

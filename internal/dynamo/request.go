@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,6 +25,8 @@ const (
 	// The first pause between tries is at most this long, each further one
 	// twice that: 0.8 s in all.
 	firstPause = 25 * time.Millisecond
+	// So many writes of one kind are under way at a time.
+	parallelWrites = 8
 )
 
 // get reads one item, or returns [account.ErrNotFound].
@@ -142,6 +145,29 @@ func pause(ctx context.Context, try int) error {
 	case <-t.C:
 		return nil
 	}
+}
+
+// inParallel calls f for each of list, parallelWrites at a time. When one fails, no
+// further one begins, those under way are called off, and its error is returned.
+func inParallel[T any](ctx context.Context, list []T, f func(context.Context, T) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	places := make(chan struct{}, parallelWrites)
+	var g sync.WaitGroup
+	for _, v := range list {
+		places <- struct{}{}
+		g.Go(func() {
+			defer func() { <-places }()
+			if ctx.Err() != nil {
+				return // another one has failed
+			}
+			if err := f(ctx, v); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	g.Wait()
+	return context.Cause(ctx)
 }
 
 // conditionFailed reports whether err is that the condition of a single write

@@ -26,20 +26,17 @@ var _ ScanAPI = (*dynamodb.Client)(nil)
 // one that is made meanwhile perhaps not at all. It ends with the first error.
 func Accounts(ctx context.Context, client ScanAPI, table string) iter.Seq2[account.Account, error] {
 	return func(yield func(account.Account, error) bool) {
-		in := &dynamodb.ScanInput{
+		for items, err := range scan(ctx, client, &dynamodb.ScanInput{
 			TableName:                 &table,
-			ConsistentRead:            aws.Bool(true),
 			FilterExpression:          aws.String("#sk = :account"),
 			ExpressionAttributeNames:  names("sk"),
 			ExpressionAttributeValues: item{":account": text(accountSort)},
-		}
-		for {
-			page, err := client.Scan(ctx, in)
+		}) {
 			if err != nil {
-				yield(account.Account{}, failure("scan", err))
+				yield(account.Account{}, err)
 				return
 			}
-			for _, i := range page.Items {
+			for _, i := range items {
 				a, err := accountOf(i)
 				if err != nil {
 					yield(account.Account{}, failure("scan: account "+a.ID, err))
@@ -49,7 +46,23 @@ func Accounts(ctx context.Context, client ScanAPI, table string) iter.Seq2[accou
 					return
 				}
 			}
-			if len(page.LastEvaluatedKey) == 0 {
+		}
+	}
+}
+
+// scan yields what in finds, a page of 1 MB at a time, of which a filter may have
+// left nothing. It reads the next page when the one before has been used up, and
+// ends with the first error.
+func scan(ctx context.Context, client ScanAPI, in *dynamodb.ScanInput) iter.Seq2[[]item, error] {
+	return func(yield func([]item, error) bool) {
+		in.ConsistentRead = aws.Bool(true)
+		for {
+			page, err := client.Scan(ctx, in)
+			if err != nil {
+				yield(nil, failure("scan", err))
+				return
+			}
+			if !yield(page.Items, nil) || len(page.LastEvaluatedKey) == 0 {
 				return
 			}
 			in.ExclusiveStartKey = page.LastEvaluatedKey

@@ -1,0 +1,368 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"photopass/internal/account"
+)
+
+const (
+	// deletionMargin is how far the clocks of two functions may lie apart. An
+	// account whose last login is this little later than its deletion may as well
+	// have been deleted after the login. To bring it back is worse than to have its
+	// person, who has to log in again anyway, connect anew.
+	deletionMargin = time.Minute
+
+	// DynamoDB takes no more writes in one BatchWriteItem.
+	writesPerBatch = 25
+)
+
+// RestoreAPI is what a [Restoration] uses of a [dynamodb.Client]. Like [ScanAPI]
+// it is the operator's alone.
+type RestoreAPI interface {
+	API
+	ScanAPI
+	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
+}
+
+var _ RestoreAPI = (*dynamodb.Client)(nil)
+
+// Remains are what deletions have left in a table: tombstones and receipts.
+type Remains []item
+
+// RemainsOf yields the tombstones and receipts of a table, with a read of the whole
+// table: one slice, which may be empty, for each page of 1 MB. It ends with the
+// first error.
+func RemainsOf(ctx context.Context, client ScanAPI, table string) iter.Seq2[Remains, error] {
+	return func(yield func(Remains, error) bool) {
+		for items, err := range scan(ctx, client, &dynamodb.ScanInput{
+			TableName:                &table,
+			FilterExpression:         aws.String("#sk IN (:tombstone, :receipt)"),
+			ExpressionAttributeNames: names("sk"),
+			ExpressionAttributeValues: item{
+				":tombstone": text(tombstoneSort),
+				":receipt":   text(receiptSort),
+			},
+		}) {
+			if !yield(items, err) {
+				return
+			}
+		}
+	}
+}
+
+// A Restoration makes a table that was restored from a backup fit for use. It knows
+// of deletions by [Restoration.Know], [Restoration.Keep] and [Restoration.List], and
+// applies them with [Restoration.Clean]. All of them may be repeated, after an error
+// and from the beginning, also while the table is in use. Its memory grows by the
+// number of tombstones.
+//
+// It leaves alone what else the backup brings back, since that is judged by times
+// in the code or by Instagram:
+//
+//   - The marker of a used state keeps that state used; the result in it leads to a
+//     session that has ended. A state that was used after the backup has no marker,
+//     but its flow has ended long before a restored table is there, and Instagram
+//     takes a code once.
+//   - A connect code lasts 60 seconds, so one that was redeemed after the backup has
+//     ended.
+//   - Leases and cool-downs end within a day of the backup.
+//   - A token may have been replaced or have died after the backup. The next refresh
+//     finds out.
+type Restoration struct {
+	client RestoreAPI
+	store  *Store
+
+	deleted map[[sha256.Size]byte]int64 // by the hash of an id: when, in Unix seconds
+	listed  map[string]int64            // by an id of either kind
+
+	mu   sync.Mutex      // guards what follows
+	gone map[string]bool // ids of the accounts that Clean has removed
+	done Restored
+}
+
+// Restored counts what a [Restoration] has found and done.
+type Restored struct {
+	Kept, Deleted        int // accounts
+	SessionsEnded        int
+	Tombstones, Receipts int // written
+}
+
+// NewRestoration returns a Restoration of the table, of which it knows nothing
+// yet. It makes no request.
+func NewRestoration(client RestoreAPI, table string) *Restoration {
+	return &Restoration{
+		client:  client,
+		store:   New(client, table),
+		deleted: map[[sha256.Size]byte]int64{},
+		listed:  map[string]int64{},
+		gone:    map[string]bool{},
+	}
+}
+
+// Done returns what has been done so far.
+func (r *Restoration) Done() Restored {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.done
+}
+
+// Know takes note of what the restored table itself holds.
+func (r *Restoration) Know(remains Remains) error {
+	_, err := r.news(remains)
+	return err
+}
+
+// news takes note of tombstones and returns what the table may lack: tombstones
+// that are later than the known ones of the same account, and all receipts.
+func (r *Restoration) news(remains Remains) (Remains, error) {
+	var list Remains
+	for _, i := range remains {
+		if isTombstone(i) {
+			hash, at, err := tombstoneOf(i)
+			if err != nil {
+				return nil, failure("tombstone", err)
+			}
+			if known, ok := r.deleted[hash]; ok && known >= at {
+				continue
+			}
+			r.deleted[hash] = at
+		}
+		list = append(list, i)
+	}
+	return list, nil
+}
+
+// Keep takes note of what another table holds and writes what the restored one
+// lacks of it, so that the next restore knows of it too and status pages still
+// answer. It never overwrites a later tombstone, nor a receipt.
+func (r *Restoration) Keep(ctx context.Context, remains Remains) error {
+	remains, err := r.news(remains)
+	if err != nil {
+		return err
+	}
+	return failure("keep", inParallel(ctx, remains, r.put))
+}
+
+// put writes a tombstone or a receipt that the table lacks.
+func (r *Restoration) put(ctx context.Context, i item) error {
+	in := &dynamodb.PutItemInput{
+		TableName:                &r.store.table,
+		Item:                     i,
+		ConditionExpression:      aws.String("attribute_not_exists(#pk)"),
+		ExpressionAttributeNames: names("pk"),
+	}
+	if isTombstone(i) {
+		*in.ConditionExpression += " OR #deleted_at < :at"
+		in.ExpressionAttributeNames = names("pk", "deleted_at")
+		in.ExpressionAttributeValues = item{":at": i["deleted_at"]}
+	}
+	_, err := r.client.PutItem(ctx, in)
+	if _, ok := conditionFailed(err); ok {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if isTombstone(i) {
+		r.done.Tombstones++
+	} else {
+		r.done.Receipts++
+	}
+	return nil
+}
+
+// List takes note of deletions of which no table tells, and leaves a tombstone for
+// each. An id is the app-scoped or the professional one, as Meta's notices and with
+// them the audit log name an account.
+func (r *Restoration) List(ctx context.Context, deletions map[string]time.Time) error {
+	var remains Remains
+	for id, at := range deletions {
+		r.listed[id] = max(r.listed[id], at.Unix())
+		remains = append(remains, tombstoneItem(id, at, at.Add(tombstoneAge)))
+	}
+	return r.Keep(ctx, remains)
+}
+
+// Clean removes every account whose deletion is known and not clearly earlier than
+// its last login, and ends every session that was not made after before, with a read
+// of the whole table. It calls progress after each page.
+//
+// The login, and not the connection, is what a deletion is compared with: at the
+// restored second an account that is there has not logged in after its deletion
+// without having been connected anew, and in a table that is in use a login says
+// that its person came back, though the connection may be the restored one.
+func (r *Restoration) Clean(ctx context.Context, before time.Time, progress func()) error {
+	for items, err := range scan(ctx, r.client, &dynamodb.ScanInput{
+		TableName:                 &r.store.table,
+		FilterExpression:          aws.String("#sk = :account OR begins_with(#sk, :session)"),
+		ProjectionExpression:      aws.String("#pk, #sk, #user_id, #token_rev, #last_login_at, #created_at"),
+		ExpressionAttributeNames:  names("pk", "sk", "user_id", "token_rev", "last_login_at", "created_at"),
+		ExpressionAttributeValues: item{":account": text(accountSort), ":session": text(sessionPrefix)},
+	}) {
+		if err != nil {
+			return err
+		}
+		if err := r.cleanPage(ctx, items, before); err != nil {
+			return err
+		}
+		progress()
+	}
+	return nil
+}
+
+// cleanPage removes accounts first. In the order of the table an account comes
+// before its sessions, so those of an account that goes are known, on this page and
+// the next.
+func (r *Restoration) cleanPage(ctx context.Context, items []item, before time.Time) error {
+	var accounts, sessions []item
+	for _, i := range items {
+		if isAccount(i) {
+			accounts = append(accounts, i)
+		} else {
+			sessions = append(sessions, i)
+		}
+	}
+	if err := inParallel(ctx, accounts, r.judge); err != nil {
+		return err
+	}
+	var ends []types.WriteRequest
+	for _, i := range sessions {
+		d := decoder{item: i}
+		// One whose time can't be read counts as an old one.
+		if r.gone[d.after("pk", accountPrefix)] || !d.time("created_at").After(before) {
+			ends = append(ends, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: item{"pk": i["pk"], "sk": i["sk"]}}})
+		}
+	}
+	return failure("end sessions", r.endSessions(ctx, ends))
+}
+
+// judge keeps an account or removes it. When it changes meanwhile, it is judged
+// anew.
+func (r *Restoration) judge(ctx context.Context, i item) error {
+	d := decoder{item: i}
+	a := account.Account{
+		ID:          d.after("pk", accountPrefix),
+		UserID:      d.text("user_id"),
+		TokenRev:    d.needed("token_rev"),
+		LastLoginAt: d.time("last_login_at"),
+	}
+	if d.err != nil {
+		return failure("account "+a.ID, d.err)
+	}
+	err := account.ErrConflict
+	for try := 0; try < tries && errors.Is(err, account.ErrConflict); try++ {
+		at, ok := r.deletedAt(a)
+		if !ok || a.LastLoginAt.After(at.Add(deletionMargin)) {
+			r.count(func(done *Restored) { done.Kept++ })
+			return nil
+		}
+		err = r.store.deleteAccount(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, at)
+		if errors.Is(err, account.ErrConflict) {
+			var e error
+			if a, e = r.store.Account(ctx, a.ID); errors.Is(e, account.ErrNotFound) {
+				return nil // another one has removed it
+			} else if e != nil {
+				return e
+			}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("dynamo: account %s: %w", a.ID, err)
+	}
+	r.count(func(done *Restored) { done.Deleted++; r.gone[a.ID] = true })
+	return nil
+}
+
+func (r *Restoration) count(add func(*Restored)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	add(&r.done)
+}
+
+// deletedAt returns when a was deleted last, as far as is known.
+func (r *Restoration) deletedAt(a account.Account) (time.Time, bool) {
+	at, ok := r.deleted[sha256.Sum256([]byte(a.ID))]
+	if listed, also := r.listed[a.UserID]; also {
+		at, ok = max(at, listed), true
+	}
+	return time.Unix(at, 0), ok
+}
+
+// endSessions carries out what removes sessions. Nobody makes a session of the same
+// key again, so that needs no condition.
+func (r *Restoration) endSessions(ctx context.Context, ends []types.WriteRequest) error {
+	batches := slices.Collect(slices.Chunk(ends, writesPerBatch))
+	return inParallel(ctx, batches, func(ctx context.Context, batch []types.WriteRequest) error {
+		n := len(batch)
+		if err := r.write(ctx, batch); err != nil {
+			return err
+		}
+		r.count(func(done *Restored) { done.SessionsEnded += n })
+		return nil
+	})
+}
+
+// write sends a batch, and again what a busy table has left of it, until nothing
+// of it was done a few times in a row.
+func (r *Restoration) write(ctx context.Context, batch []types.WriteRequest) error {
+	for try := 0; len(batch) > 0; try++ {
+		if try == tries {
+			return errors.New("writes left undone too often")
+		}
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+		out, err := r.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+			RequestItems: map[string][]types.WriteRequest{r.store.table: batch},
+		})
+		if err != nil {
+			return err
+		}
+		left := out.UnprocessedItems[r.store.table]
+		if len(left) < len(batch) {
+			try = 0
+		}
+		batch = left
+	}
+	return nil
+}
+
+func isTombstone(i item) bool {
+	sk, ok := i["sk"].(*types.AttributeValueMemberS)
+	return ok && sk.Value == tombstoneSort
+}
+
+// tombstoneOf returns the hash of an id and when its account was deleted, in Unix
+// seconds.
+func tombstoneOf(i item) (hash [sha256.Size]byte, at int64, err error) {
+	d := decoder{item: i}
+	sum, err := hex.DecodeString(strings.TrimPrefix(d.text("pk"), "TOMBSTONE#"))
+	if err != nil || len(sum) != len(hash) {
+		d.fail("pk")
+	}
+	deletedAt := d.count("deleted_at")
+	if deletedAt == nil {
+		d.fail("deleted_at")
+	}
+	if d.err != nil {
+		return hash, 0, d.err
+	}
+	copy(hash[:], sum)
+	return hash, *deletedAt, nil
+}
