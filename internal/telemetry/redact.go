@@ -57,7 +57,7 @@ var named = []struct {
 	replacement string
 }{
 	{nameHints, regexp.MustCompile(names + equals + `[^\s&"'\\]+`), "$1$2" + redacted},
-	{nameHints, regexp.MustCompile(names + quoted + `[^"'\\]+`), "$1$2" + redacted},
+	{nameHints, regexp.MustCompile(names + quoted + `[^"'\\,}][^"'\\]*`), "$1$2" + redacted},
 	{nameHints, regexp.MustCompile(names + `:(?:\[[^\]"\\]*|[^\s&"'\\}\[\]][^\s&"'\\}\]]*)`), "$1:" + redacted},
 	{[]string{"code=", "token=", "code%", "token%", `code\`, `token\`}, regexp.MustCompile(`(?i)([?&]|%(?:25)*(?:3F|26)|\\+u0026)(code|token)` + equals + `[^\s&"'\\]+`), "$1$2$3" + redacted},
 	{[]string{"code:[", "token:["}, regexp.MustCompile(`\b(code|token):\[[^\]"\\]*`), "$1:" + redacted},
@@ -138,7 +138,9 @@ func runLength(s []byte) int {
 func gapLength(s []byte) int {
 	if n := backslashes(s); n > 0 {
 		if n < len(s) && s[n] == 'u' {
-			n += 4
+			for digits := 0; digits < 4 && n+1 < len(s) && isHex(s[n+1]); digits++ {
+				n++
+			}
 		}
 		return min(n+1, len(s))
 	}
@@ -161,7 +163,7 @@ func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20
 
 // ordinary reports whether run can be no secret.
 func ordinary(run []byte) bool {
-	return (words.Match(run) && !unspeakable.Match(run) || exact.Match(run)) && !instagrams.Match(run)
+	return (words.Match(run) || exact.Match(run)) && !instagrams.Match(run)
 }
 
 var (
@@ -174,27 +176,24 @@ var (
 	// always this, and addresses in a stack trace. No secret has these lengths.
 	exact = regexp.MustCompile(`^(?:[A-Z2-7]{26}|A[A-Za-z0-9_-]{22}|0x[0-9a-f]{1,16}|[0-9A-V]{26}VV4KQNSO5AEMVJF66Q9ASUAAJG)$`)
 
-	// unspeakable is what no word has: five consonants in a row (there is "http",
-	// so h is left out).
-	unspeakable = regexp.MustCompile(`[bcdfgjklmnpqrstvwxz]{5}|[BCDFGJKLMNPQRSTVWXZ]{5}`)
-
 	// words are names of Go and AWS, paths, codes and numbers: parts between signs.
-	words = regexp.MustCompile(`^` + sign + `*(?:` + part + sign + `+)*(?:` + part + `)?$`)
+	words = regexp.MustCompile(`^` + signs + `{0,4}(?:` + part + signs + `{1,4})*(?:` + part + `)?$`)
 )
 
 const (
-	// sign stands between words. A run of signs alone is not words.
-	sign = `(?:[-_+/~]|%(?:25)*[0-9A-Fa-f]{2}|\\+/|\\+u002[bfBF])`
+	// signs stand between words, four at most, as in "%3A%2F%2F": text of which
+	// every character is percent-encoded is no words.
+	signs = `(?:[-_+/~]|%(?:25)*[0-9A-Fa-f]{2}|\\+/|\\+u002[bfBF])`
 
 	// hump is a word with a capital, or an acronym, ahead: with a vowel.
 	hump = `[A-Z]{1,4}(?:[bcdfghjklmnpqrstvwxz]{1,4}[aeiouy][a-z]{0,20}|[aeiouy][a-z]{1,20})|[AEIOUY][a-z]{2,20}|Op|Is|Id|To|By|Http|SHA256`
 
 	// part is a UUID; what AWS adds to a logical id of the template, and to the
 	// name of a secret; a number; a short piece such as x86 or v2; or a word: small
-	// letters, then humps, then capitals, then digits. Of three million session
-	// secrets none consists of such parts.
+	// letters, then humps, then capitals, then digits. Of five million session
+	// secrets one consists of such parts.
 	part = `(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}` +
 		`|(?:Table|ClientSecret|TokenKeys|(?:Authorize|Callback|Profile|Refresh|Notices|Token)Function(?:Role)?)(?:-[A-Za-z0-9]{12,13})?(?:-[A-Za-z0-9]{6})?` +
 		`|[0-9]{1,20}e?|[a-z0-9]{1,6}` +
-		`|[A-Z]{1,12}|[a-z]{0,20}(?:` + hump + `)*[A-Z]{0,5}[0-9]{0,4})`
+		`|[A-Z]{1,12}[0-9]{0,4}|(?:[a-z]{1,20}|` + hump + `)(?:` + hump + `)*[A-Z]{0,5}[0-9]{0,4})`
 )

@@ -260,6 +260,7 @@ func TestRedactionByName(t *testing.T) {
 		{"Authorization:[OAuth abcdefgh1234]", "Authorization:[OAuth [redacted]]"},
 		{"Cookie: __Host-session=1.abc; a=b", "Cookie: __Host-[redacted]; a=b"},
 		{"__Host-flow-AbC_-9=xyz.1.", "__Host-[redacted]"},
+		{`{"message":"parse client_secret:","a":1}`, `{"message":"parse client_secret:","a":1}`},
 		{"[1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]", "[0]"},
 	} {
 		var b bytes.Buffer
@@ -267,6 +268,28 @@ func TestRedactionByName(t *testing.T) {
 		if err != nil || n != len(tt.in) {
 			t.Errorf("Write(%q): got %d, %v; want %d, nil", tt.in, n, err, len(tt.in))
 		}
+		if got := b.String(); got != tt.want {
+			t.Errorf("Write(%q): got %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// A run that signs and escapes make look short is one run.
+func TestRedactionOfRuns(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"x 9Kd+hW3q/Zr8-Tm2_x", "x [redacted]"},
+		{`9Kd\/hW3q\/Zr8\/Tm2`, "[redacted]"},
+		{`9Kd\\\/hW3q\\\/Zr8Tm2`, "[redacted]"},
+		{`9Kd\u002bhW3q\u002FZr8Tm2`, "[redacted]"},
+		{"9Kd%2BhW3q%252FZr8%25252bTm2", "[redacted]"},
+		{`\n9KdhW3qZr8Tm2xQv5\tat`, `\n[redacted]\tat`},
+		{`\u00269KdhW3qZr8Tm2xQv5=`, `\u0026[redacted]=`},
+		{"IGQVJwordsandwordsandwords", "[redacted]"},
+		{strings.Repeat("%41", 16), "[redacted]"},
+		{"9KdhW3qZr8Tm2xQ", "9KdhW3qZr8Tm2xQ"}, // 15 characters
+	} {
+		var b bytes.Buffer
+		fmt.Fprint(telemetry.NewRedactor(&b), tt.in)
 		if got := b.String(); got != tt.want {
 			t.Errorf("Write(%q): got %q, want %q", tt.in, got, tt.want)
 		}
@@ -315,9 +338,32 @@ func TestHide(t *testing.T) {
 		telemetry.Hide(fmt.Sprintf("secret number %02d", i), fmt.Sprintf("secret number %02d", i))
 	}
 	var b bytes.Buffer
-	fmt.Fprint(telemetry.NewRedactor(&b), "words! oldest of all! SECRET number 08, secret%20number%2009;")
-	if got, want := b.String(), "words! oldest of all! [redacted], [redacted];"; got != want {
+	fmt.Fprint(telemetry.NewRedactor(&b), "words! oldest of all! SECRET number 08, secret%20number%2009; %73ecret number 10.")
+	if got, want := b.String(), "words! oldest of all! [redacted], [redacted]; [redacted]."; got != want {
 		t.Errorf("Write: got %q, want %q", got, want)
+	}
+}
+
+// Hidden values are found however they are written, and lines stay JSON.
+func TestHideInEveryForm(t *testing.T) {
+	const short, percent, escapes, last = "a,b;c.d!", "41,odd;value", `"quoted, and \ ends in\`, `more than sixteen\`
+	telemetry.Hide(short, percent, escapes, last)
+	for _, secret := range []string{
+		short, "A,B;C.D!", "a%2Cb%3Bc%2Ed%21", "a%252Cb;c.d!", "612c623b632e6421",
+		"YSxiO2MuZCE=", "eGEsYjtjLmQh", "eHlhLGI7Yy5kIQ==", // alone, behind one character, behind two
+		"%" + percent, "41%2codd%3bvalue", `41\u002codd\u003Bvalue`,
+		escapes, asJSON(escapes), asJSON(asJSON(escapes)), url.QueryEscape(escapes), "ends \\" + escapes + "\n", last,
+	} {
+		for _, format := range []string{"JSON", "TEXT"} {
+			var b bytes.Buffer
+			telemetry.NewLogger(&b, getenv(format, "")).Info(secret, "k", secret+`"`)
+			if got := strings.Count(b.String(), "[redacted]"); got != 2 {
+				t.Errorf("%s, %q: got %s, want two redacted values", format, secret, b.String())
+			}
+			if format == "JSON" {
+				wantJSONLines(t, secret, b.Bytes())
+			}
+		}
 	}
 }
 
@@ -344,7 +390,8 @@ func FuzzRedaction(f *testing.F) {
 	f.Add(uint64(3), `{"a":"\n`, `\n"}`, uint8(2))
 	f.Add(uint64(4), "photopass/internal/web-", "/web", uint8(3))
 	f.Add(uint64(5), "%", "%41", uint8(4))
-	f.Add(uint64(6), `\`, `\u0026`, uint8(5))
+	f.Add(uint64(6), " ", "\\u0\xaa0", uint8(5))
+	f.Add(uint64(7), `\`, `\u0026`, uint8(5))
 	encode := exactEncodings()
 	f.Fuzz(func(t *testing.T, seed uint64, before, behind string, how uint8) {
 		secret := randomSecret(seed)
