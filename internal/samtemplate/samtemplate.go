@@ -243,7 +243,7 @@ func statement(v any) (Statement, error) {
 		return s, err
 	}
 	if raw.Effect != "Allow" {
-		return s, fmt.Errorf("Effect is %q", raw.Effect)
+		return s, fmt.Errorf("a statement has the Effect %q", raw.Effect)
 	}
 	s.Actions = slices.Sorted(slices.Values(raw.Action))
 	s.LeadingKeys = raw.Condition.ForAllValues.LeadingKeys
