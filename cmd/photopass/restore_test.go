@@ -147,12 +147,12 @@ func TestRestore(t *testing.T) {
 	people := map[string]*apptest.Browser{}
 	for n, name := range []string{"stays", "disconnects", "asks Meta", "returned", "leaves late"} {
 		id := fmt.Sprint(27640875392278801 + n*2)
-		people[name] = login(t, app, id)
+		people[name] = connectAs(t, app, id)
 	}
-	second := login(t, app, "27640875392278801") // another browser
+	second := connectAs(t, app, "27640875392278801") // another browser
 	disconnect(t, people["returned"])
 	app.Clock.Advance(time.Hour)
-	people["returned"] = login(t, app, "27640875392278807")
+	people["returned"] = connectAs(t, app, "27640875392278807")
 
 	app.Clock.Advance(time.Hour)
 	name := s.restoredTable(t)
@@ -191,7 +191,7 @@ switched on        time to live, point-in-time recovery (7 days), deletion prote
 	if got := app.Browser().Get(statusPage); got.Status != http.StatusOK || !strings.Contains(got.Body, `"status":"deleted"`) {
 		t.Errorf("GET status page: got status %d, %s; want 200, deleted", got.Status, got.Body)
 	}
-	stays := login(t, app, "27640875392278801")
+	stays := connectAs(t, app, "27640875392278801")
 
 	s.wantRestored(t, 2*time.Hour, "table              "+name+`
 accounts kept      2
@@ -230,8 +230,8 @@ switched on        nothing, all was on
 	}
 }
 
-// login lets a person with a browser of their own connect the account of that id.
-func login(t *testing.T, app *apptest.App, id string) *apptest.Browser {
+// connectAs lets a person with a browser of their own connect the account of that id.
+func connectAs(t *testing.T, app *apptest.App, id string) *apptest.Browser {
 	t.Helper()
 	app.Fake.PutAccount(fakeinstagram.Account{ID: id, UserID: "1784" + id, Username: "acme", AccountType: "BUSINESS"})
 	app.Fake.SignIn(id)
