@@ -115,7 +115,7 @@ template: go ## Check template.yaml, its translation, its build, and the executa
 	@scripts/check-template
 
 .PHONY: local-api
-local-api: go ## Run the API under sam local, with moto as AWS and the fake Instagram; needs Docker
+local-api: go ## Run the functions under sam local, with moto as AWS and the fake Instagram (PORT=3000)
 	@scripts/need-python moto
 	@scripts/need-python sam
-	@scripts/local-api
+	@scripts/with-docker scripts/local-api
