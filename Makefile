@@ -47,7 +47,7 @@ fuzz: go ## Fuzz what parses hostile input, FUZZTIME for each target (200000x)
 	@scripts/fuzz $(or $(FUZZTIME),200000x)
 
 .PHONY: verify
-verify: template interleavings fuzz ## What takes longer than make test: SAM's builds, all interleavings on DynamoDB, fuzzing
+verify: template interleavings sam-local fuzz ## What takes longer than make test: SAM's builds, all interleavings on DynamoDB, sam local, fuzzing
 
 .PHONY: interleavings
 interleavings: go ## Force every pair of operations into each other, on both stores
@@ -119,3 +119,10 @@ local-api: go ## Run the functions under sam local, with moto as AWS and the fak
 	@scripts/need-python moto
 	@scripts/need-python sam
 	@scripts/with-docker scripts/local-api
+
+.PHONY: sam-local
+sam-local: go ## Drive make local-api in a real browser, in both dialects, and see that it leaves nothing behind
+	@scripts/need-chromium
+	@scripts/need-python moto
+	@scripts/need-python sam
+	PHOTOPASS_SAM_LOCAL=true go test -count=1 -v -timeout 15m -run '^TestSAMLocal$$' ./internal/browsertest
