@@ -7,6 +7,9 @@ SHELL := /bin/bash
 TOOLS := .tools
 STATICCHECK := $(TOOLS)/bin/staticcheck-v0.8.2
 REVIVE := $(TOOLS)/bin/revive-v1.13.0
+ACTIONLINT := $(TOOLS)/bin/actionlint-v1.7.12
+GOVULNCHECK := $(TOOLS)/bin/govulncheck-v1.3.0
+CYCLONEDX := $(TOOLS)/bin/cyclonedx-gomod-v1.10.0
 
 .PHONY: help
 help: ## List the targets
@@ -31,8 +34,10 @@ test: lint ## Prove the project: formatting, linters, generated files, all tests
 	go test -race -short -timeout 9m ./...
 
 .PHONY: lint
-lint: go $(STATICCHECK) $(REVIVE) ## Check formatting, vet, staticcheck, doc comments, generated files, go.mod
+lint: go $(STATICCHECK) $(REVIVE) $(ACTIONLINT) ## Check formatting, vet, staticcheck, doc comments, generated files, go.mod, workflows
 	@scripts/lint $(STATICCHECK) $(REVIVE)
+	@echo workflows
+	@$(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml
 
 .PHONY: generate
 generate: go ## Make the pages' Go code anew from the .templ files
@@ -47,7 +52,11 @@ fuzz: go ## Fuzz what parses hostile input, FUZZTIME for each target (200000x)
 	@scripts/fuzz $(or $(FUZZTIME),200000x)
 
 .PHONY: verify
-verify: template interleavings sam-local fuzz ## What takes longer than make test: SAM's builds, all interleavings on DynamoDB, sam local, fuzzing
+verify: template reproducible interleavings sam-local fuzz ## What takes longer than make test: SAM's builds, builds compared, all interleavings on DynamoDB, sam local, fuzzing
+
+.PHONY: reproducible
+reproducible: go ## Build the functions in two directories, once from nothing, and compare them bit for bit
+	@scripts/check-reproducible
 
 .PHONY: interleavings
 interleavings: go ## Force every pair of operations into each other, on both stores
@@ -60,6 +69,26 @@ $(STATICCHECK):
 
 $(REVIVE):
 	@scripts/go-tool github.com/mgechev/revive $@
+
+$(ACTIONLINT):
+	@scripts/go-tool github.com/rhysd/actionlint/cmd/actionlint $@
+
+$(GOVULNCHECK):
+	@scripts/go-tool golang.org/x/vuln/cmd/govulncheck $@
+
+$(CYCLONEDX):
+	@scripts/go-tool github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod $@
+
+.PHONY: govulncheck
+govulncheck: go $(GOVULNCHECK) ## Look for known weaknesses in what is linked; asks vuln.go.dev
+	@$(GOVULNCHECK) ./...
+
+.PHONY: sbom
+sbom: build $(CYCLONEDX) ## List what is in each executable into bin/sbom/ (CycloneDX)
+	@mkdir -p bin/sbom
+	@version=$$(go run ./cmd/photopass version); for name in $(FUNCTIONS); do \
+		$(CYCLONEDX) bin -json -std -version "$$version" -output bin/sbom/$$name.json bin/$$name/bootstrap; \
+	done
 
 # The functions. SAM's makefile builder calls build-<LogicalId> with
 # ARTIFACTS_DIR, through scripts/<architecture>/Makefile.
@@ -105,13 +134,14 @@ CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCH)) GOFLAGS= go build -trimpath -b
 endef
 
 .PHONY: deploy
-deploy: go ## Build and deploy to AWS, with questions (ARCH=x86_64, ARGS="what sam deploy takes instead of --guided")
+deploy: go ## Build and deploy to AWS, with questions (ENV=dev or prod, ARCH=x86_64, ARGS="what sam deploy takes instead of --guided")
 	@scripts/need-python sam
-	@scripts/deploy $(ARCH) $(or $(ARGS),--guided)
+	@scripts/deploy $(ARCH) $(or $(ENV),default) $(or $(ARGS),--guided)
 
 .PHONY: template
 template: go ## Check template.yaml, its translation, its build, and the executables' architecture and size
 	@scripts/need-python sam
+	@scripts/need-python checkov
 	@scripts/check-template
 
 .PHONY: local-api

@@ -56,6 +56,18 @@ func (s *stack) sweep(want string) {
 	}
 }
 
+// withoutSweep is a dump without the time of the last sweep.
+func (s *stack) withoutSweep() string {
+	s.t.Helper()
+	var lines []string
+	for line := range strings.Lines(s.dump()) {
+		if !strings.Contains(line, "pk=SWEEP#") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
 const nothingDue = `{"refreshed":0,"deferred":0,"dead":0,"removed":0,"deleted":0,"held":0,"failed":0}`
 
 func TestSweep(t *testing.T) {
@@ -64,17 +76,17 @@ func TestSweep(t *testing.T) {
 	b := s.browser()
 	b.Login()
 	s.sweep(nothingDue) // with INIT
-	before := s.dump()
+	before := s.withoutSweep()
 	s.refreshAWS.TakeCalls()
 	s.sweep(nothingDue)
-	wantCalls(t, "sweep with nothing due", s.refreshAWS.TakeCalls(), slices.Repeat([]string{"dynamodb:Query"}, 8))
-	if s.dump() != before {
-		t.Errorf("table: a sweep with nothing due has written something")
+	wantCalls(t, "sweep with nothing due", s.refreshAWS.TakeCalls(), append(slices.Repeat([]string{"dynamodb:Query"}, 8), "dynamodb:PutItem"))
+	if got := items(s.dump(), "SWEEP#"); len(got) != 1 || s.withoutSweep() != before {
+		t.Errorf("table: a sweep with nothing due has written more than its time")
 	}
 
 	s.due()
 	s.sweep(`{"refreshed":1,"deferred":0,"dead":0,"removed":0,"deleted":0,"held":0,"failed":0}`)
-	wantCalls(t, "sweep with one due", sorted(s.refreshAWS.TakeCalls()), append([]string{"dynamodb:GetItem"},
+	wantCalls(t, "sweep with one due", sorted(s.refreshAWS.TakeCalls()), append([]string{"dynamodb:GetItem", "dynamodb:PutItem"},
 		append(slices.Repeat([]string{"dynamodb:Query"}, 8), "dynamodb:UpdateItem", "dynamodb:UpdateItem")...))
 	if got := s.fake.Count(fakeinstagram.OpRefresh); got != 1 {
 		t.Errorf("refreshes at Instagram: got %d, want 1", got)
@@ -95,7 +107,7 @@ func TestSweepInLegacy(t *testing.T) {
 	s := newStack(t, options{api: "legacy"})
 	s.browser().Login()
 	s.sweep(strings.TrimSuffix(nothingDue, "}") + `,"stopped":"nothing_to_refresh"}`)
-	if want := "there is nothing to refresh"; !strings.Contains(s.refresh.Output(), want) {
+	if want := `"level":"INFO","message":"sweep"`; !strings.Contains(s.refresh.Output(), want) {
 		t.Errorf("log: got %s, want a line that says %s", s.refresh.Output(), want)
 	}
 	for _, call := range s.refreshAWS.TakeCalls() {

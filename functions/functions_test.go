@@ -272,47 +272,6 @@ func TestRotatedClientSecret(t *testing.T) {
 	}
 }
 
-func TestBadSettingEndsTheStart(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ function, env, want string }{
-		{"authorize", "", "INSTAGRAM_CLIENT_ID must be set"},
-		{"authorize", "INSTAGRAM_API=foo", "INSTAGRAM_API takes graph or legacy"},
-		{"callback", "", "INSTAGRAM_CLIENT_ID must be set"},
-		{"callback", "INSTAGRAM_CLIENT_ID=1", "CLIENT_SECRET_ID must be set"},
-		{"profile", "", "TOKEN_KEYS_SECRET_ID must be set"},
-		{"profile", "PROFILE_TTL=0s", "PROFILE_TTL takes a positive duration"},
-	} {
-		t.Run(tt.function+" "+tt.env, func(t *testing.T) {
-			cmd := exec.Command(bootstrap(tt.function))
-			cmd.Env = []string{"AWS_LAMBDA_LOG_FORMAT=JSON", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1", "INSTAGRAM_CLIENT_ID=" + onlyIf(strings.HasPrefix(tt.env, "INSTAGRAM_API"))}
-			if tt.env != "" {
-				cmd.Env = append(cmd.Env, tt.env)
-			}
-			if tt.function == "profile" && tt.env != "" {
-				cmd.Env = append(cmd.Env, "TABLE_NAME=t", "TOKEN_KEYS_SECRET_ID=k")
-			}
-			out, err := cmd.CombinedOutput()
-			if err == nil {
-				t.Errorf("start: got no error, want exit status 1")
-			}
-			if got := bytes.Count(bytes.TrimSpace(out), []byte("\n")); got != 0 {
-				t.Errorf("output: got %d lines more than one: %s", got, out)
-			}
-			wantJSONLines(t, string(out))
-			if !bytes.Contains(out, []byte(tt.want)) {
-				t.Errorf("output: got %s, want it to say %q", out, tt.want)
-			}
-		})
-	}
-}
-
-func onlyIf(b bool) string {
-	if b {
-		return "990602627938098"
-	}
-	return ""
-}
-
 func TestNoSecretLeaks(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, options{})

@@ -97,8 +97,8 @@ type stack struct {
 
 	callbackAWS, profileAWS, refreshAWS, noticesAWS, tokenAWS *mototest.Proxy
 
-	gateway                 *lambdatest.Gateway
-	callbackEnv, profileEnv []string
+	gateway                                           *lambdatest.Gateway
+	authorizeEnv, callbackEnv, profileEnv, refreshEnv []string
 
 	table, clientSecretID string
 	db                    *dynamodb.Client
@@ -158,10 +158,12 @@ func newStack(t *testing.T, o options) *stack {
 	} else {
 		env["PUBLIC_URL"] = s.url
 	}
-	s.authorize = s.function("authorize", s.declared("AuthorizeFunction", env))
+	s.authorizeEnv = s.declared("AuthorizeFunction", env)
+	s.authorize = s.function("authorize", s.authorizeEnv)
 	s.callbackEnv = s.withAWS(s.callbackAWS, s.declared("CallbackFunction", env))
 	s.profileEnv = append(s.withAWS(s.profileAWS, s.declared("ProfileFunction", env)), o.profileEnv...)
-	s.refresh = s.function("refresh", s.withAWS(s.refreshAWS, s.declared("RefreshFunction", env)))
+	s.refreshEnv = s.withAWS(s.refreshAWS, s.declared("RefreshFunction", env))
+	s.refresh = s.function("refresh", s.refreshEnv)
 	s.notices = s.function("notices", s.withAWS(s.noticesAWS, s.declared("NoticesFunction", env)))
 	s.token = s.function("token", s.withAWS(s.tokenAWS, s.declared("TokenFunction", env)))
 	s.restart()
@@ -259,6 +261,7 @@ func (s *stack) environment(fake string, o options) map[string]string {
 		"PRIVACY_POLICY_URL":      "https://acme.example/privacy",
 		"CONTACT":                 "help@acme.example",
 		"SSL_CERT_DIR":            "/nonexistent",
+		"STACK_NAME":              "acme",
 	}
 	if o.api == "legacy" {
 		env["INSTAGRAM_AUTHORIZE_URL"] += "/"

@@ -76,7 +76,7 @@ func TestRealApp(t *testing.T) {
 func wantNoSecrets(t *testing.T, s *localprocess.Process, secrets []string) {
 	t.Helper()
 	output := s.Output()
-	if !strings.Contains(output, "code=instagram_unavailable") {
+	if !strings.Contains(output, "outcome=instagram_unavailable") {
 		t.Error("output: the problem that was provoked is missing")
 	}
 	for n, secret := range secrets {

@@ -34,7 +34,9 @@ import (
 	"photopass/internal/secrets"
 	"photopass/internal/secretsmanager"
 	"photopass/internal/session"
+	"photopass/internal/telemetry"
 	"photopass/internal/token"
+	"photopass/internal/version"
 	"photopass/internal/web"
 )
 
@@ -84,6 +86,7 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 	if err != nil {
 		return nil, fmt.Errorf("INSTAGRAM_CLIENT_SECRET %w", err)
 	}
+	telemetry.Hide(clientSecret.Reveal())
 	now := time.Now
 	if s.fakeAt != nil {
 		if s.fake, err = s.newFake(clientSecret); err != nil {
@@ -305,7 +308,7 @@ func (s *service) close() {
 func (s *service) banner() string {
 	c := s.config
 	if s.fakeAt == nil {
-		text := fmt.Sprintf("photopass is running. Open %s/\nRegister this redirect URI with Meta, character for character: %s\n", c.PublicURL, c.RedirectURI())
+		text := fmt.Sprintf("photopass %s is running. Open %s/\nRegister this redirect URI with Meta, character for character: %s\n", version.Version, c.PublicURL, c.RedirectURI())
 		if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !s.talksToLoopback() {
 			text += "Meta accepts https redirect URIs only, on localhost too: stop this and start it with -tls.\n"
 		}
@@ -313,19 +316,19 @@ func (s *service) banner() string {
 			"Data is kept in " + s.keptIn() + ". Stop with Ctrl-C.\n"
 	}
 	fake := fakeURL(s.fakeAt)
-	return fmt.Sprintf(`photopass is running beside a fake Instagram. No account is needed.
+	return fmt.Sprintf(`photopass %s is running beside a fake Instagram. No account is needed.
 
   Open             %s/
   Play with fake   %s/_fake/
 
-  Move the clock   curl -d advance=25h %[2]s/_fake/clock
-  Remove the app   curl -X POST %[2]s/_fake/revoke
-  Fail one login   curl -d operation=exchange -d kind=html %[2]s/_fake/fail
-  Get a token      aws lambda invoke --endpoint-url %[4]s --function-name TokenFunction …
+  Move the clock   curl -d advance=25h %[3]s/_fake/clock
+  Remove the app   curl -X POST %[3]s/_fake/revoke
+  Fail one login   curl -d operation=exchange -d kind=html %[3]s/_fake/fail
+  Get a token      aws lambda invoke --endpoint-url %[5]s --function-name TokenFunction …
                    as docs/backend.md says
 
-Data is kept in %[3]s. Stop with Ctrl-C.
-`, c.PublicURL, fake, s.keptIn(), s.localURL())
+Data is kept in %[4]s. Stop with Ctrl-C.
+`, version.Version, c.PublicURL, fake, s.keptIn(), s.localURL())
 }
 
 func (s *service) keptIn() string {

@@ -1,6 +1,6 @@
 // Command photopass is the operator's command: it stores the client secret,
-// shows and disconnects accounts, ends sessions, and changes the keys that tokens
-// are sealed under. Its usage lists what it takes.
+// shows and disconnects accounts, ends sessions, changes the keys that tokens are
+// sealed under, and examines what is deployed. Its usage lists what it takes.
 //
 // Results go to standard output, questions and progress to standard error. No
 // result holds a token, a session's cookie or a key.
@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"photopass/internal/version"
 )
 
 const usage = `photopass is the operator's command.
@@ -48,6 +50,17 @@ const usage = `photopass is the operator's command.
   photopass keys retire [KEY]
       Remove a key, or all that are not in use, from the key ring. It refuses
       while a stored token is, or may be, sealed under one. This reads the whole table twice.
+
+  photopass doctor
+      Examine a stack from its outputs to Instagram's consent page and say what is
+      well and what is not, with the remedy. It changes nothing. The exit status is
+      0 without a fault, whatever the warnings, 1 with one, and 2 for a wrong
+      command line. It examines parts without a stack by these flags alone:
+      -table NAME, -client-secret-id ID, -token-keys-id ID, -site-url URL and,
+      to compare what the site sends, -client-id ID.
+
+  photopass version
+      Print which photopass this is.
 
 An ID is the app-scoped id or the id of the professional account.
 
@@ -88,6 +101,13 @@ var errUsage = errors.New("usage")
 func run(ctx context.Context, args []string, p program) error {
 	if len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help") {
 		_, err := io.WriteString(p.out, usage)
+		return err
+	}
+	if len(args) > 0 && args[0] == "doctor" {
+		return p.doctor(ctx, args[1:])
+	}
+	if len(args) == 1 && args[0] == "version" {
+		_, err := fmt.Fprintln(p.out, version.Version)
 		return err
 	}
 	if len(args) < 2 {

@@ -17,6 +17,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/mototest"
+	"photopass/internal/version"
 )
 
 var program string
@@ -177,6 +178,7 @@ func TestUsage(t *testing.T) {
 		{"accounts", "show"}, {"accounts", "show", "1", "2"}, {"accounts", "show", "1", "-yes"},
 		{"accounts", "disconnect", "-yes"}, {"accounts", "disconnect", "1", "2", "-yes"},
 		{"sessions", "list"}, {"sessions", "end"}, {"sessions", "end", "1"}, {"sessions", "end", "1", "key", "-all"},
+		{"version", "1.0.0"}, {"version", "-json"},
 		{"keys", "rotate", "k2"}, {"keys", "rotate", "-table", "t"}, {"keys", "retire", "k1", "k2"},
 	} {
 		status, out := photopass(t, "", args...)
@@ -186,6 +188,12 @@ func TestUsage(t *testing.T) {
 	}
 	if status, out := photopass(t, "", "help"); status != 0 || !strings.Contains(out, "photopass secret set") {
 		t.Errorf("help: got exit status %d, output %q; want 0 and the usage", status, out)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if status, out := photopass(t, "", "version"); status != 0 || out != version.Version+"\n" {
+		t.Errorf("version: got exit status %d, output %q; want 0, %q", status, out, version.Version+"\n")
 	}
 }
 

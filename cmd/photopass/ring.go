@@ -49,14 +49,23 @@ func (s ringStore) read(ctx context.Context) (ring, error) {
 	if err != nil {
 		return ring{}, fmt.Errorf("read key ring %s: %w", s.id, reduce(err))
 	}
-	text := []byte(aws.ToString(out.SecretString))
-	parsed, err := seal.ParseRing(text)
+	r, err := parseRing(aws.ToString(out.SecretString))
 	if err != nil {
 		return ring{}, fmt.Errorf("%s holds no key ring: %w", s.id, err)
 	}
-	r := ring{version: aws.ToString(out.VersionId), created: aws.ToTime(out.CreatedDate), current: parsed.Current()}
-	if json.Unmarshal(text, &r.entries) != nil {
-		return ring{}, fmt.Errorf("%s holds no key ring", s.id) // ParseRing read the same
+	r.version, r.created = aws.ToString(out.VersionId), aws.ToTime(out.CreatedDate)
+	return r, nil
+}
+
+// parseRing reads the value of a key ring. Its error does not quote it.
+func parseRing(value string) (ring, error) {
+	parsed, err := seal.ParseRing([]byte(value))
+	if err != nil {
+		return ring{}, err
+	}
+	r := ring{current: parsed.Current()}
+	if json.Unmarshal([]byte(value), &r.entries) != nil {
+		return ring{}, errors.New("not a JSON object of strings") // ParseRing read the same
 	}
 	delete(r.entries, "current")
 	return r, nil

@@ -16,6 +16,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/login"
 	"photopass/internal/telemetry"
+	"photopass/internal/version"
 	"photopass/internal/web"
 )
 
@@ -24,7 +25,7 @@ func main() {
 	telemetry.SetDefault(log)
 	h, err := newHandler(os.Getenv, log)
 	if err != nil {
-		log.Error("authorize: start", "err", err)
+		log.Error("authorize: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
 	lambda.Start(apigateway.Adapt(h, log))

@@ -23,6 +23,7 @@ import (
 	"photopass/internal/secretsmanager"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
+	"photopass/internal/version"
 	"photopass/internal/web"
 )
 
@@ -31,7 +32,7 @@ func main() {
 	telemetry.SetDefault(log)
 	h, err := newHandler(context.Background(), os.Getenv, log)
 	if err != nil {
-		log.Error("callback: start", "err", err)
+		log.Error("callback: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
 	lambda.Start(apigateway.Adapt(h, log))

@@ -21,6 +21,7 @@ import (
 	"photopass/internal/secrets"
 	"photopass/internal/secretsmanager"
 	"photopass/internal/telemetry"
+	"photopass/internal/version"
 	"photopass/internal/web"
 )
 
@@ -29,7 +30,7 @@ func main() {
 	telemetry.SetDefault(log)
 	h, err := newHandler(context.Background(), os.Getenv, log)
 	if err != nil {
-		log.Error("notices: start", "err", err)
+		log.Error("notices: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
 	lambda.Start(apigateway.Adapt(h, log))

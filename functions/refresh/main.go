@@ -20,6 +20,7 @@ import (
 	"photopass/internal/secrets"
 	"photopass/internal/secretsmanager"
 	"photopass/internal/telemetry"
+	"photopass/internal/version"
 )
 
 func main() {
@@ -27,7 +28,7 @@ func main() {
 	telemetry.SetDefault(log)
 	sweep, err := newSweep(context.Background(), os.Getenv, log)
 	if err != nil {
-		log.Error("refresh: start", "err", err)
+		log.Error("refresh: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
 	lambda.Start(sweep)

@@ -22,6 +22,7 @@ import (
 	"photopass/internal/secretsmanager"
 	"photopass/internal/telemetry"
 	"photopass/internal/token"
+	"photopass/internal/version"
 )
 
 func main() {
@@ -29,7 +30,7 @@ func main() {
 	telemetry.SetDefault(log)
 	f, err := newFunction(context.Background(), os.Getenv, log)
 	if err != nil {
-		log.Error("token: start", "err", err)
+		log.Error("token: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
 	lambda.Start(handler{f})

@@ -123,6 +123,13 @@ type Store interface {
 
 	// Receipt returns the receipt of a confirmation code, or ErrNotFound.
 	Receipt(ctx context.Context, code string) (Receipt, error)
+
+	// PutSweep records, in whole seconds, when the last sweep of what is due
+	// ended. It replaces the record of the sweep before.
+	PutSweep(ctx context.Context, at time.Time) error
+
+	// LastSweep returns what PutSweep has recorded, or ErrNotFound.
+	LastSweep(ctx context.Context) (time.Time, error)
 }
 
 // A Prior is what a login replaces.

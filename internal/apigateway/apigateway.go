@@ -31,24 +31,28 @@ import (
 	"runtime/debug"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"photopass/internal/telemetry"
 )
 
 // Adapt returns a Lambda handler that has h answer each event. Its error is
-// always nil. Requests carry the invocation's context. One line in log tells of
-// each answer that is not h's own.
+// always nil. Requests carry the invocation's context with a [telemetry.Record].
+// h writes the line of each request that it answers; log has those of the others.
 func Adapt(h http.Handler, log *slog.Logger) func(context.Context, Request) (Response, error) {
 	return func(ctx context.Context, e Request) (Response, error) {
-		head := e.RequestContext.HTTP.Method == http.MethodHead
+		ctx, _ = telemetry.Begin(ctx)
+		method := e.RequestContext.HTTP.Method
+		head := method == http.MethodHead
 		r, err := e.httpRequest(ctx)
 		if err != nil {
 			p := problem{http.StatusBadRequest, "invalid_request", "The request is not valid", requestID(ctx)}
-			p.log(ctx, log, slog.LevelWarn, err)
+			p.log(ctx, log, method, slog.LevelWarn, err)
 			return p.response(newRecorder(head)), nil
 		}
 		w := newRecorder(head)
 		if err := serve(h, w, r); err != nil {
 			p := problem{http.StatusInternalServerError, "internal", "Something went wrong on our side", requestID(ctx)}
-			p.log(ctx, log, slog.LevelError, err)
+			p.log(ctx, log, method, slog.LevelError, err)
 			return p.response(w.restart()), nil
 		}
 		return w.response(), nil
@@ -81,8 +85,12 @@ type problem struct {
 	code, title, id string
 }
 
-func (p problem) log(ctx context.Context, log *slog.Logger, level slog.Level, err error) {
-	log.Log(ctx, level, "problem", "id", p.id, "code", p.code, "status", p.status, "err", err)
+func (p problem) log(ctx context.Context, log *slog.Logger, method string, level slog.Level, err error) {
+	record := telemetry.Of(ctx)
+	record.SetOutcome(telemetry.Outcome(p.code))
+	record.WriteRequest(ctx, log, telemetry.Request{
+		Route: telemetry.Unmatched, Method: method, Status: p.status, ID: p.id, Err: err, Level: level,
+	})
 }
 
 // response writes p to w, with the security headers that depend on no setting.

@@ -198,7 +198,8 @@ func TestMalformedEvents(t *testing.T) {
 				t.Errorf("Body: got %s, want %s", got.Body, want)
 			}
 			line := log.String()
-			if !strings.Contains(line, `level=WARN msg=problem id=inv-1 code=invalid_request status=400 err="apigateway: `+tt.log+`"`) {
+			if !strings.Contains(line, `level=WARN msg=request route=unmatched `) || !strings.Contains(line, `status=400 outcome=invalid_request duration_ms=`) ||
+				!strings.Contains(line, ` id=inv-1 err="apigateway: `+tt.log+`"`) {
 				t.Errorf("log: got %q, want a warning with %q", line, tt.log)
 			}
 			if strings.Count(line, "\n") != 1 || strings.Contains(line, "secret") {

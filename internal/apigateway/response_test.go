@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"photopass/internal/apigateway"
+	"photopass/internal/version"
 )
 
 func TestResponse(t *testing.T) {
@@ -174,7 +175,8 @@ func checkPanicLog(t *testing.T, log, kind string) {
 		t.Errorf("log: got %d lines, want 1", strings.Count(log, "\n"))
 	}
 	for _, want := range []string{
-		`"level":"ERROR","msg":"problem","id":"inv-1","code":"internal","status":500,"err":"panic with a value of type ` + kind + `\n`,
+		`"level":"ERROR","msg":"request","route":"unmatched","method":"GET","status":500,"outcome":"internal","duration_ms":`,
+		`"version":"` + version.Version + `","id":"inv-1","err":"panic with a value of type ` + kind + `\n`,
 		"apigateway_test.TestPanic.func", // the stack
 	} {
 		if !strings.Contains(log, want) {

@@ -7,6 +7,7 @@ package apptest
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -69,6 +70,7 @@ type Options struct {
 	Keys            custody.Keys                      // nil: a ring of one key
 	Store           func(account.Store) account.Store // wraps the memory store; nil: as it is
 	HTTP            *http.Client                      // for calls to Instagram; nil: the client's own
+	Log             func(io.Writer) *slog.Logger      // makes the log; nil: slog's JSON, from debug on
 }
 
 // An App is a running photopass.
@@ -79,6 +81,7 @@ type App struct {
 	Fake    *fakeinstagram.Instagram
 	Memory  *memory.Store
 	Clock   *Clock
+	Keeper  *custody.Keeper
 
 	t    testing.TB
 	logs syncBuffer
@@ -131,6 +134,9 @@ func localhost(s *httptest.Server) string {
 func (a *App) wire(o Options) http.Handler {
 	a.t.Helper()
 	log := slog.New(slog.NewJSONHandler(&a.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if o.Log != nil {
+		log = o.Log(&a.logs)
+	}
 	client := a.client(o)
 	plain := secrets.Plain{Client: account.NewSecret(ClientSecret), Keys: Ring(a.t)}
 	if o.Secrets == nil {
@@ -144,6 +150,7 @@ func (a *App) wire(o Options) http.Handler {
 		store = o.Store(store)
 	}
 	vault := custody.NewVault(o.Keys)
+	a.Keeper = &custody.Keeper{Store: store, Vault: vault, Instagram: client, Now: a.Clock.Now, Log: log}
 	sessions := session.Policy{Idle: 168 * time.Hour, Max: 720 * time.Hour}
 	settings := login.Settings{
 		PublicURL: o.PublicURL, Words: o.Words, ReturnToOrigins: o.ReturnToOrigins, FlowTTL: 10 * time.Minute,
@@ -156,7 +163,7 @@ func (a *App) wire(o Options) http.Handler {
 	profiles := profile.New(profile.Settings{
 		PublicURL: o.PublicURL, Words: o.Words, ReturnToOrigins: o.ReturnToOrigins, TTL: 15 * time.Minute, MaxStale: 24 * time.Hour,
 		Store: store, Sessions: sessions, Now: a.Clock.Now, Log: log,
-		Tokens: &custody.Keeper{Store: store, Vault: vault, Instagram: client, Now: a.Clock.Now, Log: log},
+		Tokens: a.Keeper,
 	})
 	fromMeta := notices.New(notices.Settings{
 		PublicURL: o.PublicURL, Words: o.Words, Store: store, Secrets: plain, Now: a.Clock.Now, Log: log,

@@ -13,6 +13,9 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
+
+	"photopass/internal/telemetry"
 )
 
 const (
@@ -31,11 +34,23 @@ func Load(ctx context.Context, log *slog.Logger) (aws.Config, error) {
 		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
 			log.WarnContext(ctx, "AWS SDK", "says", fmt.Sprintf(format, v...))
 		})),
+		config.WithAPIOptions([]func(*middleware.Stack) error{countCalls}),
 	)
 	if err != nil {
 		return c, fmt.Errorf("load AWS configuration: %w", err)
 	}
 	return c, nil
+}
+
+// countCalls has the record of a request count what goes over the wire: the last
+// step before the transport is taken once for each attempt.
+func countCalls(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountCalls", func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		telemetry.Of(ctx).CountAWSCall()
+		return next.HandleDeserialize(ctx, in)
+	}), middleware.After)
 }
 
 // primeTimeout bounds what a cold start may spend on [Prime]. Lambda gives the

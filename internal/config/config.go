@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -95,13 +96,13 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	l := loader{getenv: getenv}
 	for _, name := range required {
 		if getenv(name) == "" {
-			l.fail(name, "must be set")
+			l.fail(name, "must be set"+missing(name))
 		}
 	}
 	l.localHTTP = getenv("AWS_SAM_LOCAL") == "true"
 	c := Config{API: l.oneOf("INSTAGRAM_API", instagram.Graph, instagram.Legacy)}
 	l.dialect = defaults[c.API]
-	c.ClientID = l.matching("INSTAGRAM_CLIENT_ID", "", clientIDShape, "the Instagram app id: 1 to 64 letters, digits, - or _")
+	c.ClientID = l.matching("INSTAGRAM_CLIENT_ID", "", clientIDShape, takes["INSTAGRAM_CLIENT_ID"])
 	c.Scopes = l.scopes("INSTAGRAM_SCOPES")
 	c.AuthorizeURL = l.endpoint("INSTAGRAM_AUTHORIZE_URL", "")
 	c.TokenURL = l.endpoint("INSTAGRAM_TOKEN_URL", "https://api.instagram.com/oauth/access_token")
@@ -110,9 +111,9 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 		l.fail("INSTAGRAM_GRAPH_URL", "takes a URL without a query")
 	}
 	c.GraphVersion = l.matching("INSTAGRAM_GRAPH_VERSION", "v26.0", versionShape, "a version such as v26.0")
-	c.ClientSecretID = l.matching("CLIENT_SECRET_ID", "", awsNameShape, "the name or ARN of a secret")
-	c.TokenKeysSecretID = l.matching("TOKEN_KEYS_SECRET_ID", "", awsNameShape, "the name or ARN of a secret")
-	c.TableName = l.matching("TABLE_NAME", "", awsNameShape, "the name of a DynamoDB table")
+	c.ClientSecretID = l.matching("CLIENT_SECRET_ID", "", awsNameShape, takes["CLIENT_SECRET_ID"])
+	c.TokenKeysSecretID = l.matching("TOKEN_KEYS_SECRET_ID", "", awsNameShape, takes["TOKEN_KEYS_SECRET_ID"])
+	c.TableName = l.matching("TABLE_NAME", "", awsNameShape, takes["TABLE_NAME"])
 	c.Words = l.words()
 	if v := getenv("PUBLIC_URL"); v != "" {
 		c.PublicURL = l.origin("PUBLIC_URL", v)
@@ -135,6 +136,21 @@ var (
 	scopeShape    = regexp.MustCompile(`^[a-z_]{1,64}$`)
 	awsNameShape  = regexp.MustCompile(`^[A-Za-z0-9/_+=.@:!-]{1,512}$`)
 )
+
+// takes is what the variables take that may be required.
+var takes = map[string]string{
+	"INSTAGRAM_CLIENT_ID":  "the Instagram app id: 1 to 64 letters, digits, - or _",
+	"CLIENT_SECRET_ID":     "the name or ARN of the secret with the Instagram app secret",
+	"TOKEN_KEYS_SECRET_ID": "the name or ARN of the secret with the key ring",
+	"TABLE_NAME":           "the name of a DynamoDB table",
+}
+
+func missing(name string) string {
+	if v := takes[name]; v != "" {
+		return "; it takes " + v
+	}
+	return ""
+}
 
 // A loader remembers the first error, so that Load reads as a list.
 type loader struct {
@@ -188,6 +204,11 @@ func (l *loader) scopes(name string) []string {
 	}
 	if len(list) == 0 {
 		l.fail(name, "takes at least one permission")
+	}
+	// The default is the permission without which no profile can be read: every
+	// login would end in permission_missing.
+	if basic := l.dialect[name]; !slices.Contains(list, basic) {
+		l.fail(name, "takes permissions of which one is "+basic)
 	}
 	return list
 }

@@ -16,7 +16,8 @@ const (
 	takesOrigin   = " takes an origin such as https://example.com: https, lower case, no path, no trailing slash, no default port; http only for a loopback host or under sam local"
 	takesDuration = " takes a positive duration such as 10m or 168h"
 	takesScopes   = " takes permissions separated by comma, space or +"
-	takesSecret   = " takes the name or ARN of a secret"
+	takesSecret   = " takes the name or ARN of the secret with the Instagram app secret"
+	takesRing     = " takes the name or ARN of the secret with the key ring"
 	takesName     = " takes 1 to 60 printable characters without a space at either end"
 	takesPage     = " takes an https URL of at most 512 characters"
 	takesContact  = " takes an e-mail address or an https URL of at most 512 characters"
@@ -74,10 +75,10 @@ func TestGoodValues(t *testing.T) {
 		{"INSTAGRAM_CLIENT_ID", "990602627938098", clientID, "990602627938098"},
 		{"INSTAGRAM_CLIENT_ID", "fb2e77d00000000000000000000000aa", clientID, "fb2e77d00000000000000000000000aa"},
 		{"INSTAGRAM_SCOPES", "instagram_business_basic", scopes, []string{"instagram_business_basic"}},
-		{"INSTAGRAM_SCOPES", "basic,public_content", scopes, []string{"basic", "public_content"}},
-		{"INSTAGRAM_SCOPES", "basic public_content", scopes, []string{"basic", "public_content"}},
-		{"INSTAGRAM_SCOPES", "basic+public_content", scopes, []string{"basic", "public_content"}},
-		{"INSTAGRAM_SCOPES", " basic, public_content + likes,", scopes, []string{"basic", "public_content", "likes"}},
+		{"INSTAGRAM_SCOPES", "instagram_business_basic,likes", scopes, []string{"instagram_business_basic", "likes"}},
+		{"INSTAGRAM_SCOPES", "instagram_business_basic likes", scopes, []string{"instagram_business_basic", "likes"}},
+		{"INSTAGRAM_SCOPES", "instagram_business_basic+likes", scopes, []string{"instagram_business_basic", "likes"}},
+		{"INSTAGRAM_SCOPES", " public_content, instagram_business_basic + likes,", scopes, []string{"public_content", "instagram_business_basic", "likes"}},
 		{"INSTAGRAM_AUTHORIZE_URL", "https://www.example/oauth/authorize?force_reauth=true", authorizeURL, "https://www.example/oauth/authorize?force_reauth=true"},
 		{"INSTAGRAM_AUTHORIZE_URL", "http://localhost:8090/oauth/authorize", authorizeURL, "http://localhost:8090/oauth/authorize"},
 		{"INSTAGRAM_TOKEN_URL", "https://api.example/oauth/access_token", tokenURL, "https://api.example/oauth/access_token"},
@@ -140,6 +141,8 @@ func TestBadValues(t *testing.T) {
 		{"INSTAGRAM_CLIENT_ID", " takes the Instagram app id: 1 to 64 letters, digits, - or _", []string{
 			" ", "990602627938098 ", "990602627938098\n", "99060&scope=x", "99060%20", "ä", "<script>", strings.Repeat("9", 65)}},
 		{"INSTAGRAM_SCOPES", takesScopes, []string{"Basic", "basic;likes", "basic|likes", "instagram_business_basic,user profile!", "https://hunter2", "basic\tlikes", strings.Repeat("a", 65)}},
+		{"INSTAGRAM_SCOPES", " takes permissions of which one is instagram_business_basic", []string{
+			"basic", "instagram_business_manage_comments", "instagram_business_basics", "instagram_business", "basic,public_content"}},
 		{"INSTAGRAM_SCOPES", " takes at least one permission", []string{" ", ",", "+", " , + "}},
 		{"INSTAGRAM_AUTHORIZE_URL", takesEndpoint, badEndpoints()},
 		{"INSTAGRAM_TOKEN_URL", takesEndpoint, badEndpoints()},
@@ -147,7 +150,7 @@ func TestBadValues(t *testing.T) {
 		{"INSTAGRAM_GRAPH_VERSION", " takes a version such as v26.0", []string{
 			"26.0", "v26", "v26.", "v.0", "V26.0", "v26.0/", "v26.0.1", "v26.0\n", "v1234.0", "vx.y", "latest", "v26.0/../oauth", " "}},
 		{"CLIENT_SECRET_ID", takesSecret, []string{" ", "a b", "name\n", `{"client_secret":"hunter2"}`, strings.Repeat("a", 513), "ä"}},
-		{"TOKEN_KEYS_SECRET_ID", takesSecret, []string{" ", "a b", `{"current":"k1"}`, "a?b"}},
+		{"TOKEN_KEYS_SECRET_ID", takesRing, []string{" ", "a b", `{"current":"k1"}`, "a?b"}},
 		{"TABLE_NAME", " takes the name of a DynamoDB table", []string{" ", "my table", "table\n", "table?"}},
 		{"APP_NAME", takesName, []string{
 			" ", " Acme", "Acme ", "Acme\n", "Ac\tme", "Ac\x00me", "Ac\u202eme", "Ac\u2028me", "Acme\u00a0", "\u200b", "\xff", strings.Repeat("ß", 61)}},
@@ -217,11 +220,17 @@ func TestSAMLocalPermitsNoOtherScheme(t *testing.T) {
 }
 
 func TestRequired(t *testing.T) {
+	then := map[string]string{
+		"INSTAGRAM_CLIENT_ID":  "; it takes the Instagram app id: 1 to 64 letters, digits, - or _",
+		"CLIENT_SECRET_ID":     "; it takes the name or ARN of the secret with the Instagram app secret",
+		"TOKEN_KEYS_SECRET_ID": "; it takes the name or ARN of the secret with the key ring",
+		"TABLE_NAME":           "; it takes the name of a DynamoDB table",
+	}
 	for _, name := range variables {
 		t.Run(name, func(t *testing.T) {
 			for _, env := range []map[string]string{nil, {name: ""}} {
-				if _, err := config.Load(getenv(env), name); err == nil || err.Error() != name+" must be set" {
-					t.Errorf("Load: got error %v, want %q", err, name+" must be set")
+				if _, err := config.Load(getenv(env), name); err == nil || err.Error() != name+" must be set"+then[name] {
+					t.Errorf("Load: got error %v, want %q", err, name+" must be set"+then[name])
 				}
 			}
 		})
@@ -247,12 +256,27 @@ func TestOneErrorAtATime(t *testing.T) {
 		want     string
 	}{
 		{"bad values", nil, "INSTAGRAM_API takes graph or legacy"},
-		{"missing first", []string{"PUBLIC_URL", "TABLE_NAME", "CLIENT_SECRET_ID"}, "TABLE_NAME must be set"},
+		{"missing first", []string{"PUBLIC_URL", "TABLE_NAME", "CLIENT_SECRET_ID"}, "TABLE_NAME must be set; it takes the name of a DynamoDB table"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := config.Load(env, tt.required...); err == nil || err.Error() != tt.want {
 				t.Errorf("Load: got error %v, want %q", err, tt.want)
 			}
+		})
+	}
+}
+
+// Without the basic permission of its dialect every login would fail.
+func TestBasicPermission(t *testing.T) {
+	for _, tt := range []struct{ api, scopes, want string }{
+		{"", "likes", "INSTAGRAM_SCOPES takes permissions of which one is instagram_business_basic"},
+		{"graph", "likes instagram_business_basic", ""},
+		{"legacy", "likes instagram_business_basic", "INSTAGRAM_SCOPES takes permissions of which one is basic"},
+		{"legacy", "likes basic", ""},
+		{"legacy", "", ""},
+	} {
+		t.Run(tt.api+" "+tt.scopes, func(t *testing.T) {
+			wantError(t, map[string]string{"INSTAGRAM_API": tt.api, "INSTAGRAM_SCOPES": tt.scopes}, tt.want)
 		})
 	}
 }

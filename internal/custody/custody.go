@@ -15,6 +15,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/seal"
+	"photopass/internal/telemetry"
 )
 
 // ErrBroken means that a sealed token does not open under the key it names, or
@@ -73,6 +74,7 @@ func (v *Vault) Open(ctx context.Context, accountID string, sealed []byte) (acco
 		plaintext, err = ring.Open(sealed, boundTo(accountID)...)
 	}
 	if err != nil {
+		telemetry.Of(ctx).Count(telemetry.BrokenTokens)
 		return account.Secret{}, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	return account.NewSecret(string(plaintext)), nil

@@ -9,6 +9,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/instagram"
+	"photopass/internal/telemetry"
 )
 
 const (
@@ -74,6 +75,12 @@ type Keeper struct {
 // [account.ErrNotFound] when the account is gone, and otherwise when store or
 // key ring can't be used. None of these changes anything.
 func (k *Keeper) Keep(ctx context.Context, a account.Account) (Result, error) {
+	result, err := k.keep(ctx, a)
+	countFailure(ctx, err)
+	return result, err
+}
+
+func (k *Keeper) keep(ctx context.Context, a account.Account) (Result, error) {
 	now := k.now()
 	due, end := a.Token.RefreshAt, a.Token.ExpiresAt
 	if due.IsZero() || now.Before(due) && now.Before(end) {
@@ -248,11 +255,37 @@ func (k *Keeper) reread(ctx context.Context, a account.Account) (Result, error) 
 	return Result{Account: a, Outcome: Held}, nil
 }
 
-// record writes the audit log.
+// record counts what was stored, and writes the audit log.
 func (k *Keeper) record(ctx context.Context, id string, r Result) {
-	attrs := []slog.Attr{slog.String("event", "token_"+string(r.Outcome)), slog.String("account", id)}
+	e := telemetry.Entry{Account: id}
 	if r.Cause != nil {
-		attrs = append(attrs, slog.Any("cause", r.Cause))
+		e.Cause = r.Cause
 	}
-	k.Log.LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
+	metrics := telemetry.Of(ctx)
+	switch r.Outcome {
+	case Refreshed:
+		e.Event = telemetry.TokenRefreshed
+		metrics.Count(telemetry.TokensRefreshed)
+	case Deferred:
+		e.Event = telemetry.TokenDeferred
+		metrics.Count(telemetry.RefreshFailures)
+	case Dead:
+		e.Event = telemetry.TokenDead
+		metrics.Count(telemetry.ReconnectsRequired)
+	case Removed:
+		e.Event = telemetry.TokenRemoved
+		metrics.Count(telemetry.ReconnectsRequired)
+	case Deleted:
+		e.Event = telemetry.TokenDeleted
+	default:
+		return // nothing was stored
+	}
+	telemetry.Audit(ctx, k.Log, e)
+}
+
+// countFailure counts an account that could not be kept, but one that is gone.
+func countFailure(ctx context.Context, err error) {
+	if err != nil && !errors.Is(err, account.ErrNotFound) {
+		telemetry.Of(ctx).Count(telemetry.RefreshFailures)
+	}
 }

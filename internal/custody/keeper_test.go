@@ -571,6 +571,9 @@ func TestKeepOfABrokenToken(t *testing.T) {
 			if err := c.app.Memory.PutToken(t.Context(), acme, a.TokenRev, s); err != nil {
 				t.Fatalf("PutToken: %v", err)
 			}
+			if err := c.app.Memory.PutSweep(t.Context(), c.app.Clock.Now()); err != nil { // as the sweep will
+				t.Fatalf("PutSweep: %v", err)
+			}
 			before := string(c.app.Memory.Dump())
 			if way == "visit" {
 				if r := c.browser.Get("/profile"); r.Status != http.StatusInternalServerError {

@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/instagram"
+	"photopass/internal/telemetry"
 )
 
 const (
@@ -44,11 +46,16 @@ type Report struct {
 // Sweep keeps all accounts that are due, a few at a time, until there are no
 // more, the deadline of ctx is near, or Instagram has had enough. What it leaves
 // is due again at the next run. Its error says that it could not read what is
-// due; failures with single accounts are logged and counted.
+// due, or not record that it ended; failures with single accounts are logged and
+// counted. Without an error of its own it has recorded when it ended, however much
+// it left, so that its silence can be noticed.
 func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
+	ctx, _ = telemetry.Begin(ctx)
 	if !k.Instagram.CanRefresh() {
-		k.Log.InfoContext(ctx, "sweep: the tokens of the API of 2018 have no end, so there is nothing to refresh")
-		return Report{Stopped: "nothing_to_refresh"}, nil
+		r := Report{Stopped: "nothing_to_refresh"}
+		err := k.recordSweep(ctx)
+		k.report(ctx, r, err)
+		return r, err
 	}
 	r := run{keeper: k}
 	places := make(chan struct{}, sweepParallel)
@@ -69,17 +76,35 @@ func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
 		})
 	}
 	g.Wait()
+	if failure == nil {
+		failure = k.recordSweep(ctx)
+	}
 	k.report(ctx, r.report, failure)
 	return r.report, failure
+}
+
+// recordSweep records that a run has ended, also when that was because its time
+// was over.
+func (k *Keeper) recordSweep(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	if err := k.Store.PutSweep(ctx, k.Now()); err != nil {
+		return fmt.Errorf("custody: record sweep: %w", err)
+	}
+	return nil
 }
 
 // report writes what a run has done to the log: a schedule looks at no answer.
 func (k *Keeper) report(ctx context.Context, r Report, failure error) {
 	level := slog.LevelInfo
-	if r.Failed > 0 || r.Stopped != "" || failure != nil {
+	if r.Failed > 0 || r.Stopped != "" && r.Stopped != "nothing_to_refresh" || failure != nil {
 		level = slog.LevelWarn
 	}
-	k.Log.LogAttrs(ctx, level, "sweep", slog.Any("report", r), slog.Any("err", failure))
+	record := telemetry.Of(ctx)
+	if failure == nil {
+		record.Count(telemetry.Sweeps)
+	}
+	record.Write(ctx, k.Log, level, "sweep", slog.Any("report", r), slog.Any("err", failure))
 }
 
 // A run is a sweep under way.
@@ -107,6 +132,8 @@ func (r *run) keep(ctx context.Context, id string) {
 	var result Result
 	if err == nil {
 		result, err = r.keeper.Keep(ctx, a)
+	} else {
+		countFailure(ctx, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,8 +142,18 @@ func (r *run) keep(ctx context.Context, id string) {
 	case err != nil:
 		r.report.Failed++
 		r.keeper.Log.ErrorContext(ctx, "sweep: account", "account", id, "err", err)
+		r.keeper.countLife(ctx, a)
 	default:
 		r.count(result)
+		r.keeper.countLife(ctx, result.Account)
+	}
+}
+
+// countLife counts the days that a's token has left after a visit. Of an account
+// that must be connected again nobody needs to know.
+func (k *Keeper) countLife(ctx context.Context, a account.Account) {
+	if end := a.Token.ExpiresAt; a.Status == account.Active && !end.IsZero() {
+		telemetry.Of(ctx).Least(telemetry.DaysToExpiry, max(0, end.Sub(k.Now()).Hours()/24))
 	}
 }
 

@@ -278,6 +278,58 @@ func (s *dueFails) Due(ctx context.Context, at time.Time) iter.Seq2[string, erro
 	}
 }
 
+// A run that ended without an error of its own leaves its time, whatever it left
+// undone; another one leaves the time of the run before, and fails.
+func TestSweepIsRecorded(t *testing.T) {
+	refused := func(context.Context) (instagram.Renewal, error) {
+		return instagram.Renewal{}, &instagram.Error{Class: instagram.Transient, Status: 503}
+	}
+	for _, tt := range []struct {
+		name    string
+		due     int
+		refresh func(context.Context) (instagram.Renewal, error)
+		store   func(account.Store) account.Store
+		time    time.Duration
+		err     error
+		want    string
+	}{
+		{"nothing due", 0, nil, nil, time.Hour, nil, "2000-01-01T01:00:00Z"},
+		{"some refreshed", 3, takes(1500 * time.Millisecond), nil, time.Hour, nil, "2000-01-01T01:00:01Z"},
+		{"out of time", 30, takes(4 * time.Second), nil, 20 * time.Second, nil, "2000-01-01T01:00:08Z"},
+		{"Instagram in trouble", 30, refused, nil, time.Hour, nil, "2000-01-01T01:00:00Z"},
+		{"what is due can't be read", 3, takes(0), func(s account.Store) account.Store { return &dueFails{s, 1} }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
+		{"the time can't be written", 0, nil, func(s account.Store) account.Store { return &sweepFails{s} }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, k, _ := due(t, tt.due, tt.refresh)
+				if err := store.PutSweep(t.Context(), time.Now()); err != nil {
+					t.Fatalf("PutSweep: got error %v, want none", err)
+				}
+				time.Sleep(time.Hour) // of synctest's clock
+				if tt.store != nil {
+					k.Store = tt.store(store)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), tt.time)
+				defer cancel()
+				if _, err := k.Sweep(ctx); !errors.Is(err, tt.err) {
+					t.Errorf("Sweep: got error %v, want %v", err, tt.err)
+				}
+				at, err := store.LastSweep(t.Context())
+				if got := at.Format(time.RFC3339); err != nil || got != tt.want {
+					t.Errorf("LastSweep: got %s and error %v, want %s", got, err, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// A sweepFails is a store that takes no time of a sweep.
+type sweepFails struct{ account.Store }
+
+// PutSweep implements [account.Store].
+func (*sweepFails) PutSweep(context.Context, time.Time) error { return errTable }
+
 // What Due yields may be out of date: an account that is not due is not kept,
 // and one that another keeps is left to it.
 func TestSweepOfWhatIsOutOfDate(t *testing.T) {
@@ -342,8 +394,9 @@ func TestSweepLegacy(t *testing.T) {
 	if r, err := k.Keep(t.Context(), a); err != nil || r.Outcome != custody.NotDue {
 		t.Errorf("Keep: got %q and error %v, want not_due", r.Outcome, err)
 	}
-	if got := app.Fake.Count(""); got != 0 || string(app.Memory.Dump()) != before {
-		t.Errorf("calls to Instagram: got %d, want 0 and a store that is unchanged", got)
+	const none, now = `"LastSweep": "0001-01-01T00:00:00Z"`, `"LastSweep": "2036-11-21T12:00:00Z"`
+	if got := app.Fake.Count(""); got != 0 || string(app.Memory.Dump()) != strings.Replace(before, none, now, 1) {
+		t.Errorf("calls to Instagram: got %d, want 0 and a store in which nothing but the time of the run is new", got)
 	}
 }
 

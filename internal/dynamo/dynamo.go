@@ -17,6 +17,7 @@
 //	connect code  CODE#<hash>              CODE           sealed, attempt, ttl
 //	receipt       RECEIPT#<code>           RECEIPT        at, deleted, ttl
 //	tombstone     TOMBSTONE#<hash>         TOMBSTONE      deleted_at, ttl
+//	last sweep    SWEEP#                   SWEEP          at
 //
 // Every pk begins with the item's kind, so that a policy can bind
 // dynamodb:LeadingKeys. The hash of a tombstone is the SHA-256 of the account's

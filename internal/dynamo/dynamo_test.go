@@ -95,6 +95,8 @@ func TestRequests(t *testing.T) {
 		{"PutReceipt", func(s *dynamo.Store) error { return s.PutReceipt(t.Context(), receipt("one")) }, nil, []string{"PutItem"}},
 		{"PutReceipt again", func(s *dynamo.Store) error { return s.PutReceipt(t.Context(), receipt("one")) }, nil, []string{"PutItem"}},
 		{"Receipt", func(s *dynamo.Store) error { return second(s.Receipt(t.Context(), "confirmation-one")) }, nil, []string{"GetItem"}},
+		{"PutSweep", func(s *dynamo.Store) error { return s.PutSweep(t.Context(), at) }, nil, []string{"PutItem"}},
+		{"LastSweep", func(s *dynamo.Store) error { return second(s.LastSweep(t.Context())) }, nil, []string{"GetItem"}},
 		{"Due when nothing is due", func(s *dynamo.Store) error { return second(due(t.Context(), s, at)) }, nil,
 			[]string{"Query", "Query", "Query", "Query", "Query", "Query", "Query", "Query"}},
 		{"Connect that moves an alias", func(s *dynamo.Store) error { return s.Connect(t.Context(), heir) }, nil, []string{"TransactWriteItems", "Query", "GetItem", "DeleteItem"}},
@@ -224,6 +226,10 @@ result = cmVzdWx0LXR3bw== result-two
 sk = STATE
 ttl = 1795435800
 
+at = 1795435200
+pk = SWEEP#
+sk = SWEEP
+
 deleted_at = 1795435200
 pk = TOMBSTONE#edee29f882543b956620b26d0ee0e7e950399b1c4222f5de05e06425b4c995e9
 sk = TOMBSTONE
@@ -246,6 +252,8 @@ func TestItems(t *testing.T) {
 	refused.Deleted = false
 	wantErr(t, "PutReceipt", s.PutReceipt(t.Context(), receipt("one")), nil)
 	wantErr(t, "PutReceipt", s.PutReceipt(t.Context(), refused), nil)
+	wantErr(t, "LastSweep before the first", second(s.LastSweep(t.Context())), account.ErrNotFound)
+	wantErr(t, "PutSweep", s.PutSweep(t.Context(), at), nil)
 	if got := d.dump(t); got != wantTable {
 		t.Errorf("table: got\n%s\nwant\n%s", got, wantTable)
 	}

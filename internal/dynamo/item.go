@@ -30,6 +30,7 @@ func aliasKey(userID string) item { return key("ALIAS#"+userID, "ALIAS") }
 func markerKey(state string) item { return key("STATE#"+state, "STATE") }
 func codeKey(hash string) item    { return key("CODE#"+hash, "CODE") }
 func receiptKey(code string) item { return key("RECEIPT#"+code, "RECEIPT") }
+func sweepKey() item              { return key("SWEEP#", "SWEEP") }
 
 func sessionKey(ref account.SessionRef) item {
 	return key(accountPrefix+ref.AccountID, sessionPrefix+ref.Key)
@@ -209,6 +210,21 @@ func receiptOf(i item) (account.Receipt, error) {
 		ExpiresAt: d.time("ttl"),
 	}
 	return r, d.err
+}
+
+func sweepItem(at time.Time) item {
+	e := encoder(sweepKey())
+	e.time("at", at)
+	return item(e)
+}
+
+func sweepOf(i item) (time.Time, error) {
+	d := decoder{item: i}
+	at := d.time("at")
+	if at.IsZero() {
+		d.fail("at")
+	}
+	return at, d.err
 }
 
 func tombstoneItem(id string, at, expiresAt time.Time) item {

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"photopass/internal/telemetry"
 )
 
 // callTimeout bounds one call, its body included. A login makes three, and has
@@ -36,6 +38,25 @@ func newHTTPClient() *http.Client {
 			// empty body of a call that must not be repeated would be sent as one.
 		},
 	}
+}
+
+// counted returns a client like c that has the record of a request count the
+// calls which that request makes.
+func counted(c *http.Client) *http.Client {
+	client := *c
+	if client.Transport == nil {
+		client.Transport = http.DefaultTransport
+	}
+	client.Transport = counter{client.Transport}
+	return &client
+}
+
+type counter struct{ http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	telemetry.Of(r.Context()).CountInstagramCall()
+	return c.RoundTripper.RoundTrip(r)
 }
 
 // An answer is a successful response: status 200 and a JSON object.

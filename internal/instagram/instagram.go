@@ -118,6 +118,7 @@ func New(c Config) (Client, error) {
 	if c.HTTP == nil {
 		c.HTTP = newHTTPClient()
 	}
+	c.HTTP = counted(c.HTTP)
 	b := base{Config: c, loopback: loopback.Host(graphURL.Hostname())}
 	switch c.API {
 	case Graph:

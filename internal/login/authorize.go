@@ -19,6 +19,7 @@ import (
 
 	"photopass/internal/instagram"
 	"photopass/internal/session"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -52,6 +53,7 @@ func (a authorize) landing(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a authorize) writeLanding(w http.ResponseWriter, r *http.Request, returnTo string) error {
+	telemetry.Of(r.Context()).SetOutcome(telemetry.Landing)
 	_, hasSession := session.FromRequest(r)
 	return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.LandingPage(a.Words, returnTo, hasSession)})
 }
@@ -73,6 +75,9 @@ func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	// The cookie outlives the flow, so that who comes late is told that it took too long.
 	http.SetCookie(w, flowCookie(flowCookieName(state), f.value, int((a.FlowTTL+markerMargin+time.Second-1)/time.Second)))
+	record := telemetry.Of(r.Context())
+	record.SetOutcome(telemetry.Started)
+	record.SetFlow(flowID(state))
 	web.Redirect(w, http.StatusFound, a.Instagram.AuthorizationURL(state, f.challenge()))
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secrets"
 	"photopass/internal/session"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -83,6 +84,9 @@ func (c callback) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if resp.state != "" {
+		telemetry.Of(ctx).SetFlow(flowID(resp.state))
+	}
 	f, err := c.flow(r, resp)
 	if err == nil {
 		err = c.answer(ctx, w, r, f, resp)
@@ -133,10 +137,12 @@ func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	case resp.problem != nil:
 		return resp.problem
 	}
-	id, err := c.connect(ctx, r, f, resp.code, clientSecret, marker)
+	id, event, err := c.connect(ctx, r, f, resp.code, clientSecret, marker)
 	if err != nil {
 		return err
 	}
+	telemetry.Of(ctx).SetOutcome(telemetry.LoggedIn)
+	telemetry.Audit(ctx, c.Log, telemetry.Entry{Event: event, Account: id})
 	c.finish(w, f, id)
 	return nil
 }
@@ -220,6 +226,7 @@ func (c callback) repeat(ctx context.Context, w http.ResponseWriter, f flow, res
 	case err != nil:
 		return fmt.Errorf("read session of the first visit: %w", err)
 	}
+	telemetry.Of(ctx).SetOutcome(telemetry.Repeated)
 	c.finish(w, f, string(id))
 	return nil
 }
@@ -243,15 +250,15 @@ func (c callback) await(ctx context.Context, m account.Marker) account.Marker {
 }
 
 // connect exchanges the code, reads the profile and writes the account with
-// its session. It returns the account's id.
-func (c callback) connect(ctx context.Context, r *http.Request, f flow, code, clientSecret account.Secret, m account.Marker) (string, error) {
+// its session. It returns the account's id and what the audit log calls it.
+func (c callback) connect(ctx context.Context, r *http.Request, f flow, code, clientSecret account.Secret, m account.Marker) (string, telemetry.Event, error) {
 	grant, profile, err := c.ask(ctx, f, code, clientSecret)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	sealed, err := c.Vault.Seal(ctx, profile.ID, grant.Token)
 	if err != nil {
-		return "", unreadable(err)
+		return "", 0, unreadable(err)
 	}
 	now := c.Now().UTC().Truncate(time.Second)
 	l := account.Login{
@@ -277,7 +284,8 @@ func (c callback) connect(ctx context.Context, r *http.Request, f flow, code, cl
 	if ref, ok := session.FromRequest(r); ok {
 		l.Ends = &ref
 	}
-	return profile.ID, c.write(ctx, l, f, now)
+	event, err := c.write(ctx, l, f, now)
+	return profile.ID, event, err
 }
 
 // ask makes the calls to Instagram and judges what they bring.
@@ -321,31 +329,36 @@ func supported(accountType string) bool {
 	return false
 }
 
-// write stores the login.
-func (c callback) write(ctx context.Context, l account.Login, f flow, now time.Time) error {
+// write stores the login, and returns whether it is one like others or heals an
+// account that had to be reconnected.
+func (c callback) write(ctx context.Context, l account.Login, f flow, now time.Time) (telemetry.Event, error) {
 	for range connectTries {
 		prior, err := c.Store.Prior(ctx, l.Account.ID, l.Account.UserID)
 		if err != nil {
-			return fmt.Errorf("read what the login replaces: %w", err)
+			return 0, fmt.Errorf("read what the login replaces: %w", err)
 		}
+		event := telemetry.Connect
 		l.Prior = prior
 		l.Account.TokenRev = account.NewMark()
 		l.Account.Connection = account.NewMark()
 		if old := prior.Account; old != nil {
 			keep(&l.Account, *old)
+			if old.Status == account.ReconnectRequired {
+				event = telemetry.Reconnect
+			}
 		}
 		l.Session = c.Sessions.New(l.Account, f.sessionSecret(), now)
 		if c.carriesCode(f) {
 			l.Code = new(connectcode.New(f.connectCode(), l.Account, now))
 		}
 		if err = c.Store.Connect(ctx, l); err == nil {
-			return nil
+			return event, nil
 		}
 		if !errors.Is(err, account.ErrConflict) {
-			return fmt.Errorf("write login: %w", err)
+			return 0, fmt.Errorf("write login: %w", err)
 		}
 	}
-	return fmt.Errorf("write login: %w", account.ErrConflict)
+	return 0, fmt.Errorf("write login: %w", account.ErrConflict)
 }
 
 // keep carries over what a login leaves alone: the connection, and with it the

@@ -79,6 +79,13 @@ func (f flow) derive(purpose string) string {
 // was begun before matches.
 func (f flow) state(issuer string) string { return f.derive("state/v1 " + issuer) }
 
+// flowID names a flow in the log: in the lines of its authorization request and
+// of all its callbacks. It is a hash, so it does not tell the state.
+func flowID(state string) string {
+	sum := sha256.Sum256([]byte("photopass/flow-id/v1:" + state))
+	return b64.EncodeToString(sum[:])[:12]
+}
+
 // verifier is PKCE's code_verifier (RFC 7636, section 4.1), 43 characters.
 func (f flow) verifier() account.Secret { return account.NewSecret(f.derive("pkce/v1")) }
 

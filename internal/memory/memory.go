@@ -42,7 +42,8 @@ type Store struct {
 	codes      map[string]code
 	receipts   map[string]account.Receipt
 	tombstones map[string]tombstone // by the SHA-256 of the account's id, in hex
-	swept      time.Time
+	lastSweep  time.Time            // of the tokens; zero: none
+	swept      time.Time            // when expired items were looked for
 }
 
 var _ account.Store = (*Store)(nil)
@@ -359,6 +360,24 @@ func (s *Store) Receipt(_ context.Context, code string) (account.Receipt, error)
 	return r, nil
 }
 
+// PutSweep implements [account.Store].
+func (s *Store) PutSweep(_ context.Context, at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastSweep = at.UTC().Truncate(time.Second)
+	return nil
+}
+
+// LastSweep implements [account.Store].
+func (s *Store) LastSweep(context.Context) (time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lastSweep.IsZero() {
+		return time.Time{}, account.ErrNotFound
+	}
+	return s.lastSweep, nil
+}
+
 // Delete implements [account.Store].
 func (s *Store) Delete(_ context.Context, id string, seen account.Seen, at time.Time) error {
 	s.mu.Lock()
@@ -401,8 +420,9 @@ func (s *Store) Dump() []byte {
 		Codes      map[string]code
 		Receipts   map[string]account.Receipt
 		Tombstones map[string]tombstone
+		LastSweep  time.Time
 		Bytes      []string
-	}{s.accounts, s.aliases, slices.Collect(maps.Values(s.sessions)), s.markers, s.leases, s.codes, s.receipts, s.tombstones, nil}
+	}{s.accounts, s.aliases, slices.Collect(maps.Values(s.sessions)), s.markers, s.leases, s.codes, s.receipts, s.tombstones, s.lastSweep, nil}
 	slices.SortFunc(content.Sessions, func(a, b account.Session) int {
 		return cmp.Or(cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.Key, b.Key))
 	})

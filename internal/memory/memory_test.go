@@ -157,6 +157,13 @@ func TestReadsDropNothing(t *testing.T) {
 	}
 }
 
+func TestLastSweepBeforeTheFirst(t *testing.T) {
+	s := memory.New(func() time.Time { return begin })
+	if at, err := s.LastSweep(t.Context()); !errors.Is(err, account.ErrNotFound) || !at.IsZero() {
+		t.Errorf("LastSweep: got %v and error %v, want none and %v", at, err, account.ErrNotFound)
+	}
+}
+
 // TestDueInOrder: what has been due longest comes first, and what is due equally
 // long in the order of ids.
 func TestDueInOrder(t *testing.T) {
@@ -245,8 +252,12 @@ func TestDumpShowsEverything(t *testing.T) {
 	if _, err := s.RedeemCode(t.Context(), "H1", "A2"); err != nil {
 		t.Fatalf("RedeemCode: got error %v, want none", err)
 	}
+	if err := s.PutSweep(t.Context(), begin.Add(time.Hour)); err != nil {
+		t.Fatalf("PutSweep: got error %v, want none", err)
+	}
 	dump := string(s.Dump())
 	for what, want := range map[string]string{
+		"last sweep":      `"LastSweep": "2026-11-23T13:00:00Z"`,
 		"lease's holder":  `"Holder": "L1"`,
 		"lease's end":     `"Until": "2026-11-23T12:01:30Z"`,
 		"code's hash":     `"Hash": "H1"`,

@@ -129,7 +129,7 @@ type part struct {
 }
 
 // The partition key of an item, or the value in a query that it is compared with.
-var partitionKey = regexp.MustCompile(`"(?:pk|:pk|:shard)":\s*\{\s*"S":\s*"((?:ACCOUNT|ALIAS|STATE|CODE|RECEIPT|TOMBSTONE|DUE)#)`)
+var partitionKey = regexp.MustCompile(`"(?:pk|:pk|:shard)":\s*\{\s*"S":\s*"((?:ACCOUNT|ALIAS|STATE|CODE|RECEIPT|TOMBSTONE|SWEEP|DUE)#)`)
 
 // keys returns the kinds of the items that the part names; one empty string if
 // there are none.

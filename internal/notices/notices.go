@@ -21,6 +21,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/secrets"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -72,7 +73,7 @@ func New(s Settings) http.Handler {
 	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
 		"/notices/deauthorize": {Post: bounded(h.deauthorize)},
 		"/notices/deletion":    {Post: bounded(h.deletion)},
-		statusPath:             {Get: bounded(h.status)},
+		statusPath + "{code}":  {Get: bounded(h.status)},
 	})
 }
 
@@ -94,7 +95,7 @@ func (h handler) deauthorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := h.obey(r.Context(), "deauthorize", n); err != nil {
+	if _, err := h.obey(r.Context(), telemetry.Deauthorize, n); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusOK)
@@ -107,14 +108,14 @@ func (h handler) deletion(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := h.obey(r.Context(), "deletion", n)
+	done, err := h.obey(r.Context(), telemetry.Deletion, n)
 	if err != nil {
 		return err
 	}
 	code := n.confirmationCode()
 	now := h.Now().UTC().Truncate(time.Second)
 	err = h.Store.PutReceipt(r.Context(), account.Receipt{
-		Code: code, At: now, Deleted: done != superseded, ExpiresAt: now.Add(receiptAge),
+		Code: code, At: now, Deleted: done != telemetry.Superseded, ExpiresAt: now.Add(receiptAge),
 	})
 	if err != nil {
 		return fmt.Errorf("store receipt: %w", err)
@@ -125,20 +126,11 @@ func (h handler) deletion(w http.ResponseWriter, r *http.Request) error {
 	}{h.PublicURL + statusPath + code, code})
 }
 
-// An outcome is what came of a notice.
-type outcome string
-
-const (
-	deleted    outcome = "deleted"
-	unknown    outcome = "unknown"    // there is no such account, any more or at all
-	superseded outcome = "superseded" // the person has connected again since
-)
-
 // obey does what n asks for and writes the audit log. When the account changes
 // in between, by a login above all, it is judged anew.
-func (h handler) obey(ctx context.Context, event string, n notice) (outcome, error) {
+func (h handler) obey(ctx context.Context, event telemetry.Event, n notice) (telemetry.Outcome, error) {
 	var id string
-	var done outcome
+	var done telemetry.Outcome
 	err := account.ErrConflict
 	for try := 0; try < deleteTries && errors.Is(err, account.ErrConflict); try++ {
 		id, done, err = h.delete(ctx, n)
@@ -146,27 +138,29 @@ func (h handler) obey(ctx context.Context, event string, n notice) (outcome, err
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", event, err)
 	}
-	h.Log.LogAttrs(ctx, slog.LevelInfo, "audit",
-		slog.String("event", event), slog.String("account", id), slog.String("outcome", string(done)))
+	telemetry.Of(ctx).SetOutcome(done)
+	telemetry.Audit(ctx, h.Log, telemetry.Entry{Event: event, Account: id, Outcome: done})
 	return done, nil
 }
 
-// delete removes the account that n is about, and returns its id. It fails with
+// delete removes the account that n is about, and returns its id and what came
+// of it: deleted; unknown, when there is no such account, any more or at all; or
+// superseded, when the person has connected again since. It fails with
 // [account.ErrConflict] when the account is not what it was judged by any more.
-func (h handler) delete(ctx context.Context, n notice) (string, outcome, error) {
+func (h handler) delete(ctx context.Context, n notice) (string, telemetry.Outcome, error) {
 	a, err := h.find(ctx, n.userID)
 	switch {
 	case errors.Is(err, account.ErrNotFound):
 		// An earlier deletion may have died half-way; this finishes it. No account
 		// has the mark, so one that a login makes meanwhile is a conflict.
 		nobodys := account.Seen{TokenRev: account.NewMark()}
-		return n.userID, unknown, h.Store.Delete(ctx, n.userID, nobodys, h.Now())
+		return n.userID, telemetry.Unknown, h.Store.Delete(ctx, n.userID, nobodys, h.Now())
 	case err != nil:
 		return "", "", fmt.Errorf("find account: %w", err)
 	case n.issuedAt.Before(a.LastLoginAt.Add(-maxSkew)):
-		return a.ID, superseded, nil
+		return a.ID, telemetry.Superseded, nil
 	}
-	return a.ID, deleted, h.Store.Delete(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, h.Now())
+	return a.ID, telemetry.Deleted, h.Store.Delete(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, h.Now())
 }
 
 // find returns the account that Meta means by id. That is the app-scoped id by
@@ -200,9 +194,9 @@ func (h handler) status(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h handler) writeStatus(w http.ResponseWriter, r *http.Request, receipt account.Receipt) error {
-	d := document{Code: receipt.Code, Status: superseded, CompletedAt: receipt.At.UTC()}
+	d := document{Code: receipt.Code, Status: telemetry.Superseded, CompletedAt: receipt.At.UTC()}
 	if receipt.Deleted {
-		d.Status, d.BackupsUntil = deleted, d.CompletedAt.Add(backupAge)
+		d.Status, d.BackupsUntil = telemetry.Deleted, d.CompletedAt.Add(backupAge)
 	}
 	if web.PrefersHTML(r) {
 		return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.DeletionPage(h.Words, receipt, d.BackupsUntil, h.Now())})
@@ -212,10 +206,10 @@ func (h handler) writeStatus(w http.ResponseWriter, r *http.Request, receipt acc
 
 // document is what a status page says, as JSON.
 type document struct {
-	Code         string    `json:"confirmation_code"`
-	Status       outcome   `json:"status"`
-	CompletedAt  time.Time `json:"completed_at"`
-	BackupsUntil time.Time `json:"backups_until,omitzero"` // at the latest
+	Code         string            `json:"confirmation_code"`
+	Status       telemetry.Outcome `json:"status"`
+	CompletedAt  time.Time         `json:"completed_at"`
+	BackupsUntil time.Time         `json:"backups_until,omitzero"` // at the latest
 }
 
 func writeJSON(w http.ResponseWriter, v any) error {

@@ -271,7 +271,7 @@ func TestRefusalIsLogged(t *testing.T) {
 	} {
 		b := newBench(t)
 		b.post(deauthorize, tt.signedRequest)
-		if want := `"level":"INFO","msg":"problem"`; !strings.Contains(b.log.String(), want) || !strings.Contains(b.log.String(), `"err":"`+tt.want+`"`) {
+		if want := `"level":"INFO","msg":"request"`; !strings.Contains(b.log.String(), want) || !strings.Contains(b.log.String(), `"err":"`+tt.want+`"`) {
 			t.Errorf("%s: log: got %s, want %q", tt.name, b.log.String(), tt.want)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/custody"
 	"photopass/internal/session"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -112,8 +113,8 @@ func (h handler) logout(w http.ResponseWriter, r *http.Request) error {
 		return &web.Problem{Code: web.ForbiddenOrigin}
 	}
 	if ref, ok := session.FromRequest(r); ok {
-		if err := h.Store.EndSession(r.Context(), ref); err != nil {
-			return fmt.Errorf("end session: %w", err)
+		if err := h.end(r.Context(), ref); err != nil {
+			return err
 		}
 	}
 	session.ClearCookie(w)
@@ -122,6 +123,20 @@ func (h handler) logout(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	web.Redirect(w, http.StatusSeeOther, "/")
+	return nil
+}
+
+// end removes a session. The cookie names the account, but only a session that is
+// there proves it: of others the audit log has nothing.
+func (h handler) end(ctx context.Context, ref account.SessionRef) error {
+	a, _, unknown := h.Store.Session(ctx, ref)
+	if err := h.Store.EndSession(ctx, ref); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	if unknown == nil {
+		telemetry.Of(ctx).SetOutcome(telemetry.LoggedOut)
+		telemetry.Audit(ctx, h.Log, telemetry.Entry{Event: telemetry.Logout, Account: a.ID})
+	}
 	return nil
 }
 
@@ -141,6 +156,8 @@ func (h handler) disconnect(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return fmt.Errorf("delete account: %w", err)
 	}
+	telemetry.Of(r.Context()).SetOutcome(telemetry.Disconnected)
+	telemetry.Audit(r.Context(), h.Log, telemetry.Entry{Event: telemetry.Disconnect, Account: a.ID})
 	session.ClearCookie(w)
 	web.Redirect(w, http.StatusSeeOther, "/")
 	return nil

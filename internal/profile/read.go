@@ -12,6 +12,7 @@ import (
 	"photopass/internal/custody"
 	"photopass/internal/instagram"
 	"photopass/internal/secrets"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -240,6 +241,7 @@ func (h handler) stale(ctx context.Context, a account.Account, p *web.Problem) (
 	if h.age(a) >= h.MaxStale {
 		return a, p
 	}
+	telemetry.Of(ctx).SetOutcome(telemetry.Stale)
 	h.Log.WarnContext(ctx, "serving the last profile", "code", string(p.Code), "err", p.Err)
 	return a, nil
 }

@@ -15,6 +15,7 @@ func TestParameters(t *testing.T) {
 	parameters := samtemplate.Load(t).Parameters
 	want := map[string]any{ // the defaults; nil: must be given
 		"CertificateArn": "", "DomainName": "", "HostedZoneId": "",
+		"AlarmEmail": "", "CallbackReservedConcurrency": "", "GradualDeployment": "none", "RecoveryDays": 7.0, "RestoredTableName": "", "TableKmsKeyArn": "",
 		"AppName": "photopass", "Architecture": "arm64", "AwsEndpointUrl": "", "Contact": "", "PrivacyPolicyUrl": "", "EnableTokenFunction": "false", "FlowTtl": "10m", "InstagramApi": "graph", "InstagramAuthorizeUrl": "",
 		"InstagramClientId": nil, "InstagramGraphUrl": "", "InstagramGraphVersion": "v26.0", "InstagramScopes": "", "InstagramTokenUrl": "",
 		"LogRetentionInDays": 30.0, "ProfileMaxStale": "24h", "ProfileTtl": "15m", "PublicUrl": "", "ReturnToOrigins": "",
@@ -49,6 +50,23 @@ func TestParameterPatterns(t *testing.T) {
 		refuses: []string{" ", "http://acme.example", "acme.example/privacy", "https://", "https://user@acme.example", "https://acme.example/ x", "https://acme.example/<b>", "https://acme.example/\n"},
 	}
 	for name, v := range map[string]values{
+		"AlarmEmail": {
+			takes:   []string{"", "ops@acme.example", "first.last+photopass@mail.acme-studio.example"},
+			refuses: []string{" ", "ops", "ops@acme", "mailto:ops@acme.example", "Ops <ops@acme.example>", "a@acme.example,b@acme.example", "https://acme.example"},
+		},
+		"CallbackReservedConcurrency": {
+			takes:   []string{"", "1", "20", "1000"},
+			refuses: []string{" ", "0", "01", "-1", "1.5", "all", "1000000"},
+		},
+		"RestoredTableName": {
+			takes:   []string{"", "photopass-restored", "photopass-Table-1A2B3C_x.y", strings.Repeat("t", 255)},
+			refuses: []string{" ", "ab", "arn:aws:dynamodb:eu-central-1:123456789012:table/x", "photopass/restored", "photopass restored", "photopass*", strings.Repeat("t", 256)},
+		},
+		"TableKmsKeyArn": {
+			takes: []string{"", "arn:aws:kms:eu-central-1:123456789012:key/12345678-1234-1234-1234-123456789012", "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234"},
+			refuses: []string{" ", "alias/photopass", "arn:aws:kms:eu-central-1:123456789012:alias/photopass", "12345678-1234-1234-1234-123456789012",
+				"arn:aws:kms:eu-central-1:123456789012:key/", "arn:aws:kms:eu-central-1:123456789012:key/*"},
+		},
 		"AwsEndpointUrl": {
 			takes:   []string{"", "http://host.docker.internal:5000", "https://dynamodb.example"},
 			refuses: []string{" ", "host:5000", "ftp://host"},
@@ -118,6 +136,9 @@ func TestParameterPatterns(t *testing.T) {
 					t.Errorf("%q: got refused, want taken", s)
 				}
 				env := map[string]string{"SESSION_IDLE": "1ns", variable(name): s}
+				if strings.HasPrefix(s, "basic") {
+					env["INSTAGRAM_API"] = "legacy" // whose permissions these are
+				}
 				if _, err := config.Load(func(name string) string { return env[name] }); err != nil {
 					t.Errorf("%q: taken, and then config.Load: got error %v, want none", s, err)
 				}
@@ -137,6 +158,35 @@ func TestParameterPatterns(t *testing.T) {
 			t.Errorf("%s: got neither AllowedPattern nor AllowedValues", name)
 		}
 	}
+}
+
+// Numbers have bounds instead of a pattern.
+func TestParameterBounds(t *testing.T) {
+	parameters := samtemplate.Load(t).Parameters
+	for _, tt := range []struct{ name, min, max string }{
+		{"RecoveryDays", `1`, `35`}, // what DynamoDB takes
+		{"ThrottlingRate", `1`, `null`},
+		{"ThrottlingBurst", `1`, `null`},
+	} {
+		wantJSON(t, tt.name+" MinValue", parameters[tt.name]["MinValue"], tt.min)
+		wantJSON(t, tt.name+" MaxValue", parameters[tt.name]["MaxValue"], tt.max)
+	}
+}
+
+// The console shows every parameter, under a label, in one group.
+func TestParametersAreGroupedAndLabelled(t *testing.T) {
+	template := samtemplate.Load(t)
+	var shown []string
+	for _, group := range template.Interface.ParameterGroups {
+		if group.Label.Default == "" {
+			t.Errorf("group of %v: got no label", group.Parameters)
+		}
+		shown = append(shown, group.Parameters...)
+	}
+	slices.Sort(shown)
+	all := slices.Sorted(maps.Keys(template.Parameters))
+	wantEqual(t, "parameters in groups", shown, all)
+	wantEqual(t, "parameters with labels", slices.Sorted(maps.Keys(template.Interface.ParameterLabels)), all)
 }
 
 // escape is how CloudFormation, whose patterns are Java's, writes a character.

@@ -24,16 +24,33 @@ import (
 // A Template is the translated template.yaml.
 type Template struct {
 	Functions map[string]Function // by logical id
-	Routes    map[string]string   // logical id of the function, by route: "ANY /callback", "$default"
+	Routes    map[string]string   // logical id of the function whose alias answers, by route: "ANY /callback", "$default"
 	Resources map[string]Resource // by logical id
 	Outputs   map[string]any      // the values
 
 	Conditions map[string]any // what is made only if they hold names them
 	Rules      map[string]any // by what CloudFormation refuses parameters together
 
+	// Mappings are by name, first key and second key.
+	Mappings map[string]map[string]map[string]any
+
 	// Parameters are the declarations of the parameters, by name.
 	Parameters map[string]map[string]any
+
+	Interface Interface
 }
+
+// An Interface is how the console shows the parameters (AWS::CloudFormation::Interface).
+type Interface struct {
+	ParameterGroups []struct {
+		Label      Label
+		Parameters []string
+	}
+	ParameterLabels map[string]Label // by parameter
+}
+
+// A Label is what the console shows.
+type Label struct{ Default string }
 
 // A Resource is one of any kind. Properties hold intrinsic functions as JSON
 // has them: {"Ref": "Table"}.
@@ -43,6 +60,8 @@ type Resource struct {
 	DeletionPolicy      string
 	UpdateReplacePolicy string
 	Properties          map[string]any
+	DependsOn           any
+	UpdatePolicy        any
 }
 
 // A Function is what the template gives to one function.
@@ -60,6 +79,10 @@ type Statement struct {
 	Actions     []string
 	Resource    string   // a logical id, "Table/index/due" for an index; "*" or the like if the template has that
 	LeadingKeys []string // patterns of partition keys; empty: any
+
+	Restored string // the ARN, with its ${names}, that is the resource when RestoredTableName is given
+	If       string // the condition of the template without which there is no statement; empty: none
+	Via      any    // the service that alone may use the key, in the role's name: kms:ViaService
 }
 
 // Names returns the names of the function's environment variables, sorted.
@@ -73,11 +96,13 @@ func (f Function) Allows(action, resource string) bool {
 	})
 }
 
-// Load returns the template of the module that is tested. It is translated once
-// for each test binary.
-func Load(t testing.TB) Template {
+// Load returns the template of the module that is tested, translated with these
+// values of parameters, such as "GradualDeployment=Canary10Percent5Minutes", and
+// the defaults of the others. SAM leaves most parameters to CloudFormation, so few
+// make a difference. A test binary translates once for each set of values.
+func Load(t testing.TB, parameters ...string) Template {
 	t.Helper()
-	translated, err := translate()
+	translated, err := translate(parameters)
 	if errors.Is(err, errNotInstalled) {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("the SAM translator is needed: %v", err)
@@ -96,7 +121,15 @@ func Load(t testing.TB) Template {
 
 var errNotInstalled = errors.New("no python in .tools/sam")
 
-var translate = sync.OnceValues(func() ([]byte, error) {
+// translations are those that were asked for, by their parameters.
+var translations sync.Map
+
+func translate(parameters []string) ([]byte, error) {
+	once, _ := translations.LoadOrStore(strings.Join(parameters, " "), sync.OnceValues(func() ([]byte, error) { return runTranslate(parameters) }))
+	return once.(func() ([]byte, error))()
+}
+
+func runTranslate(parameters []string) ([]byte, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return nil, err
@@ -105,7 +138,7 @@ var translate = sync.OnceValues(func() ([]byte, error) {
 	if _, err := os.Stat(python); err != nil {
 		return nil, errNotInstalled
 	}
-	cmd := exec.Command(python, "scripts/translate", "template.yaml")
+	cmd := exec.Command(python, append([]string{"scripts/translate", "template.yaml"}, parameters...)...)
 	cmd.Dir = root
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -114,7 +147,7 @@ var translate = sync.OnceValues(func() ([]byte, error) {
 		return nil, fmt.Errorf("%w: %s", err, stderr.String())
 	}
 	return out, nil
-})
+}
 
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
@@ -134,8 +167,12 @@ func parse(translated []byte) (Template, error) {
 		Parameters map[string]map[string]any
 		Rules      map[string]any
 		Conditions map[string]any
+		Mappings   map[string]map[string]map[string]any
 		Resources  map[string]Resource
 		Outputs    map[string]struct{ Value any }
+		Metadata   struct {
+			Interface Interface `json:"AWS::CloudFormation::Interface"`
+		}
 	}
 	if err := json.Unmarshal(translated, &raw); err != nil {
 		return Template{}, err
@@ -147,7 +184,9 @@ func parse(translated []byte) (Template, error) {
 		Outputs:    map[string]any{},
 		Conditions: raw.Conditions,
 		Rules:      raw.Rules,
+		Mappings:   raw.Mappings,
 		Parameters: raw.Parameters,
+		Interface:  raw.Metadata.Interface,
 	}
 	for name, o := range raw.Outputs {
 		t.Outputs[name] = o.Value
@@ -181,18 +220,40 @@ func (t Template) function(r Resource) (Function, error) {
 	}
 	f.ManagedPolicies = p.ManagedPolicyArns
 	for _, policy := range p.Policies {
-		for _, s := range policy.PolicyDocument.Statement {
-			if s.Effect != "Allow" {
-				return f, fmt.Errorf("role: Effect is %q", s.Effect)
+		for _, v := range policy.PolicyDocument.Statement {
+			s, err := statement(v)
+			if err != nil {
+				return f, fmt.Errorf("role: %w", err)
 			}
-			f.Statements = append(f.Statements, Statement{
-				Actions:     slices.Sorted(slices.Values(s.Action)),
-				Resource:    LogicalID(s.Resource),
-				LeadingKeys: s.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"],
-			})
+			f.Statements = append(f.Statements, s)
 		}
 	}
 	return f, nil
+}
+
+// statement reads one of a policy, or one that stands under a condition of the
+// template: {"Fn::If": ["Name", statement, nothing]}.
+func statement(v any) (Statement, error) {
+	var s Statement
+	if list, ok := at(v, "Fn::If").([]any); ok && len(list) == 3 && LogicalID(list[2]) == "AWS::NoValue" {
+		s.If, v = fmt.Sprint(list[0]), list[1]
+	}
+	var raw rawStatement
+	if err := convert(v, &raw); err != nil {
+		return s, err
+	}
+	if raw.Effect != "Allow" {
+		return s, fmt.Errorf("Effect is %q", raw.Effect)
+	}
+	s.Actions = slices.Sorted(slices.Values(raw.Action))
+	s.LeadingKeys = raw.Condition.ForAllValues.LeadingKeys
+	s.Via = raw.Condition.StringEquals.ViaService
+	if list, ok := at(raw.Resource, "Fn::If").([]any); ok && len(list) == 3 && list[0] == "HasRestoredTable" {
+		s.Restored, _ = at(list[1], "Fn::Sub").(string)
+		raw.Resource = list[2]
+	}
+	s.Resource = LogicalID(raw.Resource)
+	return s, nil
 }
 
 // addRoutes reads the routes of an API's OpenAPI document ("Working with API
@@ -215,8 +276,12 @@ func (t Template) addRoutes(api Resource) error {
 			if path == "$default" {
 				route = "$default"
 			}
-			_, function, _ := strings.Cut(operation.Integration.URI["Fn::Sub"], "functions/${")
-			t.Routes[route], _, _ = strings.Cut(function, ".Arn}")
+			_, alias, _ := strings.Cut(operation.Integration.URI["Fn::Sub"], "functions/${")
+			alias, _, _ = strings.Cut(alias, "}")
+			if t.Resources[alias].Type != "AWS::Lambda::Alias" {
+				return fmt.Errorf("%s leads to %q, which is no alias of a function", route, alias)
+			}
+			t.Routes[route] = LogicalID(t.Resources[alias].Properties["FunctionName"])
 		}
 	}
 	return nil
@@ -267,13 +332,21 @@ func convert(v, into any) error {
 type rolePolicies struct {
 	ManagedPolicyArns []string
 	Policies          []struct {
-		PolicyDocument struct {
-			Statement []struct {
-				Effect    string
-				Action    oneOrMore
-				Resource  any
-				Condition map[string]map[string]oneOrMore
-			}
+		PolicyDocument struct{ Statement []any }
+	}
+}
+
+// A rawStatement is one as IAM has it.
+type rawStatement struct {
+	Effect    string
+	Action    oneOrMore
+	Resource  any
+	Condition struct {
+		ForAllValues struct {
+			LeadingKeys oneOrMore `json:"dynamodb:LeadingKeys"`
+		} `json:"ForAllValues:StringLike"`
+		StringEquals struct {
+			ViaService any `json:"kms:ViaService"`
 		}
 	}
 }

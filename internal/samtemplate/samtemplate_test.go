@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"photopass/internal/config"
 	"photopass/internal/samtemplate"
 )
 
@@ -20,25 +21,25 @@ func TestEnvironment(t *testing.T) {
 	}{
 		{"AuthorizeFunction", []string{
 			"APP_NAME", "AWS_ENDPOINT_URL", "CONTACT", "FLOW_TTL", "INSTAGRAM_API", "INSTAGRAM_AUTHORIZE_URL", "INSTAGRAM_CLIENT_ID", "INSTAGRAM_SCOPES",
-			"PRIVACY_POLICY_URL", "PUBLIC_URL", "RETURN_TO_ORIGINS", "SSL_CERT_DIR",
+			"PRIVACY_POLICY_URL", "PUBLIC_URL", "RETURN_TO_ORIGINS", "SSL_CERT_DIR", "STACK_NAME",
 		}},
 		{"CallbackFunction", []string{
 			"APP_NAME", "AWS_ENDPOINT_URL", "CLIENT_SECRET_ID", "CONTACT", "FLOW_TTL", "INSTAGRAM_API", "INSTAGRAM_CLIENT_ID", "INSTAGRAM_GRAPH_URL",
 			"INSTAGRAM_GRAPH_VERSION", "INSTAGRAM_SCOPES", "INSTAGRAM_TOKEN_URL", "PRIVACY_POLICY_URL", "PUBLIC_URL", "RETURN_TO_ORIGINS",
-			"SESSION_IDLE", "SESSION_MAX", "SSL_CERT_DIR", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
+			"SESSION_IDLE", "SESSION_MAX", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
 		}},
 		{"ProfileFunction", []string{
 			"APP_NAME", "AWS_ENDPOINT_URL", "CONTACT", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "INSTAGRAM_GRAPH_VERSION", "PRIVACY_POLICY_URL", "PROFILE_MAX_STALE", "PROFILE_TTL",
-			"PUBLIC_URL", "RETURN_TO_ORIGINS", "SESSION_IDLE", "SESSION_MAX", "SSL_CERT_DIR", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
+			"PUBLIC_URL", "RETURN_TO_ORIGINS", "SESSION_IDLE", "SESSION_MAX", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
 		}},
 		{"RefreshFunction", []string{
-			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "SSL_CERT_DIR", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
+			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
 		}},
 		{"NoticesFunction", []string{
-			"APP_NAME", "AWS_ENDPOINT_URL", "CLIENT_SECRET_ID", "CONTACT", "INSTAGRAM_API", "PRIVACY_POLICY_URL", "PUBLIC_URL", "SSL_CERT_DIR", "TABLE_NAME",
+			"APP_NAME", "AWS_ENDPOINT_URL", "CLIENT_SECRET_ID", "CONTACT", "INSTAGRAM_API", "PRIVACY_POLICY_URL", "PUBLIC_URL", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME",
 		}},
 		{"TokenFunction", []string{
-			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "SSL_CERT_DIR", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
+			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
 		}},
 	} {
 		t.Run(tt.function, func(t *testing.T) {
@@ -72,7 +73,8 @@ func TestVariableValues(t *testing.T) {
 		"SESSION_IDLE":            ref("SessionIdle"),
 		"SESSION_MAX":             ref("SessionMax"),
 		"SSL_CERT_DIR":            "/nonexistent",
-		"TABLE_NAME":              ref("Table"),
+		"STACK_NAME":              ref("AWS::StackName"),
+		"TABLE_NAME":              map[string]any{"Fn::If": []any{"HasRestoredTable", ref("RestoredTableName"), ref("Table")}},
 		"TOKEN_KEYS_SECRET_ID":    ref("TokenKeys"),
 	}
 	for id, f := range samtemplate.Load(t).Functions {
@@ -82,19 +84,52 @@ func TestVariableValues(t *testing.T) {
 	}
 }
 
+// Beside what AWS's SDK, Go and the metrics go by, the template declares what
+// package config reads, all of it and nothing else.
+func TestEnvironmentIsWhatIsRead(t *testing.T) {
+	read := map[string]bool{}
+	getenv := func(name string) string {
+		read[name] = true
+		return ""
+	}
+	if _, err := config.Load(getenv); err != nil {
+		t.Fatal(err)
+	}
+	delete(read, "AWS_SAM_LOCAL") // sam local sets it
+	declared := map[string]bool{}
+	for _, f := range samtemplate.Load(t).Functions {
+		for _, name := range f.Names() {
+			declared[name] = true
+		}
+	}
+	for _, name := range []string{"AWS_ENDPOINT_URL", "SSL_CERT_DIR", "STACK_NAME"} {
+		delete(declared, name)
+	}
+	wantEqual(t, "variables declared", slices.Sorted(maps.Keys(declared)), slices.Sorted(maps.Keys(read)))
+}
+
 func TestPolicies(t *testing.T) {
 	template := samtemplate.Load(t)
-	logs := []string{"arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}
-	secret := []string{"secretsmanager:GetSecretValue"}
+	log := func(group string) samtemplate.Statement {
+		return samtemplate.Statement{Actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resource: group}
+	}
+	trace := samtemplate.Statement{Actions: []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, Resource: "*"}
+	const restored = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTableName}"
 	table := func(keys string, actions ...string) samtemplate.Statement {
-		return samtemplate.Statement{Actions: actions, Resource: "Table", LeadingKeys: strings.Fields(keys)}
+		return samtemplate.Statement{Actions: actions, Resource: "Table", LeadingKeys: strings.Fields(keys), Restored: restored}
+	}
+	secret := []string{"secretsmanager:GetSecretValue"}
+	key := samtemplate.Statement{
+		Actions: []string{"kms:Decrypt", "kms:DescribeKey"}, Resource: "TableKmsKeyArn", If: "HasTableKey",
+		Via: map[string]any{"Fn::Sub": "dynamodb.${AWS::Region}.${AWS::URLSuffix}"},
 	}
 	for _, tt := range []struct {
 		function string
 		want     []samtemplate.Statement
 	}{
-		{"AuthorizeFunction", nil},
+		{"AuthorizeFunction", []samtemplate.Statement{log("AuthorizeLog"), trace}},
 		{"CallbackFunction", []samtemplate.Statement{
+			log("CallbackLog"), trace,
 			table("ACCOUNT#* ALIAS#*", "dynamodb:BatchGetItem"),
 			table("ACCOUNT#* STATE#*", "dynamodb:GetItem"),
 			table("ACCOUNT#*", "dynamodb:Query"),
@@ -103,37 +138,46 @@ func TestPolicies(t *testing.T) {
 			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
 			{Actions: secret, Resource: "ClientSecret"},
 			{Actions: secret, Resource: "TokenKeys"},
+			key,
 		}},
 		{"ProfileFunction", []samtemplate.Statement{
+			log("ProfileLog"), trace,
 			table("ACCOUNT#*", "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"),
 			table("TOMBSTONE#*", "dynamodb:PutItem"),
 			table("ACCOUNT#*", "dynamodb:UpdateItem"),
 			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
 			{Actions: secret, Resource: "TokenKeys"},
+			key,
 		}},
 		{"RefreshFunction", []samtemplate.Statement{
-			{Actions: []string{"dynamodb:Query"}, Resource: "Table/index/due", LeadingKeys: []string{"DUE#*"}},
+			log("RefreshLog"), trace,
+			{Actions: []string{"dynamodb:Query"}, Resource: "Table/index/due", LeadingKeys: []string{"DUE#*"}, Restored: restored + "/index/due"},
 			table("ACCOUNT#*", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"),
-			table("TOMBSTONE#*", "dynamodb:PutItem"),
+			table("TOMBSTONE#* SWEEP#*", "dynamodb:PutItem"),
 			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
 			{Actions: secret, Resource: "TokenKeys"},
+			key,
 		}},
 		{"NoticesFunction", []samtemplate.Statement{
+			log("NoticesLog"), trace,
 			table("ACCOUNT#* ALIAS#* RECEIPT#*", "dynamodb:GetItem"),
 			table("ACCOUNT#*", "dynamodb:Query"),
 			table("TOMBSTONE#* RECEIPT#*", "dynamodb:PutItem"),
 			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
 			{Actions: secret, Resource: "ClientSecret"},
+			key,
 		}},
 		{"TokenFunction", []samtemplate.Statement{
+			log("TokenLog"), trace,
 			table("ACCOUNT#* ALIAS#*", "dynamodb:GetItem"),
 			table("ACCOUNT#* CODE#*", "dynamodb:UpdateItem"),
 			{Actions: secret, Resource: "TokenKeys"},
+			key,
 		}},
 	} {
 		t.Run(tt.function, func(t *testing.T) {
 			f := template.Functions[tt.function]
-			wantEqual(t, "managed policies", f.ManagedPolicies, logs)
+			wantEqual(t, "managed policies", f.ManagedPolicies, []string(nil))
 			wantEqual(t, "statements", f.Statements, tt.want)
 		})
 	}
@@ -143,7 +187,7 @@ func TestPolicies(t *testing.T) {
 // the actions that are written out, on what is written out.
 func TestRoles(t *testing.T) {
 	template := samtemplate.Load(t)
-	roles := map[string]string{"RefreshFunctionHourlyRole": "the schedule"}
+	roles := map[string]string{"RefreshFunctionHourlyRole": "the schedule", "DeploymentRole": "CodeDeploy"}
 	for id, f := range template.Functions {
 		role := samtemplate.LogicalID(f.Properties["Role"])
 		if other, ok := roles[role]; ok || template.Resources[role].Type != "AWS::IAM::Role" {
@@ -155,7 +199,10 @@ func TestRoles(t *testing.T) {
 				t.Errorf("%s: got actions %v, want one to three and no wildcard", id, s.Actions)
 			}
 			id, _, _ := strings.Cut(s.Resource, "/")
-			if _, ok := template.Resources[id]; !ok {
+			_, ok := template.Resources[id]
+			traces := strings.HasPrefix(s.Actions[0], "xray:") && s.Resource == "*" // they know no resource
+			key := strings.HasPrefix(s.Actions[0], "kms:") && s.Resource == "TableKmsKeyArn"
+			if !ok && !traces && !key {
 				t.Errorf("%s: got resource %s, want one of the template", role, s.Resource)
 			}
 		}
@@ -173,11 +220,13 @@ func TestSchedule(t *testing.T) {
 	template := samtemplate.Load(t)
 	schedule := template.Resources["RefreshFunctionHourly"].Properties
 	wantJSON(t, "schedule", schedule, `{"FlexibleTimeWindow":{"Mode":"OFF"},"ScheduleExpression":"rate(1 hour)","Target":{`+
-		`"Arn":{"Fn::GetAtt":["RefreshFunction","Arn"]},"RetryPolicy":{"MaximumRetryAttempts":0},`+
+		`"Arn":{"Ref":"RefreshFunctionAliaslive"},"RetryPolicy":{"MaximumRetryAttempts":0},`+
 		`"RoleArn":{"Fn::GetAtt":["RefreshFunctionHourlyRole","Arn"]}}}`)
-	wantJSON(t, "retries", template.Resources["RefreshFunctionEventInvokeConfig"].Properties["MaximumRetryAttempts"], `0`)
+	retries := template.Resources["RefreshFunctionEventInvokeConfig"].Properties
+	wantJSON(t, "retries", retries["MaximumRetryAttempts"], `0`)
+	wantJSON(t, "retries of", retries["Qualifier"], `"live"`)
 	wantJSON(t, "role", template.Resources["RefreshFunctionHourlyRole"].Properties["Policies"],
-		`[{"PolicyDocument":{"Statement":[{"Action":"lambda:InvokeFunction","Effect":"Allow","Resource":{"Fn::GetAtt":["RefreshFunction","Arn"]}}]},`+
+		`[{"PolicyDocument":{"Statement":[{"Action":"lambda:InvokeFunction","Effect":"Allow","Resource":{"Ref":"RefreshFunctionAliaslive"}}]},`+
 			`"PolicyName":"RefreshFunctionHourlyLambdaPolicy"}]`)
 }
 
@@ -185,7 +234,7 @@ func TestSchedule(t *testing.T) {
 // IAM leads to it.
 func TestTokenFunctionIsOptional(t *testing.T) {
 	template := samtemplate.Load(t)
-	for _, id := range []string{"TokenFunction", "TokenFunctionRole", "TokenLog"} {
+	for _, id := range []string{"TokenFunction", "TokenFunctionAliaslive", "TokenRole", "TokenLog", "TokenErrorsAlarm"} {
 		wantEqual(t, id+" Condition", template.Resources[id].Condition, "HasTokenFunction")
 	}
 	wantJSON(t, "EnableTokenFunction", template.Parameters["EnableTokenFunction"]["Default"], `"false"`)
@@ -198,7 +247,7 @@ func TestTokenFunctionIsOptional(t *testing.T) {
 		if r.Type != "AWS::Lambda::Permission" && r.Type != "AWS::Lambda::Url" {
 			continue
 		}
-		if samtemplate.LogicalID(r.Properties["FunctionName"]) == "TokenFunction" {
+		if strings.HasPrefix(samtemplate.LogicalID(r.Properties["FunctionName"]), "TokenFunction") {
 			t.Errorf("%s: got a %s of TokenFunction, want none", id, r.Type)
 		}
 	}
@@ -445,8 +494,8 @@ func TestTable(t *testing.T) {
 		{"GlobalSecondaryIndexes", `[{"IndexName":"due","KeySchema":[{"AttributeName":"due_shard","KeyType":"HASH"},` +
 			`{"AttributeName":"token_refresh_at","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}]`},
 		{"TimeToLiveSpecification", `{"AttributeName":"ttl","Enabled":true}`},
-		{"PointInTimeRecoverySpecification", `{"PointInTimeRecoveryEnabled":true,"RecoveryPeriodInDays":7}`},
-		{"SSESpecification", `null`}, // DynamoDB's own key
+		{"PointInTimeRecoverySpecification", `{"PointInTimeRecoveryEnabled":true,"RecoveryPeriodInDays":{"Ref":"RecoveryDays"}}`},
+		{"SSESpecification", `{"Fn::If":["HasTableKey",{"KMSMasterKeyId":{"Ref":"TableKmsKeyArn"},"SSEEnabled":true,"SSEType":"KMS"},{"Ref":"AWS::NoValue"}]}`},
 		{"DeletionProtectionEnabled", `{"Ref":"TableDeletionProtection"}`},
 	} {
 		wantJSON(t, tt.property, p[tt.property], tt.want)
@@ -470,8 +519,8 @@ func TestOutputs(t *testing.T) {
 		{"DomainTarget", `{"Fn::GetAtt":["Domain","RegionalDomainName"]}`},
 		{"ClientSecretName", nameOf("ClientSecret")},
 		{"TokenKeysName", nameOf("TokenKeys")},
-		{"TokenFunctionName", `{"Ref":"TokenFunction"}`},
-		{"TableName", `{"Ref":"Table"}`},
+		{"TokenFunctionName", `{"Fn::Sub":"${TokenFunction}:live"}`},
+		{"TableName", `{"Fn::If":["HasRestoredTable",{"Ref":"RestoredTableName"},{"Ref":"Table"}]}`},
 	} {
 		wantJSON(t, tt.output, outputs[tt.output], tt.want)
 	}

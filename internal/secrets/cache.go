@@ -2,14 +2,17 @@ package secrets
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"photopass/internal/account"
 	"photopass/internal/seal"
+	"photopass/internal/telemetry"
 )
 
 const (
@@ -175,6 +178,7 @@ func (c *cached[T]) read(ctx context.Context) (T, error) {
 	var none T
 	raw, err := c.config.Reader.Read(ctx, c.id)
 	if err == nil {
+		hide(raw)
 		var value T
 		if value, err = c.parse(raw); err == nil {
 			return value, nil
@@ -185,4 +189,19 @@ func (c *cached[T]) read(ctx context.Context) (T, error) {
 		return none, fmt.Errorf("%s (%s) %w; %s", c.what, c.id, err, c.remedy)
 	}
 	return none, fmt.Errorf("%s (%s) %w", c.what, c.id, err)
+}
+
+// hide keeps a secret's value, or the values in it when it is JSON, out of the
+// log: a client secret and the entries of a key ring may look like anything.
+func hide(raw string) {
+	var members map[string]string
+	if json.Unmarshal([]byte(raw), &members) != nil {
+		telemetry.Hide(strings.TrimSpace(raw))
+		return
+	}
+	for name, value := range members {
+		if name != "current" && name != "previous_until" {
+			telemetry.Hide(value)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"photopass/internal/seal"
 	"photopass/internal/secrets"
+	"photopass/internal/telemetry"
 )
 
 const (
@@ -385,5 +386,21 @@ func TestCacheWarnsOfUnusualSecret(t *testing.T) {
 				t.Error("log: it quotes the secret")
 			}
 		})
+	}
+}
+
+// What is read is kept out of the log, however odd it looks.
+func TestCacheHidesFromTheLog(t *testing.T) {
+	const odd, before, key = `my,odd;secret"1`, "the.one.before!", `{key} of "32" characters, with spaces & signs`
+	b := newBench(t)
+	b.values["client"] = `{"client_secret":"my,odd;secret\"1","previous_client_secret":"the.one.before!"}`
+	b.values["ring"] = `{"current":"k1","k1":"{key} of \"32\" characters, with spaces & signs"}`
+	if err := b.Prime(t.Context()); err != nil {
+		t.Fatalf("Prime: got error %v, want none", err)
+	}
+	var log bytes.Buffer
+	telemetry.NewLogger(&log, func(string) string { return "" }).Info(odd, "a", before, "b", key)
+	if got, want := strings.Count(log.String(), "[redacted]"), 3; got != want {
+		t.Errorf("log: got %d values redacted, want %d", got, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/connectcode"
+	"photopass/internal/telemetry"
 )
 
 // An Answer is a live token or, with Err, the reason why there is none. As JSON
@@ -41,13 +42,13 @@ func (a Answer) MarshalJSON() ([]byte, error) {
 }
 
 // LogValue implements [slog.LogValuer], since a log may write JSON.
-func (a Answer) LogValue() slog.Value { return slog.StringValue(a.outcome()) }
+func (a Answer) LogValue() slog.Value { return slog.StringValue(string(a.outcome())) }
 
-func (a Answer) outcome() string {
+func (a Answer) outcome() telemetry.Outcome {
 	if a.Err != nil {
-		return string(a.Err.Code)
+		return telemetry.Outcome(a.Err.Code)
 	}
-	return "given"
+	return telemetry.Given
 }
 
 // A Code is the stable name of an error.

@@ -23,6 +23,7 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/connectcode"
 	"photopass/internal/custody"
+	"photopass/internal/telemetry"
 )
 
 const (
@@ -47,42 +48,35 @@ type Function struct{ s Settings }
 // New returns a Function. It makes no request.
 func New(s Settings) *Function { return &Function{s} }
 
-// Invoke answers one payload. Each answer is in the audit log, refusals too. It
-// finishes when ctx ends: a code is spent by then.
+// Invoke answers one payload. Each answer is in the audit log, refusals too, and
+// each invocation has the line of a request. It finishes when ctx ends: a code is
+// spent by then.
 func (f *Function) Invoke(ctx context.Context, payload []byte) Answer {
+	ctx, record := telemetry.Begin(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invokeTimeout)
 	defer cancel()
 	u := use{Settings: f.s}
+	line := telemetry.Request{Route: telemetry.TokenRoute}
 	a, err := u.guarded(ctx, payload)
 	if err != nil {
-		a = Answer{Err: f.problem(ctx, err)}
+		a = Answer{Err: problem(err, &line)}
 	}
-	f.record(ctx, u, a)
+	record.SetOutcome(a.outcome())
+	telemetry.Audit(ctx, f.s.Log, telemetry.Entry{
+		Event: telemetry.TokenUse, By: string(u.by), Account: u.accountID, Outcome: a.outcome(),
+	})
+	record.WriteRequest(ctx, f.s.Log, line)
 	return a
 }
 
-// problem returns what the backend is told of err. Trouble of our own is logged,
-// under the id that the answer quotes.
-func (f *Function) problem(ctx context.Context, err error) *Error {
+// problem returns what the backend is told of err. Trouble of our own goes into
+// the line, under the id that the answer quotes.
+func problem(err error, line *telemetry.Request) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	id := rand.Text()
-	f.s.Log.LogAttrs(ctx, slog.LevelError, "problem", slog.String("id", id), slog.String("code", string(Internal)), slog.Any("err", err))
-	return &Error{Internal, "photopass is in trouble of its own. Its log has the reason under the id " + id + "."}
-}
-
-// record writes the audit log.
-func (f *Function) record(ctx context.Context, u use, a Answer) {
-	attrs := []slog.Attr{slog.String("event", "token_use")}
-	if u.by != "" {
-		attrs = append(attrs, slog.String("by", string(u.by)))
-	}
-	if u.accountID != "" {
-		attrs = append(attrs, slog.String("account", u.accountID))
-	}
-	attrs = append(attrs, slog.String("outcome", a.outcome()))
-	f.s.Log.LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
+	line.ID, line.Err, line.Level = rand.Text(), err, slog.LevelError
+	return &Error{Internal, "photopass is in trouble of its own. Its log has the reason under the id " + line.ID + "."}
 }
 
 // A use is one invocation, and what is known of it by now.

@@ -400,7 +400,7 @@ func (r *rig) wantInternal(op string, a answer, reason string) {
 	}
 	for _, line := range strings.Split(r.logs.String(), "\n") {
 		var l struct{ Msg, ID, Err string }
-		if json.Unmarshal([]byte(line), &l) != nil || l.Msg != "problem" {
+		if json.Unmarshal([]byte(line), &l) != nil || l.Msg != "request" || l.Err == "" {
 			continue
 		}
 		if l.ID == "" || !strings.Contains(a.Error.Message, l.ID) || !strings.Contains(l.Err, reason) {
@@ -408,7 +408,7 @@ func (r *rig) wantInternal(op string, a answer, reason string) {
 		}
 		return
 	}
-	r.t.Errorf("%s: log: got no line of the problem", op)
+	r.t.Errorf("%s: log: got no line with an error", op)
 }
 
 // noKeys is a key ring that can't be read.

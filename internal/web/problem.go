@@ -55,12 +55,7 @@ func (p *Problem) Error() string {
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-func (p *Problem) status() int {
-	if t, ok := texts[p.Code]; ok {
-		return t.status
-	}
-	return http.StatusInternalServerError
-}
+func (p *Problem) status() int { return texts[p.Code].status }
 
 // A text is what people are told of a code: what happened, in one sentence, and
 // the one link that helps.
@@ -139,10 +134,7 @@ func (t text) forPage(words Words, p *Problem, path string) text {
 const defaultRetryAfter = 30 * time.Second
 
 func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string, hidesQuery bool) error {
-	t, ok := texts[p.Code]
-	if !ok {
-		p, t = &Problem{Code: Internal, Err: p}, texts[Internal]
-	}
+	t := texts[p.Code]
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Del("Etag")

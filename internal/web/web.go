@@ -25,6 +25,7 @@ import (
 	"github.com/a-h/templ"
 
 	"photopass/internal/loopback"
+	"photopass/internal/telemetry"
 )
 
 // A Site is where the service is reached, what its error pages say of the
@@ -32,7 +33,7 @@ import (
 type Site struct {
 	PublicURL string // origin, no trailing slash
 	Words     Words
-	Log       *slog.Logger // one line for each answered error
+	Log       *slog.Logger // one line for each request
 }
 
 // A HandlerFunc answers a request, or returns an error before it has written
@@ -52,50 +53,58 @@ type Route struct {
 	HideQuery bool // error pages take the query out of the address bar
 }
 
-// Routes maps exact paths to what they answer. A path that ends in "/", other
-// than "/", stands for those that have one more segment.
+// Routes maps path patterns to what they answer. A pattern is a path; one that
+// ends in "/{code}" stands for all that have one segment in its place.
 type Routes map[string]Route
 
-func (routes Routes) find(p string) (Route, bool) {
-	dir, last := path.Split(p)
-	route, ok := routes[p]
-	if !ok && dir != "/" {
-		route, ok = routes[dir]
+// find returns the pattern of a path, and what it answers.
+func (routes Routes) find(p string) (pattern string, route Route, ok bool) {
+	if route, ok = routes[p]; ok {
+		return p, route, true
 	}
-	return route, ok && (last != "" || p == "/")
+	dir, last := path.Split(p)
+	if route, ok = routes[dir+"{code}"]; ok && last != "" {
+		return dir + "{code}", route, true
+	}
+	return telemetry.Unmatched, Route{}, false
 }
 
 // Handler serves routes. Every answer carries the security headers; unknown
 // paths are "not_found", other methods "method_not_allowed" with Allow. A panic
-// becomes "internal" and the process lives.
+// becomes "internal" and the process lives. Each request has its one line in the
+// log, with what the [telemetry.Record] in its context has collected.
 func (s Site) Handler(routes Routes) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.setHeaders(w.Header())
-		route, known := routes.find(r.URL.Path)
-		if r.Method == http.MethodHead {
-			w = headWriter{w}
+		pattern, route, known := routes.find(r.URL.Path)
+		serve := route.serve
+		if !known {
+			serve = func(http.ResponseWriter, *http.Request) error { return &Problem{Code: NotFound} }
 		}
-		err := guard(func() error {
-			if !known {
-				return &Problem{Code: NotFound}
-			}
-			return route.serve(w, r)
-		})
-		if err != nil {
-			s.fail(w, r, route, err)
-		}
+		s.answer(w, r, pattern, route.HideQuery, serve)
 	})
 }
 
 // Failing returns a handler that answers everything with p.
 func (s Site) Failing(p *Problem) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.setHeaders(w.Header())
-		if r.Method == http.MethodHead {
-			w = headWriter{w}
-		}
-		s.fail(w, r, Route{}, p)
+		pattern, _, _ := everyRoute.find(r.URL.Path)
+		s.answer(w, r, pattern, false, func(http.ResponseWriter, *http.Request) error { return p })
 	})
+}
+
+// answer has serve answer r, or answers with its error, and writes the line.
+func (s Site) answer(w http.ResponseWriter, r *http.Request, pattern string, hidesQuery bool, serve HandlerFunc) {
+	ctx, record := telemetry.Begin(r.Context())
+	r = r.WithContext(ctx)
+	s.setHeaders(w.Header())
+	answer := &answerWriter{ResponseWriter: w, head: r.Method == http.MethodHead, status: http.StatusOK}
+	line := telemetry.Request{Route: pattern, Method: r.Method}
+	if err := guard(func() error { return serve(answer, r) }); err != nil {
+		s.fail(answer, r, hidesQuery, err, &line)
+	}
+	line.Status = answer.status
+	tally(record, pattern, r)
+	record.WriteRequest(ctx, s.Log, line)
 }
 
 func (route Route) serve(w http.ResponseWriter, r *http.Request) error {
@@ -143,27 +152,46 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// headWriter drops the body, which HEAD must not have (RFC 9110, section 9.3.2).
-type headWriter struct{ http.ResponseWriter }
+// answerWriter notes the status of an answer, and drops the body of one to HEAD,
+// which must not have any (RFC 9110, section 9.3.2).
+type answerWriter struct {
+	http.ResponseWriter
+	head   bool
+	status int
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *answerWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
 
 // Write implements [http.ResponseWriter].
-func (headWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (w *answerWriter) Write(b []byte) (int, error) {
+	if w.head {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
+}
 
-// fail writes err as the answer and logs it.
-func (s Site) fail(w http.ResponseWriter, r *http.Request, route Route, err error) {
+// fail writes err as the answer, and into the line what it says of it.
+func (s Site) fail(w http.ResponseWriter, r *http.Request, hidesQuery bool, err error, line *telemetry.Request) {
 	p, ok := errors.AsType[*Problem](err)
 	if !ok {
 		p = &Problem{Code: Internal, Err: err}
+	} else if _, known := texts[p.Code]; !known {
+		p = &Problem{Code: Internal, Err: p}
 	}
-	id := rand.Text()
-	level := slog.LevelInfo
+	line.ID, line.Err = rand.Text(), p.Err
 	if p.status() >= 500 {
-		level = slog.LevelError
+		line.Level = slog.LevelError
 	}
-	s.Log.LogAttrs(r.Context(), level, "problem", slog.String("id", id), slog.String("code", string(p.Code)),
-		slog.Int("status", p.status()), slog.Any("err", p.Err))
-	if err := s.writeProblem(w, r, p, id, route.HideQuery); err != nil {
-		s.Log.ErrorContext(r.Context(), "write problem", "id", id, "err", err)
+	telemetry.Of(r.Context()).SetOutcome(telemetry.Outcome(p.Code))
+	if event, ok := audited[p.Code]; ok {
+		telemetry.Audit(r.Context(), s.Log, telemetry.Entry{Event: event})
+	}
+	if err := s.writeProblem(w, r, p, line.ID, hidesQuery); err != nil {
+		s.Log.ErrorContext(r.Context(), "write problem", "id", line.ID, "err", err)
 	}
 }
 

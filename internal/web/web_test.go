@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
 	"photopass/internal/account"
+	"photopass/internal/version"
 	"photopass/internal/web"
 )
 
@@ -189,7 +191,7 @@ func TestOneMoreSegment(t *testing.T) {
 	answers := func(status int) web.Route {
 		return web.Route{Get: func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(status); return nil }}
 	}
-	s := newSite(publicURL, web.Routes{"/": answers(201), "/d/": answers(202), "/d/known": answers(203), "/d": answers(204)})
+	s := newSite(publicURL, web.Routes{"/": answers(201), "/d/{code}": answers(202), "/d/known": answers(203), "/d": answers(204)})
 	for _, tt := range []struct {
 		path string
 		want int
@@ -379,12 +381,19 @@ func TestFailing(t *testing.T) {
 	for _, tt := range []struct {
 		method, path, accept string
 		body                 bool
+		route                string
 	}{
-		{"GET", "/", "", true},
-		{"GET", "/anything", html, true},
-		{"POST", "/logout", "", true},
-		{"HEAD", "/profile", html, false},
-		{"PUT", "/", "", true},
+		{"GET", "/", "", true, "/"},
+		{"GET", "/anything", html, true, "unmatched"},
+		{"POST", "/logout", "", true, "/logout"},
+		{"HEAD", "/profile", html, false, "/profile"},
+		{"PUT", "/", "", true, "/"},
+		{"GET", "/callback", "", true, "/callback"},
+		{"GET", "/authorize", "", true, "/authorize"},
+		{"POST", "/disconnect", "", true, "/disconnect"},
+		{"POST", "/notices/deauthorize", "", true, "/notices/deauthorize"},
+		{"POST", "/notices/deletion", "", true, "/notices/deletion"},
+		{"GET", "/notices/deletion/X", "", true, "/notices/deletion/{code}"},
 	} {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
 			var log bytes.Buffer
@@ -400,7 +409,8 @@ func TestFailing(t *testing.T) {
 				t.Error("body: it tells the cause, want only the code")
 			}
 			line := logged(t, &log)
-			wantEqual(t, "code", line["code"], any("app_misconfigured"))
+			wantEqual(t, "outcome", line["outcome"], any("app_misconfigured"))
+			wantEqual(t, "route", line["route"], any(tt.route))
 			wantEqual(t, "err", line["err"], any("TABLE_NAME must be set"))
 		})
 	}
@@ -428,39 +438,63 @@ func TestProblemID(t *testing.T) {
 	wantEqual(t, "different ids", len(ids), 8)
 }
 
-func TestLogLine(t *testing.T) {
-	for _, tt := range []struct {
-		path, level, code string
-		status            float64
-		err               any
-	}{
-		{"/x?code=AQcode", "INFO", "not_found", 404, nil},
-		{"/problem?code=AQcode", "INFO", "flow_used", 409, nil},
-		{"/error?code=AQcode", "ERROR", "internal", 500, "table is missing"},
+// What varies in a line of the log.
+var varying = regexp.MustCompile(`"time":"[^"]+",|("duration_ms"|"id"):("[A-Z2-7]{26}"|[0-9.]+)`)
+
+// Each request has one line, which names neither what was sent nor the path, but
+// the route.
+func TestRequestLine(t *testing.T) {
+	const (
+		calls = `"duration_ms":-,"instagram_calls":0,"aws_calls":0,"version":"` + version.Version + `"`
+		audit = `{"level":"INFO","msg":"audit","event":"replay_rejected"}` + "\n"
+	)
+	for _, tt := range []struct{ method, target, want string }{
+		{"GET", "/page?code=AQcode", `{"level":"INFO","msg":"request","route":"/page","method":"GET","status":200,"outcome":"ok",` + calls + `}`},
+		{"HEAD", "/page", `{"level":"INFO","msg":"request","route":"/page","method":"HEAD","status":200,"outcome":"ok",` + calls + `}`},
+		{"GET", "/redirect", `{"level":"INFO","msg":"request","route":"/redirect","method":"GET","status":303,"outcome":"ok",` + calls + `}`},
+		{"GET", "/nothing", `{"level":"INFO","msg":"request","route":"/nothing","method":"GET","status":200,"outcome":"ok",` + calls + `}`},
+		{"POST", "/post", `{"level":"INFO","msg":"request","route":"/post","method":"POST","status":204,"outcome":"ok",` + calls + `}`},
+		{"GET", "/AQcode?code=AQcode", `{"level":"INFO","msg":"request","route":"unmatched","method":"GET","status":404,"outcome":"not_found",` + calls + `,"id":-}`},
+		{"GET", "/below/AQcode", `{"level":"INFO","msg":"request","route":"/below/{code}","method":"GET","status":200,"outcome":"ok",` + calls + `}`},
+		{"PUT", "/page", `{"level":"INFO","msg":"request","route":"/page","method":"PUT","status":405,"outcome":"method_not_allowed",` + calls + `,"id":-}`},
+		{"AQCODE", "/page", `{"level":"INFO","msg":"request","route":"/page","method":"other","status":405,"outcome":"method_not_allowed",` + calls + `,"id":-}`},
+		{"HEAD", "/x", `{"level":"INFO","msg":"request","route":"unmatched","method":"HEAD","status":404,"outcome":"not_found",` + calls + `,"id":-}`},
+		{"GET", "/problem?code=AQcode", audit + `{"level":"INFO","msg":"request","route":"/problem","method":"GET","status":409,"outcome":"flow_used",` + calls + `,"id":-}`},
+		{"GET", "/error?code=AQcode", `{"level":"ERROR","msg":"request","route":"/error","method":"GET","status":500,"outcome":"internal",` + calls + `,"id":-,"err":"table is missing"}`},
+		{"GET", "/odd", `{"level":"ERROR","msg":"request","route":"/odd","method":"GET","status":500,"outcome":"internal",` + calls + `,"id":-,"err":"surprise: table is missing"}`},
 	} {
-		t.Run(tt.path, func(t *testing.T) {
-			s := newSite(publicURL, nil)
-			s.do("GET", tt.path, "Cookie", "a=AQcode", "User-Agent", "AQcode")
-			line := logged(t, s.log)
-			wantEqual(t, "msg", line["msg"], any("problem"))
-			wantEqual(t, "level", line["level"], any(tt.level))
-			wantEqual(t, "code", line["code"], any(tt.code))
-			wantEqual(t, "status", line["status"], any(tt.status))
-			wantEqual(t, "err", line["err"], tt.err)
-			wantEqual(t, "members", len(line), 7) // with time and id
-			if strings.Contains(s.log.String(), "AQcode") {
-				t.Error("log: it quotes the request")
+		t.Run(tt.method+" "+tt.target, func(t *testing.T) {
+			s := newSite(publicURL, web.Routes{
+				"/below/{code}": {Get: func(http.ResponseWriter, *http.Request) error { return nil }},
+				"/odd": {Get: func(http.ResponseWriter, *http.Request) error {
+					return &web.Problem{Code: "surprise", Err: errors.New("table is missing")}
+				}},
+			})
+			s.do(tt.method, tt.target, "Cookie", "a=AQcode", "User-Agent", "AQcode")
+			got := varying.ReplaceAllStringFunc(s.log.String(), func(m string) string {
+				if name, _, _ := strings.Cut(m, ":"); name != `"time"` {
+					return name + ":-"
+				}
+				return ""
+			})
+			if want := tt.want + "\n"; got != want {
+				t.Errorf("log:\n got %s\nwant %s", got, want)
 			}
 		})
 	}
 }
 
-func TestSuccessIsNotLogged(t *testing.T) {
+// A panic is told of in the one line as well, by its type.
+func TestRequestLineOfAPanic(t *testing.T) {
 	s := newSite(publicURL, nil)
-	for _, path := range []string{"/page", "/json", "/redirect", "/nothing"} {
-		s.do("GET", path)
+	s.do("GET", "/panic")
+	line := logged(t, s.log)
+	for name, want := range map[string]any{"route": "/panic", "method": "GET", "status": 500.0, "outcome": "internal", "level": "ERROR"} {
+		wantEqual(t, name, line[name], want)
 	}
-	wantEqual(t, "log", s.log.String(), "")
+	if err, _ := line["err"].(string); !strings.HasPrefix(err, "panic with a value of type string") {
+		t.Errorf("err: got %.100q, want the type of the panic's value", err)
+	}
 }
 
 func TestSameOrigin(t *testing.T) {
@@ -571,14 +605,20 @@ func problem(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
 // logged returns the one line of a log.
 func logged(t *testing.T, log *bytes.Buffer) map[string]any {
 	t.Helper()
-	if got := strings.Count(log.String(), "\n"); got != 1 {
-		t.Fatalf("log: got %d lines, want 1", got)
+	var requests []map[string]any
+	for line := range strings.Lines(log.String()) {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatalf("log: got %.200q, want a JSON object", line)
+		}
+		if m["msg"] == "request" {
+			requests = append(requests, m)
+		}
 	}
-	var m map[string]any
-	if err := json.Unmarshal(log.Bytes(), &m); err != nil {
-		t.Fatalf("log: got %.200q, want a JSON object", log)
+	if len(requests) != 1 {
+		t.Fatalf("log: got %d lines of requests, want 1", len(requests))
 	}
-	return m
+	return requests[0]
 }
 
 func wantHeader(t *testing.T, w *httptest.ResponseRecorder, name, want string) {

@@ -64,6 +64,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"Delete", deleteTests()},
 		{"PutReceipt", putReceiptTests()},
 		{"Receipt", receiptTests()},
+		{"PutSweep", putSweepTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, st := range group.subtests {

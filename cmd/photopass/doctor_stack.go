@@ -1,0 +1,322 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// An examination is one run of doctor. What several checks need is read once, by
+// the first that asks for it; the check that it belongs to reports its failure,
+// and the others say that they were not made.
+type examination struct {
+	stackName string
+	flags     map[string]*string // by the output or parameter of a stack that a flag stands for
+	local     func() time.Time   // this machine's clock
+
+	visitor   *http.Client
+	aws       aws.Config
+	awsErr    error
+	identity  func() (*sts.GetCallerIdentityOutput, error)
+	stack     func() (types.Stack, error)
+	table     func() (*dynamodbtypes.TableDescription, error)
+	authorize func() (visit, error)
+	consent   func() (visit, error)
+
+	mu    sync.Mutex               // guards ahead
+	ahead map[string]time.Duration // how far this machine's clock is ahead of others
+}
+
+func newExamination(ctx context.Context, now func() time.Time, stackName string, flags map[string]*string) *examination {
+	e := &examination{stackName: stackName, flags: flags, local: now, ahead: map[string]time.Duration{}}
+	for _, value := range flags {
+		if *value != "" {
+			e.stackName = "" // no stack is read then
+		}
+	}
+	e.visitor = newVisitor()
+	e.aws, e.awsErr = configuration(ctx)
+	e.aws.RetryMaxAttempts = 2
+	e.aws.APIOptions = append(e.aws.APIOptions, e.noteAWSTime)
+	e.identity = sync.OnceValues(func() (*sts.GetCallerIdentityOutput, error) { return e.readIdentity(ctx) })
+	e.stack = sync.OnceValues(func() (types.Stack, error) { return e.readStack(ctx) })
+	e.table = sync.OnceValues(func() (*dynamodbtypes.TableDescription, error) { return e.readTable(ctx) })
+	e.authorize = sync.OnceValues(func() (visit, error) { return e.visitAuthorize(ctx) })
+	e.consent = sync.OnceValues(func() (visit, error) { return e.visitConsent(ctx) })
+	return e
+}
+
+// A missing is what a check needs and another one has found wanting, or what no
+// flag names.
+type missing string
+
+func (m missing) Error() string { return string(m) }
+
+// value returns what a flag says, or an output of the stack. Its error is a
+// missing one.
+func (e *examination) value(output string) (string, error) {
+	if e.stackName == "" {
+		if v := *e.flags[output]; v != "" {
+			return v, nil
+		}
+		return "", missing("no flag names it")
+	}
+	s, err := e.stack()
+	if err != nil {
+		return "", missing("the stack could not be read")
+	}
+	for _, o := range s.Outputs {
+		if aws.ToString(o.OutputKey) == output {
+			return aws.ToString(o.OutputValue), nil
+		}
+	}
+	return "", missing("the stack has no output " + output)
+}
+
+// parameter returns a parameter of the stack; empty if there is none, or no stack.
+func (e *examination) parameter(name string) string {
+	if e.stackName == "" {
+		return ""
+	}
+	s, err := e.stack()
+	if err != nil {
+		return ""
+	}
+	for _, p := range s.Parameters {
+		if aws.ToString(p.ParameterKey) == name {
+			return aws.ToString(p.ParameterValue)
+		}
+	}
+	return ""
+}
+
+// tableName is the table that the functions use: a restored one may have taken
+// the place of the stack's own.
+func (e *examination) tableName() (string, error) {
+	if name := e.parameter("RestoredTableName"); name != "" {
+		return name, nil
+	}
+	return e.value("TableName")
+}
+
+// named makes a check of what an output or a flag names.
+func (e *examination) named(output string, find func(context.Context, string) finding) func(context.Context) finding {
+	return func(ctx context.Context) finding {
+		name, err := e.value(output)
+		if output == "TableName" {
+			name, err = e.tableName()
+		}
+		if err != nil {
+			return skipped("%v", err)
+		}
+		if _, err := e.identity(); err != nil {
+			return skipped("AWS could not be asked")
+		}
+		ctx, cancel := context.WithTimeout(ctx, callTime)
+		defer cancel()
+		return find(ctx, name)
+	}
+}
+
+// Command returns a command of AWS's own for the region of the examination.
+func (e *examination) command(format string, args ...any) string {
+	return "aws " + fmt.Sprintf(format, args...) + " --region " + e.aws.Region
+}
+
+// logs is the command that shows what a function has logged.
+func (e *examination) logs(function string) string {
+	if e.stackName == "" {
+		return "look into the log of the function " + strings.ToLower(function)
+	}
+	group := e.command("cloudformation describe-stack-resource --stack-name %s --logical-resource-id %sLog --query StackResourceDetail.PhysicalResourceId --output text",
+		e.stackName, function)
+	return e.command(`logs tail "$(%s)" --since 3h`, group)
+}
+
+func (e *examination) readIdentity(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
+	if e.awsErr != nil {
+		return nil, e.awsErr
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	out, err := sts.NewFromConfig(e.aws).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return nil, reduce(err)
+	}
+	return out, nil
+}
+
+func (e *examination) checkCredentials(context.Context) finding {
+	if !e.needsAWS() {
+		return skipped("the flags name nothing at AWS")
+	}
+	me, err := e.identity()
+	if err != nil {
+		return fault("sign in to AWS, name the profile in AWS_PROFILE and the stack's region in AWS_REGION, until `aws sts get-caller-identity` answers",
+			"AWS could not be asked: %s", brief(err))
+	}
+	return well("%s, region %s", aws.ToString(me.Arn), e.aws.Region)
+}
+
+// needsAWS reports whether there is anything to ask AWS about.
+func (e *examination) needsAWS() bool {
+	return e.stackName != "" || *e.flags["TableName"]+*e.flags["ClientSecretName"]+*e.flags["TokenKeysName"] != ""
+}
+
+func (e *examination) readStack(ctx context.Context) (types.Stack, error) {
+	if _, err := e.identity(); err != nil {
+		return types.Stack{}, missing("AWS could not be asked")
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	out, err := cloudformation.NewFromConfig(e.aws).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &e.stackName})
+	switch {
+	case err != nil:
+		return types.Stack{}, reduce(err)
+	case len(out.Stacks) != 1:
+		return types.Stack{}, fmt.Errorf("got %d stacks of that name", len(out.Stacks))
+	}
+	return out.Stacks[0], nil
+}
+
+// outputs are those that doctor goes by.
+var outputs = []string{"SiteUrl", "RedirectUri", "ClientSecretName", "TokenKeysName", "TableName"}
+
+func (e *examination) checkStack(context.Context) finding {
+	if e.stackName == "" {
+		return skipped("flags name the parts, so no stack is read")
+	}
+	s, err := e.stack()
+	if _, is := errors.AsType[missing](err); is {
+		return skipped("%v", err)
+	}
+	if err != nil {
+		return fault("name the stack with -stack and its region with AWS_REGION; `"+e.command("cloudformation list-stacks")+"` lists what there is",
+			"%s: %s", e.stackName, brief(err))
+	}
+	for _, name := range outputs {
+		if _, err := e.value(name); err != nil {
+			return fault("name a stack of photopass with -stack, or deploy it anew with `make deploy`", "%s is no stack of photopass, or an older one: %v", e.stackName, err)
+		}
+	}
+	return e.judgeStatus(string(s.StackStatus))
+}
+
+// judgeStatus judges the state of a stack (CloudFormation, "Stack status codes").
+func (e *examination) judgeStatus(status string) finding {
+	events := e.command("cloudformation describe-stack-events --stack-name %s --max-items 20", e.stackName)
+	switch {
+	case slices.Contains([]string{"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}, status):
+		return well("%s is %s", e.stackName, status)
+	case slices.Contains([]string{"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}, status):
+		return warning(events+" says why; mend it and deploy again", "%s is %s: the last deployment failed, and what ran before it runs still", e.stackName, status)
+	case status == "UPDATE_ROLLBACK_FAILED":
+		return fault(e.command("cloudformation continue-update-rollback --stack-name %s", e.stackName), "%s is %s: neither the last deployment nor the one before is whole", e.stackName, status)
+	case strings.HasSuffix(status, "_IN_PROGRESS") && !strings.HasPrefix(status, "DELETE"):
+		return warning("wait for its end and call doctor again", "%s is %s", e.stackName, status)
+	}
+	return fault(events+" says why", "%s is %s", e.stackName, status)
+}
+
+// noteAWSTime makes each answer of AWS tell the time, a refusal as well: a clock
+// that is wrong is a reason for one.
+func (e *examination) noteAWSTime(stack *middleware.Stack) error {
+	note := func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleInitialize(ctx, in)
+		if at, ok := awsmiddleware.GetServerTime(metadata); ok {
+			e.noteTime("AWS", at)
+		}
+		return out, metadata, err
+	}
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("NoteTime", note), middleware.After)
+}
+
+// noteDate compares the clocks by the Date of an answer.
+func (e *examination) noteDate(whose string, h http.Header) {
+	if at, err := http.ParseTime(h.Get("Date")); err == nil {
+		e.noteTime(whose, at)
+	}
+}
+
+func (e *examination) noteTime(whose string, at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ahead[whose] = e.local().Sub(at)
+}
+
+// now is the time as AWS has it, by which the functions write theirs; without AWS
+// it is this machine's.
+func (e *examination) now() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.local().Add(-e.ahead["AWS"])
+}
+
+// maxAhead is how far clocks may lie apart. AWS refuses a request whose time is
+// wrong by five minutes, and the callback a flow that begins a minute from now.
+const maxAhead = time.Minute
+
+// datePrecision is how well a Date tells the time: in whole seconds, and an answer
+// takes some to arrive.
+const datePrecision = 10 * time.Second
+
+// checkClock waits for whoever tells the time, and compares.
+func (e *examination) checkClock(context.Context) finding {
+	if e.needsAWS() {
+		e.identity()
+	}
+	e.authorize()
+	e.consent()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var agree, differ []string
+	for _, whose := range []string{"AWS", "the site", "Instagram"} {
+		ahead, known := e.ahead[whose]
+		switch {
+		case !known:
+		case ahead.Abs() <= maxAhead:
+			agree = append(agree, whose)
+		default:
+			way := "ahead of"
+			if ahead < 0 {
+				way = "behind"
+			}
+			differ = append(differ, fmt.Sprintf("%v %s %s", ahead.Abs().Round(datePrecision), way, whose))
+		}
+	}
+	switch {
+	case len(agree)+len(differ) == 0:
+		return skipped("nobody told the time")
+	case len(differ) == 0:
+		return well("this machine is within a minute of %s", strings.Join(agree, ", "))
+	case len(agree) == 0:
+		return fault("set this machine's clock: sudo timedatectl set-ntp true", "this machine is %s", strings.Join(differ, ", "))
+	}
+	return fault("set the clock of the one that is off; "+strings.Join(agree, " and ")+" and this machine agree",
+		"this machine is %s", strings.Join(differ, ", "))
+}
+
+// brief is an error in one line of limited length.
+func brief(err error) string { return short(err.Error()) }
+
+// short is hostile text as one line of limited length.
+func short(s string) string {
+	const most = 300
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return printable(s)
+}

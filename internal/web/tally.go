@@ -1,0 +1,58 @@
+package web
+
+import (
+	"net/http"
+
+	"photopass/internal/telemetry"
+)
+
+const callbackPath = "/callback"
+
+// everyRoute has the patterns of all of photopass's routes, for requests that are
+// answered before the routes of a function are there.
+var everyRoute = Routes{
+	"/": {}, connectPath: {}, callbackPath: {}, profilePath: {}, "/logout": {}, "/disconnect": {},
+	"/notices/deauthorize": {}, "/notices/deletion": {}, "/notices/deletion/{code}": {},
+}
+
+// audited are the errors that the audit log tells of, whoever answers with them.
+var audited = map[Code]telemetry.Event{
+	AccessDenied:    telemetry.Denial,
+	FlowUsed:        telemetry.ReplayRejected,
+	ForbiddenOrigin: telemetry.OriginRejected,
+	FlowMismatch:    telemetry.FlowRejected,
+}
+
+// tally adds an answer to the metrics, by what came of it. It is done here, and
+// not where that is decided, so that no way out of a callback is forgotten.
+func tally(record *telemetry.Record, pattern string, r *http.Request) {
+	outcome := record.Outcome()
+	switch Code(outcome) {
+	case AppMisconfigured:
+		record.Count(telemetry.Misconfigured)
+	case ForbiddenOrigin, FlowMismatch, FlowUsed:
+		record.Count(telemetry.RejectedRequests)
+	}
+	switch {
+	case outcome == telemetry.Started:
+		record.Count(telemetry.FlowsStarted)
+	case pattern == callbackPath && r.Method == http.MethodGet && !IsPrefetch(r) && outcome != telemetry.Repeated:
+		record.Count(telemetry.Callbacks)
+		record.Count(endOfLogin(outcome))
+	}
+}
+
+// endOfLogin returns the metric that a callback with this outcome is counted
+// under.
+func endOfLogin(outcome telemetry.Outcome) telemetry.Metric {
+	if outcome == telemetry.LoggedIn {
+		return telemetry.Connected
+	}
+	switch Code(outcome) {
+	case AccessDenied:
+		return telemetry.Denied
+	case InvalidRequest, FlowMismatch, FlowExpired, FlowUsed, PermissionMissing, AccountUnsupported:
+		return telemetry.Refused
+	}
+	return telemetry.ExchangeFailures
+}
