@@ -52,7 +52,7 @@ fuzz: go ## Fuzz what parses hostile input, FUZZTIME for each target (200000x)
 	@scripts/fuzz $(or $(FUZZTIME),200000x)
 
 .PHONY: verify
-verify: template reproducible interleavings fuzz ## What takes longer than make test: SAM's builds, builds compared, all interleavings on DynamoDB, fuzzing
+verify: template reproducible interleavings sam-local fuzz ## What takes longer than make test: SAM's builds, builds compared, all interleavings on DynamoDB, sam local, fuzzing
 
 .PHONY: reproducible
 reproducible: go ## Build the functions in two directories, once from nothing, and compare them bit for bit
@@ -145,7 +145,14 @@ template: go ## Check template.yaml, its translation, its build, and the executa
 	@scripts/check-template
 
 .PHONY: local-api
-local-api: go ## Run the API under sam local, with moto as AWS and the fake Instagram; needs Docker
+local-api: go ## Run the functions under sam local, with moto as AWS and the fake Instagram (PORT=3000)
 	@scripts/need-python moto
 	@scripts/need-python sam
-	@scripts/local-api
+	@scripts/with-docker scripts/local-api
+
+.PHONY: sam-local
+sam-local: go ## Drive make local-api in a real browser, in both dialects, and see that it leaves nothing behind
+	@scripts/need-chromium
+	@scripts/need-python moto
+	@scripts/need-python sam
+	PHOTOPASS_SAM_LOCAL=true go test -count=1 -v -timeout 15m -run '^TestSAMLocal$$' ./internal/browsertest

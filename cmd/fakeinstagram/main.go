@@ -3,7 +3,7 @@
 //
 // It plays for whoever asks and is no security boundary: give it addresses of
 // this machine only. The controls under /_fake/ answer for a loopback Host
-// alone, so containers that reach the rest by another name don't reach them.
+// alone, which keeps pages of other sites away; a container can claim any Host.
 package main
 
 import (
@@ -52,6 +52,8 @@ func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (
 	id := flags.String("client-id", getenv("INSTAGRAM_CLIENT_ID"), "the app's `id` (INSTAGRAM_CLIENT_ID)")
 	redirects := flags.String("redirect-uris", "", "the app's redirect `URIs`, by comma")
 	public := flags.String("public-url", "", "`origin` in the URLs of pictures; empty: that of each request")
+	deauthorize := flags.String("deauthorize-url", "", "`URL` that hears of a person who removes the app; empty: none does")
+	deletion := flags.String("deletion-url", "", "`URL` that takes data-deletion requests; empty: none are made")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -69,6 +71,7 @@ func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (
 	}
 	return options{list(*addrs), fakeinstagram.Config{
 		API: *api, ClientID: *id, ClientSecret: secret, RedirectURIs: list(*redirects), PublicURL: *public,
+		DeauthorizeURL: *deauthorize, DeletionURL: *deletion,
 	}}, nil
 }
 

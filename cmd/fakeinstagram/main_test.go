@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -51,7 +52,7 @@ func TestLoginOverTwoAddresses(t *testing.T) {
 		{"legacy", "/oauth/authorize/", `"id": "1574083"`},
 	} {
 		t.Run(tt.api, func(t *testing.T) {
-			f := start(t, tt.api)
+			f := start(t, environment(tt.api))
 			query := url.Values{"client_id": {clientID}, "redirect_uri": {redirectURI}, "response_type": {"code"},
 				"scope": {map[string]string{"graph": "instagram_business_basic", "legacy": "basic"}[tt.api]}, "state": {"s"}}
 			back, err := url.Parse(f.post(f.urls[0]+tt.consent+"?"+query.Encode(), url.Values{"decision": {"allow"}}).location)
@@ -69,7 +70,7 @@ func TestLoginOverTwoAddresses(t *testing.T) {
 }
 
 func TestControlsAreForLoopbackHosts(t *testing.T) {
-	f := start(t, "graph")
+	f := start(t, environment("graph"))
 	for _, tt := range []struct {
 		host string
 		want int
@@ -85,6 +86,32 @@ func TestControlsAreForLoopbackHosts(t *testing.T) {
 			if got := f.get(f.urls[0]+path, tt.host).status; got != tt.want {
 				t.Errorf("%s with Host %q: got status %d, want %d", path, tt.host, got, tt.want)
 			}
+		}
+	}
+}
+
+// Meta's calls go where the command line says, each to its own address.
+func TestNotices(t *testing.T) {
+	paths := make(chan string, 2)
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.PostFormValue("signed_request") == "" {
+			t.Errorf("%s: it has no signed_request", r.URL.Path)
+		}
+		paths <- r.URL.Path
+		io.WriteString(w, `{"url":"http://localhost/status","confirmation_code":"abc123"}`)
+	}))
+	defer app.Close()
+	f := start(t, environment("graph"), "-deauthorize-url", app.URL+"/removed", "-deletion-url", app.URL+"/deleted")
+	if a := f.post(f.urls[1]+"/_fake/revoke", nil); a.status != 200 {
+		t.Errorf("POST /_fake/revoke: got status %d, want 200", a.status)
+	}
+	if a := f.post(f.urls[1]+"/_fake/deletion", nil); a.status != 200 || !strings.Contains(a.body, "abc123") {
+		t.Errorf("POST /_fake/deletion: got status %d, want 200 and the app's confirmation code", a.status)
+	}
+	close(paths)
+	for _, want := range []string{"/removed", "/deleted"} {
+		if got := <-paths; got != want {
+			t.Errorf("notice: got %q, want %q", got, want)
 		}
 	}
 }
@@ -118,7 +145,7 @@ func TestBadStart(t *testing.T) {
 }
 
 func TestAddressInUse(t *testing.T) {
-	f := start(t, "graph")
+	f := start(t, environment("graph"))
 	addr := strings.TrimPrefix(f.urls[0], "http://")
 	cmd := exec.Command(program, "-addr", addr, "-redirect-uris", redirectURI)
 	cmd.Env = environment("graph")
@@ -140,10 +167,10 @@ type fake struct {
 }
 
 // start runs the program on two addresses until the test ends.
-func start(t *testing.T, api string) *fake {
+func start(t *testing.T, env []string, args ...string) *fake {
 	t.Helper()
-	f := &fake{t: t, cmd: exec.Command(program, "-addr", "127.0.0.1:0,localhost:0", "-redirect-uris", redirectURI)}
-	f.cmd.Env = environment(api)
+	f := &fake{t: t, cmd: exec.Command(program, append([]string{"-addr", "127.0.0.1:0,localhost:0", "-redirect-uris", redirectURI}, args...)...)}
+	f.cmd.Env = env
 	stdout, err := f.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

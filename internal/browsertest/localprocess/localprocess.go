@@ -1,7 +1,8 @@
 // Package localprocess builds cmd/local and runs it as a process, the way a
 // person does, for tests that mean the program and not its parts.
 //
-// [Build] once, usually in TestMain; then [Program.Start] for each process.
+// [Build] once, usually in TestMain; then [Program.Start] for each process. [Start]
+// is for another command that says what cmd/local says when it is running.
 package localprocess
 
 import (
@@ -86,7 +87,14 @@ var (
 // process ends with the test at the latest.
 func (p Program) Start(t testing.TB, o Options) *Process {
 	t.Helper()
-	s := &Process{t: t, cmd: p.Command(o), exited: make(chan struct{})}
+	return Start(t, p.Command(o))
+}
+
+// Start starts a command and waits until it says that photopass is running, as
+// cmd/local does. The process ends with the test at the latest.
+func Start(t testing.TB, cmd *exec.Cmd) *Process {
+	t.Helper()
+	s := &Process{t: t, cmd: cmd, exited: make(chan struct{})}
 	s.cmd.Stderr = &s.output
 	stdout, write, err := os.Pipe()
 	if err != nil {
@@ -96,7 +104,7 @@ func (p Program) Start(t testing.TB, o Options) *Process {
 	err = s.cmd.Start()
 	write.Close()
 	if err != nil {
-		t.Fatalf("start cmd/local: %v", err)
+		t.Fatalf("start %s: %v", cmd.Path, err)
 	}
 	go func() {
 		s.cmd.Wait() // the exit code is all that is asked for
@@ -113,7 +121,7 @@ func (p Program) Start(t testing.TB, o Options) *Process {
 	s.URL = match(openLine, s.Banner)
 	s.FakeURL = match(fakeLine, s.Banner)
 	if s.URL == "" {
-		t.Fatalf("cmd/local: the banner names no address: %q; standard error: %q", s.Banner, s.output.String())
+		t.Fatalf("%s: the banner names no address: %q; standard error: %q", cmd.Path, s.Banner, s.output.String())
 	}
 	return s
 }
@@ -140,8 +148,14 @@ func match(re *regexp.Regexp, s string) string {
 // Interrupt sends what Ctrl-C sends.
 func (s *Process) Interrupt() {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
-		s.t.Errorf("interrupt cmd/local: %v", err)
+	s.Signal(os.Interrupt)
+}
+
+// Signal sends a signal.
+func (s *Process) Signal(signal os.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		s.t.Errorf("signal %s to %s: %v", signal, s.cmd.Path, err)
 	}
 }
 
