@@ -163,7 +163,7 @@ func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20
 
 // ordinary reports whether run can be no secret.
 func ordinary(run []byte) bool {
-	return (words.Match(run) || exact.Match(run)) && !instagrams.Match(run)
+	return exact.Match(run) || words.Match(run) && !instagrams.Match(run)
 }
 
 var (
