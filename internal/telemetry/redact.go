@@ -163,7 +163,7 @@ func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20
 
 // ordinary reports whether run can be no secret.
 func ordinary(run []byte) bool {
-	return exact.Match(run) || words.Match(run) && !instagrams.Match(run)
+	return own.Match(run) || (words.Match(run) || exact.Match(run)) && !instagrams.Match(run)
 }
 
 var (
@@ -171,10 +171,14 @@ var (
 	// chance made of words would pass for a name.
 	instagrams = regexp.MustCompile(`(?:IG[AQ]|EAA|AQ)[A-Za-z0-9_-]{20,}`)
 
-	// exact are the ids that are random and no secret, each alone in its run: our
-	// own (rand.Text), fbtrace_id, the request ids of DynamoDB, whose last half is
-	// always this, and addresses in a stack trace. No secret has these lengths.
-	exact = regexp.MustCompile(`^(?:[A-Z2-7]{26}|A[A-Za-z0-9_-]{22}|0x[0-9a-f]{1,16}|[0-9A-V]{26}VV4KQNSO5AEMVJF66Q9ASUAAJG)$`)
+	// own are the ids of ours that people quote (rand.Text), alone in their run. One
+	// in some hundred holds what a code begins with.
+	own = regexp.MustCompile(`^[A-Z2-7]{26}$`)
+
+	// exact are the other ids that are random and no secret, each alone in its run:
+	// fbtrace_id, the request ids of DynamoDB, whose last half is always this, and
+	// addresses in a stack trace. No secret has these lengths.
+	exact = regexp.MustCompile(`^(?:A[A-Za-z0-9_-]{22}|0x[0-9a-f]{1,16}|[0-9A-V]{26}VV4KQNSO5AEMVJF66Q9ASUAAJG)$`)
 
 	// words are names of Go and AWS, paths, codes and numbers: parts between signs.
 	words = regexp.MustCompile(`^` + signs + `{0,4}(?:` + part + signs + `{1,4})*(?:` + part + `)?$`)
@@ -193,7 +197,7 @@ const (
 	// letters, then humps, then capitals, then digits. Of five million session
 	// secrets one consists of such parts.
 	part = `(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}` +
-		`|(?:Table|ClientSecret|TokenKeys|(?:Authorize|Callback|Profile|Refresh|Notices|Token)Function(?:Role)?)(?:-[A-Za-z0-9]{12,13})?(?:-[A-Za-z0-9]{6})?` +
+		`|(?:Table|ClientSecret|TokenKeys|(?:Authorize|Callback|Profile|Refresh|Notices|Token)(?:Function|Role|Log))(?:-[A-Za-z0-9]{12,13})?(?:-[A-Za-z0-9]{6})?` +
 		`|[0-9]{1,20}e?|[a-z0-9]{1,6}` +
 		`|[A-Z]{1,12}[0-9]{0,4}|(?:[a-z]{1,20}|` + hump + `)(?:` + hump + `)*[A-Z]{0,5}[0-9]{0,4})`
 )
