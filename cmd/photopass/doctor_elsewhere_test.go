@@ -297,3 +297,28 @@ func TestDoctorUsage(t *testing.T) {
 		}
 	}
 }
+
+// A restored table has the sweeps of the backup. That none has come since is no
+// fault of a table that is not in use yet, or only just.
+func TestDoctorOfARestoredTable(t *testing.T) {
+	t.Parallel()
+	d := newDeployed(t, "")
+	d.swept = time.Now().UTC().Add(-3 * time.Hour).Truncate(time.Second)
+	d.sweep(t)
+	d.dueAt(t, "1111", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	d.restore(t)
+	d.created = time.Now().Add(-119 * time.Minute)
+	d.deploy(t)
+	for _, args := range [][]string{{"-table", d.table}, {"-stack", d.name}} {
+		_, out, _ := d.doctor(t, args...)
+		for _, want := range []string{
+			"warning      due tokens            1 token overdue by more than 2h, as the backup has it\n",
+			"warning      sweep                 the last one ended at 2026-11-24T12:00:00Z, as the backup has it\n",
+			"remedy: wait two hours from when the stack uses the table and call doctor again\n",
+		} {
+			if !strings.Contains(out, want) {
+				t.Errorf("doctor %s: got\n%s\nwant in it\n%s", args[0], out, want)
+			}
+		}
+	}
+}

@@ -27,7 +27,7 @@ const (
 		`"Projection":{"ProjectionType":"KEYS_ONLY"}}}]' --region eu-central-1`
 	replaceIndex = `aws dynamodb update-table --table-name photopass-Table --global-secondary-index-updates '[{"Delete":{"IndexName":"due"}}]' --region eu-central-1, and when it is gone: ` + createIndex
 	setSecret    = `AWS_REGION=eu-central-1 photopass secret set -secret-id photopass/ClientSecret`
-	ringVersions = `aws secretsmanager list-secret-version-ids --secret-id photopass/TokenKeys --region eu-central-1 lists what there was; README.md, "Operate it", says how an earlier version comes back`
+	ringVersions = `aws secretsmanager list-secret-version-ids --secret-id photopass/TokenKeys --region eu-central-1 lists what there was; docs/operations.md says how an earlier version comes back`
 	permit       = `let whoever runs this command do what README.md, "Operate it", lists for doctor, and call it again`
 	notOurs      = `see what answers there: the site's address must lead to the API of this stack, with its path`
 	redeploy     = `deploy again, or see which stack answers at the site's address`
@@ -136,7 +136,7 @@ func TestDoctorFaults(t *testing.T) {
 		// The table.
 		{"no table", func(_ *testing.T, d *deployed) { d.table += "-gone"; d.outputs["TableName"] = d.table },
 			onTable("fault        table                 photopass-Table: there is no such table in region eu-central-1",
-				"name the table that there is: aws dynamodb list-tables --region eu-central-1; or restore it from a backup (README.md)", "the table can't be looked at")},
+				"name the table that there is: aws dynamodb list-tables --region eu-central-1; or restore it from a backup (docs/restore.md)", "the table can't be looked at")},
 		{"a table with other keys", func(t *testing.T, d *deployed) { d.remake(t, []string{"id"}, nil, "") },
 			onTable("fault        table                 photopass-Table has the keys id HASH, not pk HASH, sk RANGE", "name the table that the output TableName names; keys can't be changed", "the table is not photopass's")},
 		{"a table that is being restored", rewritten(`"TableStatus": "ACTIVE"`, `"TableStatus": "CREATING"`), []string{
@@ -196,9 +196,9 @@ func TestDoctorFaults(t *testing.T) {
 		}},
 		{"a table as PITR restores it", func(t *testing.T, d *deployed) { d.restore(t) }, []string{
 			"fault        time to live          it is DISABLED, as in every restored table: what has expired stays",
-			"aws dynamodb update-time-to-live --table-name photopass-Table --time-to-live-specification Enabled=true,AttributeName=ttl --region eu-central-1",
+			"photopass restore -to photopass-Table -from <the table before>: it does this and what else a restored table needs (docs/restore.md)",
 			"fault        recovery              point-in-time recovery is off, as in every restored table: what is lost now can't be brought back",
-			"aws dynamodb update-continuous-backups --table-name photopass-Table --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true,RecoveryPeriodInDays=7 --region eu-central-1",
+			"photopass restore -to photopass-Table -from <the table before>: it does this and what else a restored table needs (docs/restore.md)",
 			"warning      delete protection     off: one call deletes every connection, and Instagram gives no token twice",
 			"aws dynamodb update-table --table-name photopass-Table --deletion-protection-enabled --region eu-central-1",
 		}},

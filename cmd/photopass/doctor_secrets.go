@@ -79,7 +79,7 @@ func (e *examination) checkPreviousSecret(ctx context.Context, id string) findin
 
 func (e *examination) checkRing(ctx context.Context, id string) finding {
 	versions := e.command("secretsmanager list-secret-version-ids --secret-id %s", id) +
-		" lists what there was; README.md, \"Operate it\", says how an earlier version comes back"
+		" lists what there was; docs/operations.md says how an earlier version comes back"
 	value, err := e.readSecret(ctx, id)
 	if err != nil {
 		return e.unread(id, versions, err)

@@ -240,3 +240,12 @@ func short(s string) string {
 	}
 	return printable(s)
 }
+
+// deployedAt is when the stack was made or last changed.
+func deployedAt(s types.Stack) time.Time {
+	since := aws.ToTime(s.CreationTime)
+	if u := aws.ToTime(s.LastUpdatedTime); u.After(since) {
+		since = u
+	}
+	return since
+}

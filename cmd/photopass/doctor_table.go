@@ -64,7 +64,7 @@ func unanswered(t *types.TableDescription, err error) finding {
 func (e *examination) checkTable(_ context.Context, name string) finding {
 	t, err := e.table()
 	if err != nil {
-		return fault("name the table that there is: "+e.command("dynamodb list-tables")+"; or restore it from a backup (README.md)", "%s: %s", name, brief(err))
+		return fault("name the table that there is: "+e.command("dynamodb list-tables")+"; or restore it from a backup (docs/restore.md)", "%s: %s", name, brief(err))
 	}
 	if got := keys(t.KeySchema); got != tableKeys {
 		return fault("name the table that the output TableName names; keys can't be changed", "%s has the keys %s, not %s", name, short(got), tableKeys)
@@ -110,6 +110,12 @@ func (e *examination) checkIndex(_ context.Context, t *types.TableDescription) f
 	return fault(creation, "there is none: nothing is refreshed")
 }
 
+// untreated is the remedy for a restored table that photopass restore has not seen:
+// accounts that were deleted, and sessions that were ended, are alive in it.
+func untreated(t *types.TableDescription) string {
+	return fmt.Sprintf("photopass restore -to %s -from <the table before>: it does this and what else a restored table needs (docs/restore.md)", aws.ToString(t.TableName))
+}
+
 func (e *examination) checkTimeToLive(ctx context.Context, t *types.TableDescription) finding {
 	out, err := e.db().DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: t.TableName})
 	if err != nil {
@@ -122,6 +128,8 @@ func (e *examination) checkTimeToLive(ctx context.Context, t *types.TableDescrip
 	const what = "dynamodb update-time-to-live --table-name %s --time-to-live-specification Enabled=%t,AttributeName=%s"
 	on := e.command(what, aws.ToString(t.TableName), true, expiration)
 	switch {
+	case t.RestoreSummary != nil && (status == types.TimeToLiveStatusDisabled || status == types.TimeToLiveStatusDisabling):
+		return fault(untreated(t), "it is %s, as in every restored table: what has expired stays", status)
 	case status == types.TimeToLiveStatusDisabled || status == types.TimeToLiveStatusDisabling:
 		return fault(on, "it is %s, as in every restored table: what has expired stays", status)
 	case aws.ToString(d.AttributeName) != expiration:
@@ -148,6 +156,9 @@ func (e *examination) checkRecovery(ctx context.Context, t *types.TableDescripti
 	on := e.command("dynamodb update-continuous-backups --table-name %s --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true,RecoveryPeriodInDays=%s",
 		aws.ToString(t.TableName), days)
 	if d.PointInTimeRecoveryStatus != types.PointInTimeRecoveryStatusEnabled {
+		if t.RestoreSummary != nil {
+			on = untreated(t)
+		}
 		return fault(on, "point-in-time recovery is off, as in every restored table: what is lost now can't be brought back")
 	}
 	has := int(aws.ToInt32(d.RecoveryPeriodInDays))
@@ -200,6 +211,8 @@ func (e *examination) checkDue(ctx context.Context, t *types.TableDescription) f
 		return unanswered(t, err)
 	case o.Accounts == 0:
 		return well("none is overdue by more than 2h")
+	case e.awaitsSweep(t):
+		return warning(sweepFirst, "%s overdue by more than 2h, as the backup has it", count(o.Accounts, "token"))
 	}
 	atLeast := ""
 	if o.More {
@@ -219,10 +232,24 @@ func (e *examination) checkSweep(ctx context.Context, t *types.TableDescription)
 		return e.judgeNoSweep()
 	case err != nil:
 		return unanswered(t, err)
+	case age > patience && e.awaitsSweep(t):
+		return warning(sweepFirst, "the last one ended at %s, as the backup has it", stamp(at))
 	case age > patience:
 		return fault(e.logs("Refresh"), "none has ended well since %s: tokens die after 60 days", stamp(at))
 	}
 	return well("the last one ended at %s", stamp(at))
+}
+
+const sweepFirst = "wait two hours from when the stack uses the table and call doctor again"
+
+// awaitsSweep reports whether t was restored and no sweep can have been at it: the
+// stack does not use it, or was changed a short time ago.
+func (e *examination) awaitsSweep(t *types.TableDescription) bool {
+	if t.RestoreSummary == nil || e.stackName == "" {
+		return t.RestoreSummary != nil
+	}
+	s, err := e.stack()
+	return err == nil && e.now().Sub(deployedAt(s)) <= patience
 }
 
 // judgeNoSweep: a stack that was just deployed has had no hour for one.
@@ -234,10 +261,7 @@ func (e *examination) judgeNoSweep() finding {
 	if err != nil {
 		return skipped("the stack could not be read")
 	}
-	since := aws.ToTime(s.CreationTime)
-	if u := aws.ToTime(s.LastUpdatedTime); u.After(since) {
-		since = u
-	}
+	since := deployedAt(s)
 	if e.now().Sub(since) <= patience {
 		return warning("wait until "+stamp(since.Add(patience))+" and call doctor again", "none has ended well yet; the stack was deployed at %s", stamp(since))
 	}
