@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
@@ -23,14 +25,17 @@ const (
 	// call that hangs ends well before the gateway's 30 seconds.
 	attemptTimeout = 2 * time.Second
 	attempts       = 3
+	// firstPause is the most that the first repeat waits, the second twice that. It
+	// is what the SDK has for DynamoDB; what is throttled waits longer.
+	firstPause = 25 * time.Millisecond
 )
 
 // Load reads AWS's own environment variables, AWS_ENDPOINT_URL and the like
 // among them. It makes no request. What the SDK has to say goes to log.
 func Load(ctx context.Context, log *slog.Logger) (aws.Config, error) {
 	c, err := config.LoadDefaultConfig(ctx,
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
-		config.WithRetryMaxAttempts(attempts),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(keepFew)),
+		config.WithRetryer(newRetryer),
 		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
 			log.WarnContext(ctx, "AWS SDK", "says", fmt.Sprintf(format, v...))
 		})),
@@ -41,6 +46,15 @@ func Load(ctx context.Context, log *slog.Logger) (aws.Config, error) {
 	}
 	return c, nil
 }
+
+func newRetryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.BaseDelay = attempts, firstPause })
+}
+
+// keepFew keeps fewer idle connections to a host than a call has attempts. Those
+// that a frozen execution environment kept may all be dead, and each takes one
+// attempt to find out.
+func keepFew(t *http.Transport) { t.MaxIdleConnsPerHost = attempts - 1 }
 
 // countCalls has the record of a request count what goes over the wire: the last
 // step before the transport is taken once for each attempt.

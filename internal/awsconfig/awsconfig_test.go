@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"photopass/internal/awsconfig"
@@ -63,8 +63,19 @@ func newClient(t *testing.T, failures int32) *dynamodb.Client {
 		w.Write([]byte(`{"TableNames":[]}`))
 	}))
 	t.Cleanup(server.Close)
+	return dynamodb.NewFromConfig(load(t, server.URL), func(o *dynamodb.Options) { o.Retryer = noPause{o.Retryer} })
+}
+
+// noPause repeats at once.
+type noPause struct{ aws.Retryer }
+
+func (noPause) RetryDelay(int, error) (time.Duration, error) { return 0, nil }
+
+// load returns the configuration of clients of a service at url.
+func load(t *testing.T, url string) aws.Config {
+	t.Helper()
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y",
+		"AWS_ENDPOINT_URL": url, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y",
 		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
 	} {
 		t.Setenv(name, value)
@@ -73,10 +84,5 @@ func newClient(t *testing.T, failures int32) *dynamodb.Client {
 	if err != nil {
 		t.Fatalf("Load: %v", err)
 	}
-	return dynamodb.NewFromConfig(c, func(o *dynamodb.Options) {
-		o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
-			s.MaxAttempts = c.RetryMaxAttempts
-			s.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
-		})
-	})
+	return c
 }

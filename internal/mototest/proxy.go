@@ -2,9 +2,11 @@ package mototest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -27,6 +29,10 @@ type Proxy struct {
 	calls []string
 	fault Fault
 	met   int // calls that fault has covered
+
+	freezes int // so often the program was frozen
+	opened  int // connections
+	resets  int // requests over connections that are dead
 
 	failed chan struct{} // closed when the first call has failed
 }
@@ -54,7 +60,11 @@ func NewProxy(t testing.TB) *Proxy {
 	}
 	p := &Proxy{uses: map[Use]bool{}}
 	forward := httputil.NewSingleHostReverseProxy(target)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.dead(r.Context()) {
+			reset(w)
+			return
+		}
 		// With the body read, net/http notices when the program gives up.
 		body, err := io.ReadAll(r.Body)
 		if err != nil { // it has given up: this is no call
@@ -66,9 +76,63 @@ func NewProxy(t testing.TB) *Proxy {
 			forward.ServeHTTP(w, r)
 		}
 	}))
+	server.Config.ConnContext = p.open
+	server.Start()
 	t.Cleanup(server.Close)
 	p.URL = server.URL
 	return p
+}
+
+// age is the context key of how often the program had been frozen when its
+// connection was opened.
+type age struct{}
+
+func (p *Proxy) open(ctx context.Context, _ net.Conn) context.Context {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.opened++
+	return context.WithValue(ctx, age{}, p.freezes)
+}
+
+// dead reports whether the connection of a request is older than a freeze.
+func (p *Proxy) dead(ctx context.Context) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ctx.Value(age{}) == p.freezes {
+		return false
+	}
+	p.resets++
+	return true
+}
+
+// reset answers a request as the host of a connection does that no longer knows it.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}
+
+// Freeze leaves the program with dead connections, as a frozen execution
+// environment finds them afterwards: each that is open now answers the next
+// request by a reset.
+func (p *Proxy) Freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.freezes++
+	p.opened, p.resets = 0, 0
+}
+
+// SinceFreeze returns how many connections were opened since the last Freeze, and
+// how many requests met a dead one.
+func (p *Proxy) SinceFreeze() (opened, resets int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opened, p.resets
 }
 
 // OneAtATime returns a URL of moto at which requests are served one after the
