@@ -30,7 +30,27 @@ const (
 	ringVersions = `aws secretsmanager list-secret-version-ids --secret-id photopass/TokenKeys --region eu-central-1 lists what there was; docs/operations.md says how an earlier version comes back`
 	permit       = `let whoever runs this command do what README.md, "Operate it", lists for doctor, and call it again`
 	notOurs      = `see what answers there: the site's address must lead to the API of this stack, with its path`
-	redeploy     = `deploy again, or see which stack answers at the site's address`
+	deployAgain  = "aws cloudformation delete-stack --stack-name photopass --region eu-central-1 && aws cloudformation wait stack-delete-complete --stack-name photopass --region eu-central-1;" +
+		" then fix what failed and deploy it again with `make deploy`"
+	redeploy = `deploy again, or see which stack answers at the site's address`
+)
+
+var (
+	// The newest event comes first.
+	failedCreation = []string{
+		"photopass ROLLBACK_COMPLETE",
+		"AlarmKey DELETE_FAILED Access denied",
+		"photopass ROLLBACK_IN_PROGRESS The following resource(s) failed to create: [ClientSecret, AlarmKey].",
+		"ClientSecret CREATE_FAILED Resource creation cancelled",
+		"AlarmKey CREATE_FAILED no such&#x9b;key",
+		"AlarmKey CREATE_IN_PROGRESS",
+		"photopass CREATE_IN_PROGRESS User Initiated",
+		"Table CREATE_FAILED of an earlier stack",
+	}
+	failedUpdate = []string{
+		"photopass UPDATE_ROLLBACK_IN_PROGRESS", "Function UPDATE_FAILED Resource update cancelled", "Domain UPDATE_FAILED no certificate",
+		"photopass UPDATE_IN_PROGRESS User Initiated", "Table CREATE_FAILED of an earlier deployment",
+	}
 )
 
 // Each fault that doctor knows is found and named, and nothing else is.
@@ -41,19 +61,59 @@ func TestDoctorFaults(t *testing.T) {
 		want   []string // its findings that differ from those when all is well, each with its remedy
 	}{
 		// The stack.
-		{"the last deployment was rolled back", rewritten("CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"), []string{
-			"warning      stack                 photopass is UPDATE_ROLLBACK_COMPLETE: the last deployment failed, and what ran before it runs still",
-			"aws cloudformation describe-stack-events --stack-name photopass --max-items 20 --region eu-central-1 says why; mend it and deploy again",
+		{"the last deployment was rolled back", inState("UPDATE_ROLLBACK_COMPLETE", failedUpdate...), []string{
+			"warning      stack                 photopass is UPDATE_ROLLBACK_COMPLETE: the last deployment failed, and what ran before it runs still; first failed Domain (UPDATE_FAILED): no certificate",
+			"fix that and deploy again",
 		}},
-		{"a deployment is under way", rewritten("CREATE_COMPLETE", "UPDATE_IN_PROGRESS"), []string{
+		{"a deployment is under way", inState("UPDATE_IN_PROGRESS", "photopass UPDATE_IN_PROGRESS"), []string{
 			"warning      stack                 photopass is UPDATE_IN_PROGRESS", "wait for its end and call doctor again",
 		}},
-		{"the rollback failed", rewritten("CREATE_COMPLETE", "UPDATE_ROLLBACK_FAILED"), []string{
-			"fault        stack                 photopass is UPDATE_ROLLBACK_FAILED: neither the last deployment nor the one before is whole",
-			"aws cloudformation continue-update-rollback --stack-name photopass --region eu-central-1",
+		{"a deployment is rolled back", inState("UPDATE_ROLLBACK_IN_PROGRESS", failedUpdate...), []string{
+			"warning      stack                 photopass is UPDATE_ROLLBACK_IN_PROGRESS; first failed Domain (UPDATE_FAILED): no certificate", "wait for its end and call doctor again",
 		}},
-		{"the stack was never made", rewritten("CREATE_COMPLETE", "ROLLBACK_COMPLETE"), []string{
-			"fault        stack                 photopass is ROLLBACK_COMPLETE", "aws cloudformation describe-stack-events --stack-name photopass --max-items 20 --region eu-central-1 says why",
+		{"the rollback failed", inState("UPDATE_ROLLBACK_FAILED", append([]string{"photopass UPDATE_ROLLBACK_FAILED", "Api UPDATE_FAILED it is gone"}, failedUpdate...)...), []string{
+			"fault        stack                 photopass is UPDATE_ROLLBACK_FAILED: neither the last deployment nor the one before is whole; first failed Api (UPDATE_FAILED): it is gone",
+			"fix that, then aws cloudformation continue-update-rollback --stack-name photopass --region eu-central-1",
+		}},
+		{"a deployment that failed without rollback", inState("UPDATE_FAILED", failedUpdate[1:]...), []string{
+			"fault        stack                 photopass is UPDATE_FAILED: the last deployment is not whole; first failed Domain (UPDATE_FAILED): no certificate",
+			"aws cloudformation rollback-stack --stack-name photopass --region eu-central-1; when it has ended, fix that and deploy again",
+		}},
+		{"a first deployment that waits for consent", unmade("REVIEW_IN_PROGRESS"), nothingElse(
+			"fault        stack                 photopass is REVIEW_IN_PROGRESS: its first deployment has not begun",
+			"deploy it with `make deploy`, or remove it: aws cloudformation delete-stack --stack-name photopass --region eu-central-1",
+		)},
+		{"the first deployment is under way", unmade("CREATE_IN_PROGRESS"), nothingElse(
+			"fault        stack                 photopass is CREATE_IN_PROGRESS: there is nothing to examine yet",
+			"aws cloudformation wait stack-create-complete --stack-name photopass --region eu-central-1; then call doctor again",
+		)},
+		{"the first deployment is rolled back", unmade("ROLLBACK_IN_PROGRESS", failedCreation...), nothingElse(
+			"fault        stack                 photopass is ROLLBACK_IN_PROGRESS: the first deployment failed; first failed AlarmKey (CREATE_FAILED): no such�key", "when it has ended, "+deployAgain,
+		)},
+		{"the first deployment was rolled back", unmade("ROLLBACK_COMPLETE", failedCreation...), nothingElse(
+			"fault        stack                 photopass is ROLLBACK_COMPLETE: the first deployment failed, and there can be no other until the stack is deleted; first failed AlarmKey (CREATE_FAILED): no such�key", deployAgain,
+		)},
+		{"the rollback of the first deployment failed", unmade("ROLLBACK_FAILED", failedCreation...), nothingElse(
+			"fault        stack                 photopass is ROLLBACK_FAILED: the first deployment failed, and there can be no other until the stack is deleted; first failed AlarmKey (CREATE_FAILED): no such�key", deployAgain,
+		)},
+		{"the first deployment failed without rollback", unmade("CREATE_FAILED", failedCreation[3:]...), nothingElse(
+			"fault        stack                 photopass is CREATE_FAILED: the first deployment failed, and there can be no other until the stack is deleted; first failed AlarmKey (CREATE_FAILED): no such�key", deployAgain,
+		)},
+		{"events that may not be read", func(t *testing.T, d *deployed) {
+			unmade("ROLLBACK_COMPLETE")(t, d)
+			d.events, d.refuse = nil, "DescribeStackEvents"
+		}, nothingElse(
+			"fault        stack                 photopass is ROLLBACK_COMPLETE: the first deployment failed, and there can be no other until the stack is deleted; its events can't be read: access denied at cloudformation:DescribeStackEvents: ordered by a test", deployAgain,
+		)},
+		{"the stack is being deleted", unmade("DELETE_IN_PROGRESS"), nothingElse(
+			"fault        stack                 photopass is DELETE_IN_PROGRESS: soon there is nothing",
+			"aws cloudformation wait stack-delete-complete --stack-name photopass --region eu-central-1; then deploy it again with `make deploy`",
+		)},
+		{"the deletion failed", inState("DELETE_FAILED", "photopass DELETE_FAILED", "Api DELETE_FAILED a domain is on it", "photopass DELETE_IN_PROGRESS", "Domain UPDATE_FAILED no certificate"), []string{
+			"fault        stack                 photopass is DELETE_FAILED: part of it is gone; first failed Api (DELETE_FAILED): a domain is on it", "fix that, then " + deployAgain,
+		}},
+		{"a state that nobody knows", inState("ON_FIRE"), []string{
+			"fault        stack                 photopass is ON_FIRE", "aws cloudformation describe-stack-events --stack-name photopass --region eu-central-1 says more",
 		}},
 
 		// The secrets.
@@ -425,6 +485,34 @@ func wantFindings(t *testing.T, status int, out, progress string, want []string)
 // rewritten changes what AWS answers.
 func rewritten(before, after string) func(*testing.T, *deployed) {
 	return func(_ *testing.T, d *deployed) { d.rewrite = map[string]string{before: after} }
+}
+
+// inState brings the stack into a state, with events that name the last operation.
+func inState(state string, events ...string) func(*testing.T, *deployed) {
+	return func(_ *testing.T, d *deployed) {
+		d.rewrite = map[string]string{"<StackStatus>CREATE_COMPLETE<": "<StackStatus>" + state + "<"}
+		d.events = append([]string{}, events...)
+	}
+}
+
+// unmade is inState of a stack that was never made whole.
+func unmade(state string, events ...string) func(*testing.T, *deployed) {
+	return func(t *testing.T, d *deployed) { inState(state, events...)(t, d); d.unmade = true }
+}
+
+// nothingElse is what follows from a stack without outputs.
+func nothingElse(line, remedy string) []string {
+	want := []string{line, remedy}
+	for check, output := range map[string]string{
+		"client secret": "ClientSecretName", "previous secret": "ClientSecretName", "key ring": "TokenKeysName",
+		"table": "TableName", "index due": "TableName", "time to live": "TableName", "recovery": "TableName", "delete protection": "TableName",
+		"encryption": "TableName", "due tokens": "TableName", "sweep": "TableName",
+		"/authorize": "SiteUrl", "HSTS": "SiteUrl", "redirect URI": "SiteUrl", "client id": "SiteUrl", "scopes": "SiteUrl", "/profile": "SiteUrl", "/callback": "SiteUrl",
+		"/notices/deauthorize": "SiteUrl", "/notices/deletion": "SiteUrl", "consent page": "SiteUrl",
+	} {
+		want = append(want, fmt.Sprintf("not checked  %-20s  the stack has no output %s", check, output), "")
+	}
+	return append(want, "ok           clock                 this machine is within a minute of AWS", "")
 }
 
 // site changes what the site answers at a path.

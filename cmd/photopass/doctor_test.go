@@ -47,6 +47,8 @@ type deployed struct {
 	env          []string          // beside AWS's
 	rewrite      map[string]string // of AWS's answers, old to new text
 	refuse       string            // an operation that AWS denies
+	unmade       bool              // the stack has no outputs
+	events       []string          // of the stack, the newest first: what, its state, and why; nil: moto's
 	swept        time.Time
 	created      time.Time // the stack, as AWS says; zero: when it was
 }
@@ -173,6 +175,9 @@ func (d *deployed) deploy(t *testing.T) {
 		in.Parameters = append(in.Parameters, cfntypes.Parameter{ParameterKey: aws.String(name), ParameterValue: aws.String(value)})
 	}
 	for name, value := range d.outputs {
+		if d.unmade {
+			break
+		}
 		outputs = append(outputs, fmt.Sprintf("%q:{\"Value\":%q}", name, value))
 	}
 	in.TemplateBody = aws.String(`{"Resources":{"T":{"Type":"AWS::SNS::Topic"}},"Parameters":{` + strings.Join(declared, ",") +
@@ -217,6 +222,8 @@ func (d *deployed) front(t *testing.T) string {
 		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 		query := bytes.Contains(body, []byte("Action="+d.refuse+"&")) // STS and CloudFormation
 		switch r.Body = io.NopCloser(bytes.NewReader(body)); {
+		case d.events != nil && bytes.Contains(body, []byte("Action=DescribeStackEvents&")):
+			d.writeEvents(w, bytes.Contains(body, []byte("NextToken=older")))
 		case d.refuse != "" && query:
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>ordered by a test</Message></Error></ErrorResponse>`)
@@ -230,6 +237,28 @@ func (d *deployed) front(t *testing.T) string {
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// writeEvents answers the two newest events, or the older ones.
+func (d *deployed) writeEvents(w io.Writer, older bool) {
+	page, next := d.events, ""
+	if n := min(2, len(page)); older {
+		page = page[n:]
+	} else if n < len(page) {
+		page, next = page[:n], "<NextToken>older</NextToken>"
+	}
+	fmt.Fprint(w, "<DescribeStackEventsResponse><DescribeStackEventsResult>", next, "<StackEvents>")
+	for _, event := range page {
+		name, rest, _ := strings.Cut(event, " ")
+		state, why, _ := strings.Cut(rest, " ")
+		kind := "AWS::Some::Resource"
+		if name == "photopass" {
+			kind = "AWS::CloudFormation::Stack"
+		}
+		fmt.Fprintf(w, "<member><LogicalResourceId>%s</LogicalResourceId><ResourceType>%s</ResourceType><ResourceStatus>%s</ResourceStatus><ResourceStatusReason>%s</ResourceStatusReason></member>",
+			name, kind, state, why)
+	}
+	fmt.Fprint(w, "</StackEvents></DescribeStackEventsResult></DescribeStackEventsResponse>")
 }
 
 // content is all that the table holds.

@@ -63,7 +63,7 @@ func named(ctx context.Context, config aws.Config, name, stack, output string) (
 			}
 		}
 	}
-	return "", fmt.Errorf("stack %s has no output %s; is it a stack of photopass?", stack, output)
+	return "", fmt.Errorf("stack %s has no output %s; photopass doctor says why", stack, output)
 }
 
 // A refusal is an error of AWS that the operator can do something about. It is

@@ -307,8 +307,8 @@ func TestStackWithoutOutput(t *testing.T) {
 	if err != nil {
 		t.Fatalf("create stack: %v", err)
 	}
-	s.wantRefused(t, "stack "+s.name+" has no output TokenKeysName; is it a stack of photopass?", "keys", "rotate")
-	s.wantRefused(t, "stack "+s.name+" has no output TableName; is it a stack of photopass?", "accounts", "list")
+	s.wantRefused(t, "stack "+s.name+" has no output TokenKeysName; photopass doctor says why", "keys", "rotate")
+	s.wantRefused(t, "stack "+s.name+" has no output TableName; photopass doctor says why", "accounts", "list")
 }
 
 // A refusal names the action that the operator needs.
