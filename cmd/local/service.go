@@ -86,7 +86,7 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 	if err != nil {
 		return nil, fmt.Errorf("INSTAGRAM_CLIENT_SECRET %w", err)
 	}
-	telemetry.Hide(clientSecret.Reveal())
+	telemetry.Hide(log, clientSecret)
 	now := time.Now
 	if s.fakeAt != nil {
 		if s.fake, err = s.newFake(clientSecret); err != nil {
