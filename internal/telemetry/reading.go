@@ -77,7 +77,8 @@ func unescape(s []byte) (text []byte, ends []int) {
 }
 
 // readable returns the first character of s, undone, and its length in s. A
-// backslash is left to the caller: what it escapes is the character.
+// backslash stands for all in a row, and is for the caller to leave out: what they
+// escape is the character.
 func readable(s []byte) (byte, int) {
 	switch s[0] {
 	case '\\':
@@ -88,7 +89,7 @@ func readable(s []byte) (byte, int) {
 		if n < len(s) && bytes.IndexByte([]byte("nrt"), s[n]) >= 0 {
 			return '\n', n + 1
 		}
-		return '\\', 1
+		return '\\', n
 	case '%':
 		n := 1
 		for bytes.HasPrefix(s[n:], []byte("25")) {

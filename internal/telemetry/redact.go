@@ -117,16 +117,22 @@ func takeOut(line []byte, taken []bool) []byte {
 	return clean
 }
 
-// wholeEscapes extends what is taken of line so that it neither begins nor ends
-// within an escape: the line stays JSON.
+// wholeEscapes extends what is taken of line to whole escapes of JSON, so that it
+// stays JSON.
 func wholeEscapes(line []byte, taken []bool) {
-	for i := len(line) - 1; i > 0; i-- {
-		taken[i-1] = taken[i-1] || taken[i] && line[i-1] == '\\'
-	}
-	open := false // the last character is a backslash that escapes the next
-	for i, c := range line {
-		taken[i] = taken[i] || open && taken[i-1]
-		open = c == '\\' && !open
+	for i, n := 0, 0; i < len(line); i += n {
+		n = 1
+		if line[i] == '\\' {
+			n = 2
+			if bytes.HasPrefix(line[i+1:], []byte("u")) {
+				n = 6
+			}
+		}
+		if escape := taken[i:min(i+n, len(line))]; slices.Contains(escape, true) {
+			for k := range escape {
+				escape[k] = true
+			}
+		}
 	}
 }
 
@@ -185,9 +191,13 @@ func (r *Redactor) searchRun(text []byte, from, to int, buffer []byte, depth int
 	if depth == maxDepth {
 		return
 	}
+	found := false
 	undo(run, buffer, func(decoded []byte) {
-		r.search(decoded, depth+1, func(int, int) { mark(from, to) })
+		r.search(decoded, depth+1, func(int, int) { found = true })
 	})
+	if found {
+		mark(from, to)
+	}
 }
 
 // What a secret is called, in small letters: in a query or form, in JSON or a Go

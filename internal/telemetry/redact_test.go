@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"photopass/internal/account"
 	"photopass/internal/telemetry"
@@ -424,6 +425,22 @@ func TestHideInEveryForm(t *testing.T) {
 	}
 }
 
+// No line takes long, whoever made it up.
+func TestRedactionOfLongLines(t *testing.T) {
+	r := telemetry.NewKnowing(&discard{}, strings.Repeat("a", 32), ringEntry)
+	nested := strings.Repeat("a", 10_000)
+	for range 4 {
+		nested = base64.StdEncoding.EncodeToString([]byte(nested))
+	}
+	for _, piece := range []string{`\`, "%25", "a", "41", nested, "QUFB", "1 ", ".eyJ", "1.", "client_secret", "343134313431"} {
+		begin := time.Now()
+		fmt.Fprint(r, strings.Repeat(piece, 1+32_768/len(piece)))
+		if took := time.Since(begin); took > 3*time.Second { // 0.2 s at most, on a machine that is idle
+			t.Errorf("a line of %.20q: it took %v, want less than 3 s", piece, took)
+		}
+	}
+}
+
 // A line is written while a secret is read anew.
 func TestHideWhileWriting(t *testing.T) {
 	l := telemetry.NewLogger(&bytes.Buffer{}, getenv("JSON", ""))
@@ -450,6 +467,7 @@ func FuzzRedaction(f *testing.F) {
 	f.Add(uint64(5), "%", "%41", uint8(4))
 	f.Add(uint64(6), " ", "\\u0\xaa0", uint8(5))
 	f.Add(uint64(7), `\`, `\u0026`, uint8(5))
+	f.Add(uint64(66), "A", "\x02", uint8(0xc3)) // \u0002 before digits
 	encode := exactEncodings()
 	f.Fuzz(func(t *testing.T, seed uint64, before, behind string, how uint8) {
 		secret, shapeless := randomSecret(seed)
