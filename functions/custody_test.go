@@ -268,6 +268,25 @@ func (s *stack) removeByNotices(a fakeinstagram.Account) {
 	s.wantNothingOf(a)
 }
 
+// What the page of a deletion says of the log is what the template has by default
+// for the retention of every log group.
+func TestDeletionPageSaysHowLongTheLogKeeps(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, options{})
+	s.login(acme)
+	_, code, err := s.fake.RequestDeletion(t.Context(), acme.ID)
+	if err != nil {
+		t.Fatalf("deletion: %v", err)
+	}
+	page := s.browser().Get("/notices/deletion/"+code, "Accept", "text/html").Body
+	if want := "Lines in our log still name your Instagram id. Each line is deleted after 30 days."; !strings.Contains(page, want) {
+		t.Errorf("page: got %s, want it to say %q", page, want)
+	}
+	if !strings.Contains(s.notices.Output(), acme.ID) {
+		t.Error("log of notices: it does not name the account, so the page is wrong")
+	}
+}
+
 // wantNothingOf checks that a has no item.
 func (s *stack) wantNothingOf(a fakeinstagram.Account) {
 	s.t.Helper()

@@ -260,6 +260,7 @@ func (s *stack) environment(fake string, o options) map[string]string {
 		"APP_NAME":                "Acme Studio",
 		"PRIVACY_POLICY_URL":      "https://acme.example/privacy",
 		"CONTACT":                 "help@acme.example",
+		"LOG_RETENTION_IN_DAYS":   fmt.Sprint(s.template.Parameters["LogRetentionInDays"]["Default"]),
 		"SSL_CERT_DIR":            "/nonexistent",
 		"STACK_NAME":              "acme",
 	}

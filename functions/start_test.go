@@ -57,6 +57,7 @@ var wrongValues = []struct{ variable, value, says string }{
 	{"SESSION_MAX", "30d", saysDuration},
 	{"PROFILE_TTL", "0s", saysDuration},
 	{"PROFILE_MAX_STALE", "a day", saysDuration},
+	{"LOG_RETENTION_IN_DAYS", "a month", " takes a number of days, such as 30"},
 }
 
 // unchecked are variables that are not ours to judge, or whose every value is good.

@@ -2,8 +2,9 @@
 // does not run in one process with it, as sam local does not.
 //
 // It plays for whoever asks and is no security boundary: give it addresses of
-// this machine only. The controls under /_fake/ answer for a loopback Host
-// alone, which keeps pages of other sites away; a container can claim any Host.
+// this machine only. The controls under /_fake/ answer a loopback peer alone, for
+// a loopback Host, which keeps containers and pages of other sites away. A Docker
+// engine that leads its containers to this machine's loopback keeps none away.
 package main
 
 import (
@@ -21,7 +22,9 @@ import (
 	"syscall"
 	"time"
 
+	"photopass/internal/account"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/telemetry"
 )
 
 func main() {
@@ -88,6 +91,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return err
 	}
+	log := telemetry.NewLogger(stderr, getenv)
+	telemetry.Hide(log, account.NewSecret(o.config.ClientSecret))
+	telemetry.SetDefault(log) // for what net/http itself has to say
 	fake, err := fakeinstagram.New(o.config)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -168,6 +169,22 @@ func TestUnusualSecretIsWarnedOf(t *testing.T) {
 		if strings.Contains(s.Output(), cut) {
 			t.Error("output: it holds the secret")
 		}
+	}
+}
+
+// What net/http itself has to say passes the log, and so the redaction.
+func TestErrorsOfTheServer(t *testing.T) {
+	s := program.Start(t, localprocess.Options{Args: []string{"-tls"}, Env: []string{"AWS_LAMBDA_LOG_FORMAT=JSON"}})
+	resp, err := http.Get(strings.Replace(s.URL, "https:", "http:", 1))
+	if err != nil {
+		t.Fatalf("GET by http: %v", err)
+	}
+	resp.Body.Close()
+	s.Interrupt()
+	s.Wait()
+	want := regexp.MustCompile(`(?m)^\{"timestamp":"[^"]+","level":"ERROR","message":"http: TLS handshake error from [^"]+"\}$`)
+	if got := s.Output(); !want.MatchString(got) {
+		t.Errorf("output: got %q, want a line of the log with the failed handshake", got)
 	}
 }
 

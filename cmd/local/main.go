@@ -68,6 +68,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return err
 	}
 	log := telemetry.NewLogger(stderr, getenv)
+	telemetry.SetDefault(log) // for what net/http itself has to say
 	s, err := newService(ctx, o, getenv, log)
 	if err != nil {
 		return err

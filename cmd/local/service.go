@@ -86,7 +86,7 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 	if err != nil {
 		return nil, fmt.Errorf("INSTAGRAM_CLIENT_SECRET %w", err)
 	}
-	telemetry.Hide(clientSecret.Reveal())
+	telemetry.Hide(log, clientSecret)
 	now := time.Now
 	if s.fakeAt != nil {
 		if s.fake, err = s.newFake(clientSecret); err != nil {
@@ -224,7 +224,7 @@ func newHandler(c config.Config, b backend, tokens *custody.Keeper, now func() t
 		PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
 		Store: b.store, Tokens: tokens, Sessions: sessions, Now: now, Log: log,
 	})
-	fromMeta := notices.New(notices.Settings{PublicURL: c.PublicURL, Words: web.Words(c.Words), Store: b.store, Secrets: b.secrets, Now: now, Log: log})
+	fromMeta := notices.New(notices.Settings{PublicURL: c.PublicURL, Words: web.Words(c.Words), LogDays: c.LogRetentionInDays, Store: b.store, Secrets: b.secrets, Now: now, Log: log})
 	mux := exactMux{
 		"/callback":   callback,
 		"/profile":    profiles,

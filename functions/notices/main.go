@@ -54,7 +54,8 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	awsconfig.Prime(ctx, log, cache.Prime, store.Prime)
 	return apigateway.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
 		return notices.New(notices.Settings{
-			PublicURL: c.PublicURL, Words: web.Words(c.Words), Store: store, Secrets: cache, Now: time.Now, Log: log,
+			PublicURL: c.PublicURL, Words: web.Words(c.Words), LogDays: c.LogRetentionInDays,
+			Store: store, Secrets: cache, Now: time.Now, Log: log,
 		}), nil
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -43,6 +44,8 @@ type Config struct {
 	SessionMax      time.Duration // SESSION_MAX
 	ProfileTTL      time.Duration // PROFILE_TTL
 	ProfileMaxStale time.Duration // PROFILE_MAX_STALE
+
+	LogRetentionInDays int // LOG_RETENTION_IN_DAYS; 0: not known
 }
 
 // Words are what the operator's pages say of the operator. All may be empty.
@@ -124,6 +127,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	c.SessionMax = l.duration("SESSION_MAX", "720h")
 	c.ProfileTTL = l.duration("PROFILE_TTL", "15m")
 	c.ProfileMaxStale = l.duration("PROFILE_MAX_STALE", "24h")
+	c.LogRetentionInDays = l.days("LOG_RETENTION_IN_DAYS")
 	if c.SessionIdle > c.SessionMax {
 		l.fail("SESSION_IDLE", "must not be longer than SESSION_MAX")
 	}
@@ -288,6 +292,15 @@ var hostShape = regexp.MustCompile(`^([a-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\])(:[0
 
 func (l *loader) schemeAllowed(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && (l.localHTTP || loopback.Host(u.Hostname()))
+}
+
+func (l *loader) days(name string) int {
+	v := l.value(name, "0")
+	n, err := strconv.Atoi(v)
+	if err != nil || v != strconv.Itoa(n) || n < 0 || n > 9999 {
+		l.fail(name, "takes a number of days, such as 30")
+	}
+	return n
 }
 
 func (l *loader) duration(name, fallback string) time.Duration {

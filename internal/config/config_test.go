@@ -119,6 +119,8 @@ func TestGoodValues(t *testing.T) {
 		{"SESSION_MAX", "8760h", sessionMax, 8760 * time.Hour},
 		{"PROFILE_TTL", "2s", profileTTL, 2 * time.Second},
 		{"PROFILE_MAX_STALE", "0.5h", profileMaxStale, 30 * time.Minute},
+		{"LOG_RETENTION_IN_DAYS", "1", logRetention, 1},
+		{"LOG_RETENTION_IN_DAYS", "3653", logRetention, 3653},
 	} {
 		t.Run(tt.variable+"="+tt.value, func(t *testing.T) {
 			c, err := config.Load(getenv(map[string]string{tt.variable: tt.value}))
@@ -167,6 +169,7 @@ func TestBadValues(t *testing.T) {
 		{"SESSION_MAX", takesDuration, badDurations()},
 		{"PROFILE_TTL", takesDuration, badDurations()},
 		{"PROFILE_MAX_STALE", takesDuration, badDurations()},
+		{"LOG_RETENTION_IN_DAYS", " takes a number of days, such as 30", []string{" ", "30d", "720h", "-1", "1.5", "+30", "030", "1e3", "10000", "hunter2"}},
 	} {
 		for _, value := range tt.values {
 			t.Run(tt.variable+"="+value, func(t *testing.T) {
@@ -348,6 +351,7 @@ var variables = []string{
 	"INSTAGRAM_API", "INSTAGRAM_CLIENT_ID", "INSTAGRAM_SCOPES", "INSTAGRAM_AUTHORIZE_URL", "INSTAGRAM_TOKEN_URL",
 	"INSTAGRAM_GRAPH_URL", "INSTAGRAM_GRAPH_VERSION", "CLIENT_SECRET_ID", "TOKEN_KEYS_SECRET_ID", "TABLE_NAME",
 	"APP_NAME", "PRIVACY_POLICY_URL", "CONTACT", "PUBLIC_URL", "RETURN_TO_ORIGINS", "FLOW_TTL", "SESSION_IDLE", "SESSION_MAX", "PROFILE_TTL", "PROFILE_MAX_STALE",
+	"LOG_RETENTION_IN_DAYS",
 }
 
 func allEmpty() map[string]string {
@@ -410,6 +414,7 @@ func sessionIdle(c config.Config) any       { return c.SessionIdle }
 func sessionMax(c config.Config) any        { return c.SessionMax }
 func profileTTL(c config.Config) any        { return c.ProfileTTL }
 func profileMaxStale(c config.Config) any   { return c.ProfileMaxStale }
+func logRetention(c config.Config) any      { return c.LogRetentionInDays }
 
 func getenv(env map[string]string) func(string) string {
 	return func(name string) string { return env[name] }

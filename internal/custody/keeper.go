@@ -93,6 +93,7 @@ func (k *Keeper) keep(ctx context.Context, a account.Account) (Result, error) {
 		if token, err = k.Vault.Open(ctx, a.ID, a.Token.Sealed); err != nil {
 			return Result{}, err
 		}
+		telemetry.HideRecent(k.Log, token)
 	}
 	_, err := k.Hold(ctx, a)
 	switch {
@@ -113,6 +114,7 @@ func (k *Keeper) now() time.Time { return k.Now().UTC().Truncate(time.Second) }
 func (k *Keeper) refresh(ctx context.Context, a account.Account, token account.Secret) (Result, error) {
 	renewal, err := k.Instagram.Refresh(ctx, token)
 	if err == nil {
+		telemetry.HideRecent(k.Log, renewal.Token)
 		return k.refreshed(ctx, a, renewal)
 	}
 	e, ok := errors.AsType[*instagram.Error](err)

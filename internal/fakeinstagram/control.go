@@ -40,11 +40,12 @@ func (i *Instagram) newControls() http.Handler {
 	return mux
 }
 
-// serveControl serves /_fake/ to people and programs on this machine. The Host
-// must be a loopback name, so that a page elsewhere that points its own name
-// here gets nothing, and a browser must not be acting for another site.
+// serveControl serves /_fake/ to people and programs on this machine. The peer
+// must be this machine: a listener may be open to others, and they can claim any
+// Host. The Host must be a loopback name, so that a page elsewhere that points its
+// own name here gets nothing, and a browser must not be acting for another site.
 func (i *Instagram) serveControl(w http.ResponseWriter, r *http.Request) {
-	if !loopbackHost(r.Host) {
+	if !loopbackHost(r.RemoteAddr) || !loopbackHost(r.Host) {
 		i.mu.Lock()
 		a := i.notFound(hostRole(r.Host), r)
 		i.mu.Unlock()
@@ -59,8 +60,9 @@ func (i *Instagram) serveControl(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// loopbackHost reports whether a Host header names this machine: localhost,
-// a name under it (RFC 6761, section 6.3), or a loopback address.
+// loopbackHost reports whether a Host header or a peer's address names this
+// machine: localhost, a name under it (RFC 6761, section 6.3), or a loopback
+// address.
 func loopbackHost(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

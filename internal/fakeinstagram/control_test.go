@@ -2,6 +2,7 @@ package fakeinstagram_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -25,6 +26,30 @@ func TestControlsAreForLoopbackHosts(t *testing.T) {
 		}
 		if r := f.do("/_fake/clear", url.Values{}, setHost(host)); r.status != want {
 			t.Errorf("/_fake/clear at %s: got %d, want %d", host, r.status, want)
+		}
+	}
+}
+
+// A listener on every address, or on a container's bridge, is reached from
+// elsewhere, and whoever does that can claim any Host.
+func TestControlsAreForLoopbackPeers(t *testing.T) {
+	f := newFake(t, nil)
+	for peer, want := range map[string]int{
+		"127.0.0.1:4711": 200, "127.8.8.8:4711": 200, "[::1]:4711": 200, "[::ffff:127.0.0.1]:4711": 200,
+		"192.0.2.7:4711": 404, "172.17.0.2:4711": 404, "[2001:db8::1]:4711": 404, "[fe80::1%eth0]:4711": 404, "": 404,
+	} {
+		for method, path := range map[string]string{"GET": "/_fake/requests", "POST": "/_fake/clear"} {
+			r, w := httptest.NewRequest(method, path, nil), httptest.NewRecorder()
+			r.Host, r.RemoteAddr = "localhost:8090", peer
+			f.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s from %q: got %d, want %d", path, peer, w.Code, want)
+			}
+		}
+		r, w := httptest.NewRequest("GET", authorizeQuery(), nil), httptest.NewRecorder()
+		r.Host, r.RemoteAddr = "host.localhost:8090", peer
+		if f.ServeHTTP(w, r); w.Code != 200 {
+			t.Errorf("consent page from %q: got %d, want 200", peer, w.Code)
 		}
 	}
 }

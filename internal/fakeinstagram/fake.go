@@ -20,7 +20,7 @@
 // Everything hangs on one listener. A Host that begins with "www.", "api." or
 // "graph." has the routes of that host of Instagram and no other; any other
 // Host has them all. A controlling page and its routes are at /_fake/, for
-// loopback Hosts only.
+// programs on this machine that ask for a loopback Host only.
 //
 // # What it is not
 //

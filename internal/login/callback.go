@@ -175,6 +175,7 @@ func (c callback) flow(r *http.Request, resp response) (flow, error) {
 // finish sends the browser on, with its session. The flow's cookie stays, so
 // that this answer can be given again until it ends.
 func (c callback) finish(w http.ResponseWriter, f flow, accountID string) {
+	telemetry.HideRecent(c.Log, f.sessionSecret(), f.connectCode())
 	c.Sessions.SetCookie(w, session.Value(accountID, f.sessionSecret()))
 	target := f.returnTo
 	switch {
@@ -302,6 +303,7 @@ func (c callback) ask(ctx context.Context, f flow, code, clientSecret account.Se
 		}
 		return grant, account.Profile{}, problemOf(err)
 	}
+	telemetry.HideRecent(c.Log, code, f.verifier(), grant.Token)
 	if !slices.Contains(grant.Permissions, c.Instagram.RequiredPermission()) {
 		return grant, account.Profile{}, &web.Problem{Code: web.PermissionMissing}
 	}

@@ -60,6 +60,7 @@ type Secrets interface {
 type Settings struct {
 	PublicURL string
 	Words     web.Words
+	LogDays   int // for which the log keeps a line; 0: not known
 	Store     account.Store
 	Secrets   Secrets
 	Now       func() time.Time
@@ -199,7 +200,7 @@ func (h handler) writeStatus(w http.ResponseWriter, r *http.Request, receipt acc
 		d.Status, d.BackupsUntil = telemetry.Deleted, d.CompletedAt.Add(backupAge)
 	}
 	if web.PrefersHTML(r) {
-		return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.DeletionPage(h.Words, receipt, d.BackupsUntil, h.Now())})
+		return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.DeletionPage(h.Words, receipt, d.BackupsUntil, h.LogDays, h.Now())})
 	}
 	return writeJSON(w, d)
 }

@@ -18,6 +18,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/secrets"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -63,6 +64,7 @@ func (h handler) read(w http.ResponseWriter, r *http.Request) (notice, error) {
 	case !signed:
 		return notice{}, refused(errSignature)
 	}
+	telemetry.HideRecent(h.Log, account.NewSecret(raw))
 	n, ok := s.notice(h.Now())
 	if !ok {
 		return notice{}, refused(errPayload)

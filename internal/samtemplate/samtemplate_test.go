@@ -36,7 +36,8 @@ func TestEnvironment(t *testing.T) {
 			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
 		}},
 		{"NoticesFunction", []string{
-			"APP_NAME", "AWS_ENDPOINT_URL", "CLIENT_SECRET_ID", "CONTACT", "INSTAGRAM_API", "PRIVACY_POLICY_URL", "PUBLIC_URL", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME",
+			"APP_NAME", "AWS_ENDPOINT_URL", "CLIENT_SECRET_ID", "CONTACT", "INSTAGRAM_API", "LOG_RETENTION_IN_DAYS", "PRIVACY_POLICY_URL", "PUBLIC_URL", "SSL_CERT_DIR",
+			"STACK_NAME", "TABLE_NAME",
 		}},
 		{"TokenFunction", []string{
 			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
@@ -66,6 +67,7 @@ func TestVariableValues(t *testing.T) {
 		"INSTAGRAM_GRAPH_VERSION": ref("InstagramGraphVersion"),
 		"INSTAGRAM_SCOPES":        ref("InstagramScopes"),
 		"INSTAGRAM_TOKEN_URL":     ref("InstagramTokenUrl"),
+		"LOG_RETENTION_IN_DAYS":   ref("LogRetentionInDays"),
 		"PROFILE_MAX_STALE":       ref("ProfileMaxStale"),
 		"PROFILE_TTL":             ref("ProfileTtl"),
 		"PUBLIC_URL":              ref("PublicUrl"),

@@ -178,7 +178,7 @@ func (c *cached[T]) read(ctx context.Context) (T, error) {
 	var none T
 	raw, err := c.config.Reader.Read(ctx, c.id)
 	if err == nil {
-		hide(raw)
+		hide(c.config.Log, raw)
 		var value T
 		if value, err = c.parse(raw); err == nil {
 			return value, nil
@@ -193,15 +193,15 @@ func (c *cached[T]) read(ctx context.Context) (T, error) {
 
 // hide keeps a secret's value, or the values in it when it is JSON, out of the
 // log: a client secret and the entries of a key ring may look like anything.
-func hide(raw string) {
+func hide(log *slog.Logger, raw string) {
 	var members map[string]string
 	if json.Unmarshal([]byte(raw), &members) != nil {
-		telemetry.Hide(strings.TrimSpace(raw))
+		telemetry.Hide(log, account.NewSecret(strings.TrimSpace(raw)))
 		return
 	}
 	for name, value := range members {
 		if name != "current" && name != "previous_until" {
-			telemetry.Hide(value)
+			telemetry.Hide(log, account.NewSecret(value))
 		}
 	}
 }

@@ -3,11 +3,22 @@ package telemetry
 import (
 	"io"
 	"log/slog"
+
+	"photopass/internal/account"
 )
 
 // NewUnredacted returns a logger like NewLogger's for a stack, without the
 // redaction, which is slow under the race detector.
 func NewUnredacted(w io.Writer, stack string) *slog.Logger {
 	options := &slog.HandlerOptions{ReplaceAttr: replaceAttr}
-	return slog.New(stacked{requestID{slog.NewJSONHandler(w, options)}, stack})
+	return slog.New(stacked{requestID{slog.NewJSONHandler(w, options), nil}, stack})
+}
+
+// NewKnowing returns a Redactor that was told of secrets.
+func NewKnowing(w io.Writer, secrets ...string) *Redactor {
+	r := NewRedactor(w)
+	for _, s := range secrets {
+		r.tell(&r.secrets, []account.Secret{account.NewSecret(s)})
+	}
+	return r
 }

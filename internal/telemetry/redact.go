@@ -3,67 +3,280 @@ package telemetry
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"regexp"
 	"slices"
-	"strings"
+	"sync"
+
+	"photopass/internal/account"
 )
 
 const redacted = "[redacted]"
 
-// A Redactor is a writer that takes out of each line, in this order, the secrets
-// that [Hide] was told of, what stands behind a secret's name, and whatever looks
-// random. The last rule knows no secret: it lets words, numbers and a few exact
-// shapes pass, and nothing else that is long and unbroken.
-type Redactor struct{ w io.Writer }
+// A Redactor is a writer that takes secrets out of each line: the values that
+// [Hide] and [HideRecent] told it of, what stands behind a secret's name, and
+// what has the exact shape of a token, a code or a cookie. It reads a line as it
+// is and with percent-encodings, escapes, base64 and hexadecimal undone. It does
+// not guess: other text stays, however random it looks.
+//
+// It is safe for concurrent use if its writer is.
+type Redactor struct {
+	w io.Writer
+
+	mu              sync.RWMutex // guards what follows; the slices' elements never change
+	secrets, recent [][]byte
+}
 
 // NewRedactor returns a Redactor in front of w. Each Write must be whole lines,
-// as those of slog's handlers are. A secret that is cut over two lines is taken
-// out of both, but for a piece of fewer than 16 characters.
-func NewRedactor(w io.Writer) Redactor { return Redactor{w} }
+// as those of slog's handlers are.
+func NewRedactor(w io.Writer) *Redactor { return &Redactor{w: w} }
+
+// maxKnown bounds each list of known values. A process meets far fewer secrets
+// of its own, with rotations; of the recent ones the newest count.
+const maxKnown = 32
+
+// Hide tells log of secrets that the process keeps and no shape describes: a
+// client secret and the entries of a key ring may be any characters. They go as
+// a whole or 16 characters in a row, in capitals or small letters. Values of
+// fewer than 8 characters are words and stay. A log that is not [NewLogger]'s
+// does not mind.
+func Hide(log *slog.Logger, values ...account.Secret) {
+	if r := redactorOf(log.Handler()); r != nil {
+		r.tell(&r.secrets, values)
+	}
+}
+
+// HideRecent is Hide for secrets of a request, in a list of their own: they
+// don't drive out those of Hide. Tell it of nothing that a stranger can choose,
+// or strangers can blank the log.
+func HideRecent(log *slog.Logger, values ...account.Secret) {
+	if r := redactorOf(log.Handler()); r != nil {
+		r.tell(&r.recent, values)
+	}
+}
+
+func redactorOf(h slog.Handler) *Redactor {
+	switch h := h.(type) {
+	case stacked:
+		return redactorOf(h.Handler)
+	case requestID:
+		return h.redactor
+	}
+	return nil
+}
+
+// tell adds values to one of r's lists, in both ways that a line is read.
+func (r *Redactor) tell(list *[][]byte, values []account.Secret) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	after := slices.Clone(*list)
+	for _, value := range values {
+		v := []byte(value.Reveal())
+		unescaped, _ := unescape(v)
+		for _, text := range [][]byte{v, unescaped} {
+			text = bytes.ReplaceAll(lower(text), plus, space)
+			if len(text) >= minKnown && !slices.ContainsFunc(after, func(b []byte) bool { return bytes.Equal(b, text) }) {
+				after = append(after, text)
+			}
+		}
+	}
+	*list = after[max(0, len(after)-maxKnown):]
+}
 
 // Write implements [io.Writer]. It reports the length of line, however much of
 // it was taken out.
-func (r Redactor) Write(line []byte) (int, error) {
-	clean := known.Load().takeOut(line)
-	small := lower(string(clean))
-	for _, n := range named {
-		if slices.ContainsFunc(n.hints, func(h string) bool { return bytes.Contains(small, []byte(h)) }) {
-			clean = n.shape.ReplaceAll(clean, []byte(n.replacement))
+func (r *Redactor) Write(line []byte) (int, error) {
+	var taken []bool
+	r.search(line, 0, func(from, to int) {
+		if taken == nil {
+			taken = make([]bool, len(line))
 		}
-	}
-	if _, err := r.w.Write(takeOutRandom(takeOutBytes(clean))); err != nil {
+		for i := from; i < to; i++ {
+			taken[i] = true
+		}
+	})
+	if _, err := r.w.Write(takeOutBytes(takeOut(line, taken))); err != nil {
 		return 0, err
 	}
 	return len(line), nil
 }
 
-// What a secret is called, and the signs between a name and its value: in a
-// query or form, percent-encoded once or more, escaped in JSON; in JSON, JSON in
-// a string, a Go or YAML literal; as Go prints maps and structs.
-const (
-	names  = `(?i)((?:access|bearer)[_-]?token|client[_-]?secret|code[_-]?verifier|signed[_-]?request|connect[_-]?code)`
-	equals = `(=|%(?:25)*3D|\\+u003d)`
-	quoted = `(\\*["']?\s*[:=]\s*\\*["'])`
-)
+func takeOut(line []byte, taken []bool) []byte {
+	if taken == nil {
+		return line
+	}
+	wholeEscapes(line, taken)
+	var clean []byte
+	for i, gone := range taken {
+		if !gone {
+			clean = append(clean, line[i])
+		} else if i == 0 || !taken[i-1] {
+			clean = append(clean, redacted...)
+		}
+	}
+	return clean
+}
+
+// wholeEscapes extends what is taken of line to whole escapes of JSON, so that it
+// stays JSON.
+func wholeEscapes(line []byte, taken []bool) {
+	for i, n := 0, 0; i < len(line); i += n {
+		n = 1
+		if line[i] == '\\' {
+			n = 2
+			if bytes.HasPrefix(line[i+1:], []byte("u")) {
+				n = 6
+			}
+		}
+		if escape := taken[i:min(i+n, len(line))]; slices.Contains(escape, true) {
+			for k := range escape {
+				escape[k] = true
+			}
+		}
+	}
+}
+
+// search calls mark with the place of each secret in text, which was encoded
+// depth times before. Places may overlap.
+func (r *Redactor) search(text []byte, depth int, mark func(from, to int)) {
+	r.searchPlain(text, depth, mark)
+	if bytes.ContainsAny(text, `%\`) {
+		plain, ends := unescape(text)
+		r.searchPlain(plain, depth, func(from, to int) {
+			begin := 0 // behind the character before, so with what escapes this one
+			if from > 0 {
+				begin = ends[from-1]
+			}
+			mark(begin, ends[to-1])
+		})
+	}
+}
+
+func (r *Redactor) searchPlain(text []byte, depth int, mark func(from, to int)) {
+	small := lower(text)
+	for _, n := range named {
+		if slices.ContainsFunc(n.hints, func(h string) bool { return bytes.Contains(small, []byte(h)) }) {
+			for _, m := range n.shape.FindAllSubmatchIndex(small, -1) {
+				mark(m[3], m[1])
+			}
+		}
+	}
+	r.searchKnown(bytes.ReplaceAll(small, plus, space), mark)
+	buffer := make([]byte, len(text))
+	for i := 0; i < len(text); i++ {
+		from := i
+		for i < len(text) && sextet(text[i]) >= 0 {
+			i++
+		}
+		if i-from >= minRun {
+			r.searchRun(text, from, i, buffer, depth, mark)
+		}
+	}
+}
+
+var plus, space = []byte("+"), []byte(" ") // the same in a form
+
+// searchRun marks what has a shape in text[from:to], which is unbroken, and the
+// whole of it if it holds a secret in base64 or hexadecimal: what is glued to
+// either end of that can't be told from it.
+func (r *Redactor) searchRun(text []byte, from, to int, buffer []byte, depth int, mark func(from, to int)) {
+	run := text[from:to]
+	if len(run) >= minShape {
+		for _, m := range shapes.FindAllIndex(run, -1) {
+			if !bytes.HasSuffix(run[:m[1]], []byte(dynamoRequest)) {
+				mark(from+m[0], from+m[1])
+			}
+		}
+	}
+	if depth == maxDepth {
+		return
+	}
+	found := false
+	undo(run, buffer, func(decoded []byte) {
+		r.search(decoded, depth+1, func(int, int) { found = true })
+	})
+	if found {
+		mark(from, to)
+	}
+}
+
+// What a secret is called, in small letters: in a query or form, in JSON or a Go
+// literal, and as Go prints maps and structs. Behind its name it goes whatever it
+// looks like. "code" and "token" are common words, so they count in a query or a
+// printed form only.
+const names = `((?:(?:access|bearer|refresh|session|security)[_-]?token|(?:client|app)[_-]?secret|secret[_-]?access[_-]?key|` +
+	`code[_-]?verifier|signed[_-]?request|connect[_-]?code)`
 
 var nameHints = []string{"token", "secret", "verifier", "signed", "connect_code", "connect-code", "connectcode"}
 
-// Behind their names secrets go whatever they look like: an odd client secret
-// has no shape. "code" and "token" are common words, so they count in a query or
-// a printed form only.
 var named = []struct {
-	hints       []string // one of them is in each line that has the shape, in small letters: to spare time
-	shape       *regexp.Regexp
-	replacement string
+	hints []string       // one of them is in each text that has the shape: to spare time
+	shape *regexp.Regexp // the group stays: a name, and what stands between that and the secret
 }{
-	{nameHints, regexp.MustCompile(names + equals + `[^\s&"'\\]+`), "$1$2" + redacted},
-	{nameHints, regexp.MustCompile(names + quoted + `[^"'\\,}][^"'\\]*`), "$1$2" + redacted},
-	{nameHints, regexp.MustCompile(names + `:(?:\[[^\]"\\]*|[^\s&"'\\}\[\]][^\s&"'\\}\]]*)`), "$1:" + redacted},
-	{[]string{"code=", "token=", "code%", "token%", `code\`, `token\`}, regexp.MustCompile(`(?i)([?&]|%(?:25)*(?:3F|26)|\\+u0026)(code|token)` + equals + `[^\s&"'\\]+`), "$1$2$3" + redacted},
-	{[]string{"code:[", "token:["}, regexp.MustCompile(`\b(code|token):\[[^\]"\\]*`), "$1:" + redacted},
-	{[]string{`"k`}, regexp.MustCompile(`("k[0-9]+\\*"\s*:\s*\\*")[^"\\]{32,}`), "$1" + redacted},
-	{[]string{"authorization", "bearer"}, regexp.MustCompile(`(?i)(authorization\W{1,4}\w+|bearer)\s+[\w.~+/=-]{8,}`), "$1 " + redacted},
-	{[]string{"__host-"}, regexp.MustCompile(`(?i)__Host-[a-z0-9_-]+(?:=|%(?:25)*3D)[^\s;,"\\]+`), "__Host-" + redacted},
+	{nameHints, regexp.MustCompile(names + `=)[^\s&"'\\]+`)},
+	{nameHints, regexp.MustCompile(names + `["']?\s*[:=]\s*["'])[^"'\\,}][^"'\\]*`)},
+	{nameHints, regexp.MustCompile(names + `:)(?:\[[^\]"\\]*|[^\s&"'\\}\[\]]+)`)},
+	{[]string{"code=", "token="}, regexp.MustCompile(`([?&"](?:code|token)=)[^\s&"'\\]+`)},
+	{[]string{"code:[", "token:["}, regexp.MustCompile(`(\b(?:code|token):)\[[^\]"\\]*`)},
+	{[]string{`"k`}, regexp.MustCompile(`("k[0-9]+"\s*:\s*")[^"\\]{32,}`)},
+	{[]string{"authorization", "bearer"}, regexp.MustCompile(`((?:authorization\W{1,4}[\w-]+|bearer)\s+)[\w.~+/=-]{8,}`)},
+	{[]string{"__host-"}, regexp.MustCompile(`(__host-)[\w-]+=[^\s;,"\\]+`)},
+}
+
+// shapes are the exact ones of Instagram's tokens and codes, its tokens of 2018,
+// the cookies of a session and of a flow, and Meta's signed requests. They are
+// found glued to other text as well. No digest, UUID or name of AWS's has one of
+// them, nor has an id of ours; 43 characters of base64url alone are a hash as well
+// as a secret, and stay.
+var shapes = regexp.MustCompile(`(?i:IGAA|IGQ)[\w-]{20,}|EAA[\w-]{30,}|AQ[\w-]{40,}` +
+	`|[0-9]+\.[0-9a-fA-F]{7}\.[0-9a-fA-F]{32}|[0-9]{5,}\.[\w-]{43}` +
+	`|[\w-]{43,}(?:\.[0-9]{10,14}\.|(?:\.(?i:eyJ)[\w-]*)+)`)
+
+// dynamoRequest ends each id of DynamoDB's requests, whose first half is random
+// and may hold what a token begins with.
+const dynamoRequest = "VV4KQNSO5AEMVJF66Q9ASUAAJG"
+
+const (
+	minKnown = 8  // characters of a client secret
+	minRun   = 11 // of the shortest known value in base64
+	minShape = 23 // of the shortest shape
+	minPiece = 16 // of a known value that are taken out where the rest is missing
+)
+
+func (r *Redactor) searchKnown(small []byte, mark func(from, to int)) {
+	r.mu.RLock()
+	known := [2][][]byte{r.secrets, r.recent}
+	r.mu.RUnlock()
+	for _, list := range known {
+		for _, v := range list {
+			searchValue(small, v, mark)
+		}
+	}
+}
+
+// searchValue marks where text has v, or minPiece characters of it in a row. These
+// include 8 that begin at a multiple of 8 in v, so it looks for such and for what
+// is the same around them.
+func searchValue(text, v []byte, mark func(from, to int)) {
+	for at := 0; at+minKnown <= len(v); at += minKnown {
+		for next := 0; ; next++ {
+			n := bytes.Index(text[next:], v[at:at+minKnown])
+			if n < 0 {
+				break
+			}
+			next += n
+			from, to, shift := next, next+minKnown, at-next
+			for from > 0 && from+shift > 0 && text[from-1] == v[from+shift-1] {
+				from--
+			}
+			for to < len(text) && to+shift < len(v) && text[to] == v[to+shift] {
+				to++
+			}
+			if to-from >= min(minPiece, len(v)) {
+				mark(from, to)
+			}
+		}
+	}
 }
 
 // takeOutBytes takes out lists of many small numbers, as Go prints bytes that it
@@ -75,129 +288,10 @@ func takeOutBytes(line []byte) []byte {
 			numbers++
 		}
 	}
-	if numbers < minRun-1 {
+	if numbers < minPiece-1 {
 		return line
 	}
 	return byteList.ReplaceAll(line, []byte("0"))
 }
 
 var byteList = regexp.MustCompile(`(?i)(?:(?:0x)?\b[0-9a-f]{1,3}[, ]+){15,}(?:0x)?[0-9a-f]{1,3}\b`)
-
-// minRun is the shortest run that is judged. A flow's id in the log has 12
-// characters, and no secret has fewer than 32 but those that Hide is told of.
-const minRun = 16
-
-// takeOutRandom takes out every run that is not ordinary. A run is unbroken
-// text of the letters of hexadecimal and both base64s, be they percent-encoded
-// or escaped in JSON; "=" only pads and ends it. It goes as a whole, so nothing
-// that stands before or behind a secret can hide it.
-func takeOutRandom(line []byte) []byte {
-	var clean []byte
-	copied := 0
-	for i := 0; i < len(line); {
-		start := i
-		for n := runLength(line[i:]); n > 0; n = runLength(line[i:]) {
-			i += n
-		}
-		if i-start >= minRun && !ordinary(line[start:i]) {
-			clean = append(append(clean, line[copied:start]...), redacted...)
-			copied = i
-		}
-		i += gapLength(line[i:])
-	}
-	if copied == 0 {
-		return line
-	}
-	return append(clean, line[copied:]...)
-}
-
-// runLength returns how many bytes at the start of s are one character of a
-// run, or 0.
-func runLength(s []byte) int {
-	switch {
-	case len(s) == 0:
-		return 0
-	case isAlnum(s[0]) || strings.IndexByte("-_+/~", s[0]) >= 0:
-		return 1
-	case s[0] == '%' && len(s) > 2 && isHex(s[1]) && isHex(s[2]):
-		return 3
-	case s[0] == '\\':
-		n := backslashes(s)
-		if n < len(s) && s[n] == '/' {
-			return n + 1
-		}
-		if n+5 <= len(s) && s[n] == 'u' && s[n+1] == '0' && s[n+2] == '0' && s[n+3] == '2' && strings.IndexByte("bBfF", s[n+4]) >= 0 {
-			return n + 5
-		}
-	}
-	return 0
-}
-
-// gapLength returns how many bytes at the start of s stand between runs. The
-// letter of an escape such as \n belongs to it, not to the word behind.
-func gapLength(s []byte) int {
-	if n := backslashes(s); n > 0 {
-		if n < len(s) && s[n] == 'u' {
-			for digits := 0; digits < 4 && n+1 < len(s) && isHex(s[n+1]); digits++ {
-				n++
-			}
-		}
-		return min(n+1, len(s))
-	}
-	return min(1, len(s))
-}
-
-func backslashes(s []byte) int {
-	n := 0
-	for n < len(s) && s[n] == '\\' {
-		n++
-	}
-	return n
-}
-
-func isAlnum(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-}
-
-func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
-
-// ordinary reports whether run can be no secret.
-func ordinary(run []byte) bool {
-	return own.Match(run) || (words.Match(run) || exact.Match(run)) && !instagrams.Match(run)
-}
-
-var (
-	// instagrams are tokens and codes by how they begin, since one that a test or
-	// chance made of words would pass for a name.
-	instagrams = regexp.MustCompile(`(?:IG[AQ]|EAA|AQ)[A-Za-z0-9_-]{20,}`)
-
-	// own are the ids of ours that people quote (rand.Text), alone in their run. One
-	// in some hundred holds what a code begins with.
-	own = regexp.MustCompile(`^[A-Z2-7]{26}$`)
-
-	// exact are the other ids that are random and no secret, each alone in its run:
-	// fbtrace_id, the request ids of DynamoDB, whose last half is always this, and
-	// addresses in a stack trace. No secret has these lengths.
-	exact = regexp.MustCompile(`^(?:A[A-Za-z0-9_-]{22}|0x[0-9a-f]{1,16}|[0-9A-V]{26}VV4KQNSO5AEMVJF66Q9ASUAAJG)$`)
-
-	// words are names of Go and AWS, paths, codes and numbers: parts between signs.
-	words = regexp.MustCompile(`^` + signs + `{0,4}(?:` + part + signs + `{1,4})*(?:` + part + `)?$`)
-)
-
-const (
-	// signs stand between words, four at most, as in "%3A%2F%2F": text of which
-	// every character is percent-encoded is no words.
-	signs = `(?:[-_+/~]|%(?:25)*[0-9A-Fa-f]{2}|\\+/|\\+u002[bfBF])`
-
-	// hump is a word with a capital, or an acronym, ahead: with a vowel.
-	hump = `[A-Z]{1,4}(?:[bcdfghjklmnpqrstvwxz]{1,4}[aeiouy][a-z]{0,20}|[aeiouy][a-z]{1,20})|[AEIOUY][a-z]{2,20}|Op|Is|Id|To|By|Http|SHA256`
-
-	// part is a UUID; what AWS adds to a logical id of the template, and to the
-	// name of a secret; a number; a short piece such as x86 or v2; or a word: small
-	// letters, then humps, then capitals, then digits. Of five million session
-	// secrets one consists of such parts.
-	part = `(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}` +
-		`|(?:Table|ClientSecret|TokenKeys|(?:Authorize|Callback|Profile|Refresh|Notices|Token)(?:Function|Role|Log))(?:-[A-Za-z0-9]{12,13})?(?:-[A-Za-z0-9]{6})?` +
-		`|[0-9]{1,20}e?|[a-z0-9]{1,6}` +
-		`|[A-Z]{1,12}[0-9]{0,4}|(?:[a-z]{1,20}|` + hump + `)(?:` + hump + `)*[A-Z]{0,5}[0-9]{0,4})`
-)

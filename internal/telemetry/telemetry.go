@@ -1,12 +1,11 @@
 // Package telemetry is photopass's log: structured lines as Lambda expects
-// them, and a last line of defence that takes whatever looks like a secret out
-// of them.
+// them, and a last line of defence that takes secrets out of them.
 //
 // Secrets are kept out of the log by their type, [account.Secret], and by
 // errors that quote nothing. The redaction here is for what slips through all
 // the same. It works on the finished bytes, so no kind of attribute, group or
-// nested error gets round it. [Redactor] says what it takes out, [Hide] tells it
-// of secrets that have no shape.
+// nested error gets round it. [Redactor] says what it takes out; [Hide] and
+// [HideRecent] tell a logger of secrets that have no shape.
 package telemetry
 
 import (
@@ -29,10 +28,11 @@ func NewLogger(w io.Writer, getenv func(string) string) *slog.Logger {
 	if level.UnmarshalText([]byte(getenv("AWS_LAMBDA_LOG_LEVEL"))) == nil {
 		options.Level = level
 	}
+	r := NewRedactor(w)
 	if getenv("AWS_LAMBDA_LOG_FORMAT") == "JSON" {
-		return slog.New(stacked{requestID{slog.NewJSONHandler(NewRedactor(w), options)}, getenv("STACK_NAME")})
+		return slog.New(stacked{requestID{slog.NewJSONHandler(r, options), r}, getenv("STACK_NAME")})
 	}
-	return slog.New(requestID{slog.NewTextHandler(NewRedactor(w), options)})
+	return slog.New(requestID{slog.NewTextHandler(r, options), r})
 }
 
 // replaceAttr names attributes as Lambda does, and turns bytes into text, which
@@ -52,8 +52,12 @@ func SetDefault(l *slog.Logger) {
 	log.SetFlags(0)
 }
 
-// requestID adds the id of the Lambda request to each line.
-type requestID struct{ slog.Handler }
+// requestID adds the id of the Lambda request to each line, and knows what the
+// line passes: nil, nothing.
+type requestID struct {
+	slog.Handler
+	redactor *Redactor
+}
 
 // Handle implements [slog.Handler].
 func (h requestID) Handle(ctx context.Context, r slog.Record) error {
@@ -65,8 +69,10 @@ func (h requestID) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs implements [slog.Handler].
 func (h requestID) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return requestID{h.Handler.WithAttrs(attrs)}
+	return requestID{h.Handler.WithAttrs(attrs), h.redactor}
 }
 
 // WithGroup implements [slog.Handler].
-func (h requestID) WithGroup(name string) slog.Handler { return requestID{h.Handler.WithGroup(name)} }
+func (h requestID) WithGroup(name string) slog.Handler {
+	return requestID{h.Handler.WithGroup(name), h.redactor}
+}

@@ -155,6 +155,7 @@ func (u *use) redeem(ctx context.Context, code account.Secret) (account.Account,
 	if err := u.Tokens.Vault.Ready(ctx); err != nil {
 		return account.Account{}, err // the code stays good
 	}
+	telemetry.HideRecent(u.Log, code)
 	c, err := u.Store.RedeemCode(ctx, connectcode.Hash(code), account.NewMark())
 	switch {
 	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrCodeUsed):

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"fmt"
 	"time"
 
 	"github.com/a-h/templ"
@@ -44,11 +45,24 @@ func LandingPage(words Words, returnTo string, hasSession bool) templ.Component 
 	return landingPage(words, connectLink(returnTo), hasSession)
 }
 
-// DeletionPage says what became of a deletion that Meta passed on, and when the
-// backups of what was deleted are gone as well; nothing of whom it was about.
-// Times are told relative to now.
-func DeletionPage(words Words, r account.Receipt, backupsUntil, now time.Time) templ.Component {
-	return deletionPage(words, r, backupsUntil, now)
+// DeletionPage says what became of a deletion that Meta passed on, and what
+// remains of what was deleted: backups until backupsUntil, and lines of the log
+// for logDays, 0 if that is not known. It says nothing of whom it was about. Times
+// are told relative to now.
+func DeletionPage(words Words, r account.Receipt, backupsUntil time.Time, logDays int, now time.Time) templ.Component {
+	return deletionPage(words, r, backupsUntil, logDays, now)
+}
+
+// logNote says what the log keeps of an account that was deleted.
+func logNote(days int) string {
+	const note = "Lines in our log still name your Instagram id. "
+	switch days {
+	case 0:
+		return note + "They are deleted when the log is."
+	case 1:
+		return note + "Each line is deleted after 1 day."
+	}
+	return note + fmt.Sprintf("Each line is deleted after %d days.", days)
 }
 
 // ProfilePage shows an account with its connection, and the forms for log-out

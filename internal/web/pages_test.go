@@ -32,8 +32,8 @@ func TestPagePolicy(t *testing.T) {
 		picture string // img-src
 	}{
 		{"landing page", web.Page{Body: web.LandingPage(web.Words{}, "", true)}, ""},
-		{"deletion", web.Page{Body: web.DeletionPage(web.Words{}, account.Receipt{Deleted: true}, time.Time{}, now)}, ""},
-		{"no deletion", web.Page{Body: web.DeletionPage(web.Words{}, account.Receipt{}, time.Time{}, now)}, ""},
+		{"deletion", web.Page{Body: web.DeletionPage(web.Words{}, account.Receipt{Deleted: true}, time.Time{}, 30, now)}, ""},
+		{"no deletion", web.Page{Body: web.DeletionPage(web.Words{}, account.Receipt{}, time.Time{}, 30, now)}, ""},
 		{"profile", web.Page{Body: web.ProfilePage(web.Words{}, account.Account{}, now), Personal: true}, ""},
 		{"profile with a picture", web.Page{Body: web.ProfilePage(web.Words{}, account.Account{}, now), Personal: true, Picture: "https://scontent.example/v/x.jpg?a=b#c"}, "https://scontent.example"},
 		{"picture at a port", web.Page{Body: web.ProfilePage(web.Words{}, account.Account{}, now), Personal: true, Picture: "http://localhost:8090/picture/1.png"}, "http://localhost:8090"},
@@ -141,8 +141,8 @@ func TestWords(t *testing.T) {
 		for title, w := range map[string]*httptest.ResponseRecorder{
 			"Connect your Instagram account": render(t, web.Page{Status: 200, Body: web.LandingPage(tt.words, "", false)}),
 			"Acme":                           render(t, web.Page{Status: 200, Body: web.ProfilePage(tt.words, full(), now)}),
-			"Your data was deleted":          render(t, web.Page{Status: 200, Body: web.DeletionPage(tt.words, account.Receipt{Deleted: true}, now, now)}),
-			"Your data was not deleted":      render(t, web.Page{Status: 200, Body: web.DeletionPage(tt.words, account.Receipt{}, now, now)}),
+			"Your data was deleted":          render(t, web.Page{Status: 200, Body: web.DeletionPage(tt.words, account.Receipt{Deleted: true}, now, 30, now)}),
+			"Your data was not deleted":      render(t, web.Page{Status: 200, Body: web.DeletionPage(tt.words, account.Receipt{}, now, 30, now)}),
 			"There is nothing here":          notFound(tt.words),
 		} {
 			t.Run(tt.name+", "+title, func(t *testing.T) {
@@ -288,19 +288,32 @@ func TestProfilePageEscapes(t *testing.T) {
 func TestDeletionPage(t *testing.T) {
 	r := account.Receipt{Code: "5URMKTEAADKBBX24TIIII6I7UMKB6I52", At: time.Date(2026, 11, 24, 13, 0, 0, 0, time.FixedZone("", 3600)), Deleted: true}
 	until := time.Date(2026, 12, 29, 12, 0, 0, 0, time.UTC)
-	wantBody(t, render(t, web.Page{Status: 200, Body: web.DeletionPage(web.Words{}, r, until, now)}), header+`<main><h1>Your data was deleted</h1>`+
-		`<p>As you asked on Instagram, everything that was stored here of your account was deleted.</p>`+
+	wantBody(t, render(t, web.Page{Status: 200, Body: web.DeletionPage(web.Words{}, r, until, 30, now)}), header+`<main><h1>Your data was deleted</h1>`+
+		`<p>As you asked on Instagram, your profile, the connection to Instagram and your sessions were deleted here.</p>`+
+		`<p id="log">Lines in our log still name your Instagram id. Each line is deleted after 30 days.</p>`+
 		`<dl><dt>Deleted</dt><dd id="completed-at"><span>1 day ago</span><time datetime="2026-11-24T12:00:00Z">24 November 2026, 12:00 UTC</time></dd>`+
 		`<dt>Gone from all backups, at the latest</dt><dd id="backups-until"><span>in 33 days</span><time datetime="2026-12-29T12:00:00Z">29 December 2026, 12:00 UTC</time></dd>`+
 		`<dt>Confirmation code</dt><dd><code id="confirmation-code">5URMKTEAADKBBX24TIIII6I7UMKB6I52</code></dd></dl></main>`)
 
 	r.Deleted = false
-	wantBody(t, render(t, web.Page{Status: 200, Body: web.DeletionPage(web.Words{}, r, time.Time{}, now)}), header+`<main><h1>Your data was not deleted</h1>`+
+	wantBody(t, render(t, web.Page{Status: 200, Body: web.DeletionPage(web.Words{}, r, time.Time{}, 30, now)}), header+`<main><h1>Your data was not deleted</h1>`+
 		`<p>Your account was connected again after you had asked on Instagram for its deletion, so it was kept.</p>`+
-		`<p>To have everything deleted, open your profile and press Disconnect.</p>`+
+		`<p>To have it deleted, open your profile and press Disconnect.</p>`+
 		`<p><a class="button" id="profile" href="/profile">Open my profile</a></p>`+
 		`<dl><dt>Decided</dt><dd id="completed-at"><span>1 day ago</span><time datetime="2026-11-24T12:00:00Z">24 November 2026, 12:00 UTC</time></dd>`+
 		`<dt>Confirmation code</dt><dd><code id="confirmation-code">5URMKTEAADKBBX24TIIII6I7UMKB6I52</code></dd></dl></main>`)
+}
+
+// How long the log keeps what was deleted is what the setting says.
+func TestDeletionPageNamesTheLog(t *testing.T) {
+	for days, want := range map[int]string{
+		0: "They are deleted when the log is.", 1: "Each line is deleted after 1 day.", 3653: "Each line is deleted after 3653 days.",
+	} {
+		page := render(t, web.Page{Status: 200, Body: web.DeletionPage(web.Words{}, account.Receipt{Deleted: true}, now, days, now)}).Body.String()
+		if !strings.Contains(page, want) || strings.Contains(page, "everything") {
+			t.Errorf("page for %d days: got %s, want it to say %q", days, page, want)
+		}
+	}
 }
 
 // A page that can't be rendered is no half a page.

@@ -25,8 +25,8 @@ func everyPage(t *testing.T) map[string]*httptest.ResponseRecorder {
 		"profile":              render(t, web.Page{Status: 200, Personal: true, Picture: full().Profile.ProfilePictureURL, Body: web.ProfilePage(words, full(), now)}),
 		"profile, reconnect":   render(t, web.Page{Status: 200, Personal: true, Body: web.ProfilePage(words, dead, now)}),
 		"profile, bare":        render(t, web.Page{Status: 200, Personal: true, Body: web.ProfilePage(web.Words{}, account.Account{}, now)}),
-		"deletion":             render(t, web.Page{Status: 200, Body: web.DeletionPage(words, account.Receipt{Deleted: true}, now, now)}),
-		"deletion, superseded": render(t, web.Page{Status: 200, Body: web.DeletionPage(words, account.Receipt{}, now, now)}),
+		"deletion":             render(t, web.Page{Status: 200, Body: web.DeletionPage(words, account.Receipt{Deleted: true}, now, 30, now)}),
+		"deletion, superseded": render(t, web.Page{Status: 200, Body: web.DeletionPage(words, account.Receipt{}, now, 30, now)}),
 	}
 	for _, c := range codes {
 		p := &web.Problem{Code: c.code, ReturnTo: "https://app.example/a", Back: "https://app.example/a?error=" + c.name}

@@ -1,0 +1,80 @@
+package telemetry_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/apptest"
+	"photopass/internal/telemetry"
+)
+
+// What a login, a refresh, a redemption and a notice bring is taken out of later
+// lines although nothing there says what it is.
+func TestSecretsOfRequestsAreKnown(t *testing.T) {
+	s := newScene(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+	s.back = s.Decide(s.Authorize("?return_to=https://app.example/done"), "allow")
+	r := s.Get(s.back)
+	target, err := url.Parse(r.Location)
+	if err != nil || target.Query().Get("connect_code") == "" {
+		t.Fatalf("Location: got a target without connect_code, error %v", err)
+	}
+	back, err := url.Parse(s.back)
+	if err != nil {
+		t.Fatalf("url.Parse: %v", err)
+	}
+	_, session, _ := strings.Cut(s.Cookie("__Host-session"), ".")
+	s.wantKnown("code", back.Query().Get("code"))
+	s.wantKnown("connect code", target.Query().Get("connect_code"))
+	s.wantKnown("session secret", session)
+	s.wantKnown("token", s.token())
+
+	s.forget()
+	s.Clock.Advance(40 * 24 * time.Hour)
+	s.sweep()
+	s.wantKnown("refreshed token", s.token())
+
+	s.forget()
+	code := strings.Repeat("bGk3", 10) + "bGk"
+	s.invoke(`{"connect_code":"` + code + `"}`)
+	s.wantKnown("redeemed code", code)
+
+	s.forget()
+	signed := s.Fake.SignedRequest(map[string]any{"user_id": "1", "algorithm": "HMAC-SHA256", "issued_at": s.Clock.Now().Unix()})
+	s.Post("/notices/deauthorize", url.Values{"signed_request": {signed}})
+	s.wantKnown("signed request", signed)
+}
+
+// wantKnown checks that the log takes out the end of secret, alone and in base64.
+func (s *scene) wantKnown(kind, secret string) {
+	s.t.Helper()
+	before := len(s.Logs())
+	s.Keeper.Log.Info("piece", "k", secret[len(secret)-20:], "b", encodings["base64 within by one"](secret[len(secret)-20:]))
+	if line := s.Logs()[before:]; survives(line, secret) || strings.Count(line, "[redacted]") != 2 {
+		s.t.Errorf("%s: got a line that holds a piece", kind)
+	}
+}
+
+// forget has the log forget all secrets of requests.
+func (s *scene) forget() {
+	for i := range 32 {
+		telemetry.HideRecent(s.Keeper.Log, account.NewSecret(fmt.Sprintf("anything, the %d.", i)))
+	}
+}
+
+// token returns acme's token, opened without the log's knowledge.
+func (s *scene) token() string {
+	s.t.Helper()
+	a, err := s.Memory.Account(s.t.Context(), acmeID)
+	if err != nil {
+		s.t.Fatalf("Account: %v", err)
+	}
+	token, err := s.Keeper.Vault.Open(s.t.Context(), acmeID, a.Token.Sealed)
+	if err != nil {
+		s.t.Fatalf("Open: %v", err)
+	}
+	return token.Reveal()
+}
