@@ -34,7 +34,7 @@ const (
 	// that differ never let a state be used twice.
 	markerMargin = 5 * time.Minute
 
-	// connectTries bounds how often a login is written anew because the account
+	// connectTries bounds how often a login is written again because the account
 	// changed in between.
 	connectTries = 3
 )
@@ -330,9 +330,11 @@ func supported(accountType string) bool {
 }
 
 // write stores the login, and returns whether it is one like others or heals an
-// account that had to be reconnected.
-func (c callback) write(ctx context.Context, l account.Login, f flow, now time.Time) (telemetry.Event, error) {
+// account that had to be reconnected. Each try starts from what Instagram said:
+// what an earlier one kept of an account may be gone by now.
+func (c callback) write(ctx context.Context, login account.Login, f flow, now time.Time) (telemetry.Event, error) {
 	for range connectTries {
+		l := login
 		prior, err := c.Store.Prior(ctx, l.Account.ID, l.Account.UserID)
 		if err != nil {
 			return 0, fmt.Errorf("read what the login replaces: %w", err)
