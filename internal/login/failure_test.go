@@ -151,8 +151,8 @@ func TestStoreFailures(t *testing.T) {
 		markers  int
 	}{
 		{"UseState", 0, "UseState", 0},
-		{"Prior", 3, "UseState Prior", 1},
-		{"Connect", 3, "UseState Prior Connect", 1},
+		{"Prior", 3, "UseState Prior PutResult", 1},
+		{"Connect", 3, "UseState Prior Connect PutResult", 1},
 	} {
 		t.Run(tt.method, func(t *testing.T) {
 			var broken atomic.Bool
@@ -216,7 +216,7 @@ func TestConflicts(t *testing.T) {
 	}{
 		{"once", 1, 303, "UseState Prior Connect Prior Connect"},
 		{"twice", 2, 303, "UseState Prior Connect Prior Connect Prior Connect"},
-		{"always", 1000, 500, "UseState Prior Connect Prior Connect Prior Connect"},
+		{"always", 1000, 500, "UseState Prior Connect Prior Connect Prior Connect PutResult"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var left atomic.Int32
