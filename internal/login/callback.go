@@ -113,9 +113,7 @@ func (c callback) withWayBack(err error, f flow) error {
 	return &p
 }
 
-// answer uses the state up and answers with what became of the login. A login
-// that fails leaves that in the marker, for a repeat to say again; when even this
-// fails, the person is told of the first failure.
+// answer uses the state up and answers with what became of the login.
 func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, v visit) error {
 	clientSecret, err := c.Secrets.ClientSecret(ctx)
 	if err != nil {
@@ -140,10 +138,7 @@ func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	id, event, err := c.connect(ctx, r, v, clientSecret, marker)
 	if err != nil {
-		marker.Result = v.seal(result{Problem: codeOf(err)})
-		if e := c.Store.PutResult(ctx, marker); e != nil {
-			c.Log.WarnContext(ctx, "record a failed login", "err", e)
-		}
+		c.recordFailure(ctx, v, marker, err)
 		return err
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.LoggedIn)
@@ -152,12 +147,17 @@ func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return nil
 }
 
-// codeOf returns the code that err is answered with.
-func codeOf(err error) web.Code {
-	if p, ok := errors.AsType[*web.Problem](err); ok {
-		return p.Code
+// recordFailure leaves in the marker what a login failed with, for a repeat to say
+// again. When that fails too, the person is told of the first failure all the same.
+func (c callback) recordFailure(ctx context.Context, v visit, m account.Marker, failure error) {
+	code := web.Internal
+	if p, ok := errors.AsType[*web.Problem](failure); ok {
+		code = p.Code
 	}
-	return web.Internal
+	m.Result = v.seal(result{Problem: code})
+	if err := c.Store.PutResult(ctx, m); err != nil {
+		c.Log.WarnContext(ctx, "record a failed login", "err", err)
+	}
 }
 
 // unreadable says what a secret that can't be had means: the operator's fault
