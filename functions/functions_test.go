@@ -274,18 +274,27 @@ func TestRotatedClientSecret(t *testing.T) {
 
 func TestNoSecretLeaks(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, options{})
+	s := newStack(t, options{returnTo: "https://app.example"})
 	b := s.browser()
-	consent := b.Authorize("")
+	consent := b.Authorize("?return_to=" + url.QueryEscape("https://app.example/done"))
 	flow := b.Cookie(b.FlowCookies()[0])
-	b.Get(b.Decide(consent, "allow"))
+	callback := b.Decide(consent, "allow")
+	_, connectCode, _ := strings.Cut(b.Get(callback).Location, "connect_code=")
+	if len(connectCode) < 43 {
+		t.Fatal("callback: the redirect has no connect code")
+	}
+	connectCode = connectCode[:43]
+	b.Get(callback)
+	b.Get(strings.Replace(callback, "code=", "code=x", 1))
 	b.Get("/profile")
 	b.Get("/profile", "Accept", "text/html")
 	session := b.Cookie("__Host-session")
 	for _, kind := range []fakeinstagram.Kind{fakeinstagram.KindError, fakeinstagram.KindResetAfter, fakeinstagram.KindTruncated, fakeinstagram.KindRedirect} {
 		for _, op := range []fakeinstagram.Operation{fakeinstagram.OpExchange, fakeinstagram.OpExtend, fakeinstagram.OpProfile} {
 			s.fake.Order(fakeinstagram.Fault{Operation: op, Kind: kind, Code: 190})
-			b.Get(b.Decide(b.Authorize(""), "allow"))
+			callback := b.Decide(b.Authorize(""), "allow")
+			b.Get(callback)
+			b.Get(callback)
 		}
 	}
 	secrets := append(s.fake.Issued(), apptest.ClientSecret, strings.SplitN(session, ".", 2)[1], strings.SplitN(flow, ".", 2)[0], "a key ring entry")
@@ -299,6 +308,11 @@ func TestNoSecretLeaks(t *testing.T) {
 			if strings.Contains(text, secret) || strings.Contains(text, url.QueryEscape(secret)) {
 				t.Errorf("%s: hold secret %d of %d", place, i, len(secrets))
 			}
+		}
+	}
+	for _, place := range []string{"logs", "table"} { // in an answer it has its place
+		if strings.Contains(places[place], connectCode) {
+			t.Errorf("%s: hold the connect code", place)
 		}
 	}
 	if len(secrets) < 20 || len(places["logs"]) < 1000 || len(places["table"]) < 500 {

@@ -82,20 +82,22 @@ func (s *stack) fail(f mototest.Fault) {
 	s.profileAWS.Fail(f)
 }
 
-// A login that fails once its state is used up leaves the used state and nothing
-// else, be it the account's first login or a further one.
+// A login that fails once its state is used up leaves the used state, with that
+// result if it can be written, and nothing else, be it the account's first login or
+// a further one.
 func TestLoginFailsAfterStateIsUsed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name  string
-		fault mototest.Fault
+		name     string
+		fault    mototest.Fault
+		recorded bool
 	}{
-		{"transaction down", mototest.Fault{Operation: "TransactWriteItems", Down: true}},
-		{"transaction throttled", mototest.Fault{Operation: "TransactWriteItems", Code: "ThrottlingException"}},
-		{"transaction denied", mototest.Fault{Operation: "TransactWriteItems", Code: "AccessDeniedException"}},
-		{"reading down", mototest.Fault{Operation: "BatchGetItem", Down: true}},
-		{"reading throttled", mototest.Fault{Operation: "BatchGetItem", Code: "ThrottlingException"}},
-		{"DynamoDB down after one call", mototest.Fault{Service: "dynamodb", After: 1, Down: true}},
+		{"transaction down", mototest.Fault{Operation: "TransactWriteItems", Down: true}, true},
+		{"transaction throttled", mototest.Fault{Operation: "TransactWriteItems", Code: "ThrottlingException"}, true},
+		{"transaction denied", mototest.Fault{Operation: "TransactWriteItems", Code: "AccessDeniedException"}, true},
+		{"reading down", mototest.Fault{Operation: "BatchGetItem", Down: true}, true},
+		{"reading throttled", mototest.Fault{Operation: "BatchGetItem", Code: "ThrottlingException"}, true},
+		{"DynamoDB down after one call", mototest.Fault{Service: "dynamodb", After: 1, Down: true}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -108,7 +110,10 @@ func TestLoginFailsAfterStateIsUsed(t *testing.T) {
 				s.callbackAWS.Fail(tt.fault)
 				wantProblem(t, login, b.Get(callback), 500, "internal")
 				s.callbackAWS.Fail(mototest.Fault{})
-				wantOnlyUsedState(t, login, before, s.dump())
+				wantOnlyUsedState(t, login, before, s.dump(), tt.recorded)
+				if tt.recorded {
+					wantProblem(t, login+", repeated", b.Get(callback), 500, "internal")
+				}
 				if got := b.Cookie("__Host-session"); got != "" {
 					t.Errorf("%s: got a session cookie, want none", login)
 				}
@@ -122,9 +127,9 @@ func TestLoginFailsAfterStateIsUsed(t *testing.T) {
 	}
 }
 
-// wantOnlyUsedState checks that one used state without a result has come to the
-// table, and nothing else has changed.
-func wantOnlyUsedState(t *testing.T, what, before, after string) {
+// wantOnlyUsedState checks that one used state, with or without a result, has come
+// to the table, and nothing else has changed.
+func wantOnlyUsedState(t *testing.T, what, before, after string, result bool) {
 	t.Helper()
 	old := slices.Collect(strings.Lines(before))
 	var added []string
@@ -138,8 +143,8 @@ func wantOnlyUsedState(t *testing.T, what, before, after string) {
 	if len(old) != 0 {
 		t.Errorf("%s: got %d items of the table removed or changed, want 0", what, len(old))
 	}
-	if len(added) != 1 || len(items(added[0], "STATE#")) != 1 || strings.Contains(added[0], "result=") {
-		t.Errorf("%s: got %d items added, want only a used state without a result", what, len(added))
+	if len(added) != 1 || len(items(added[0], "STATE#")) != 1 || strings.Contains(added[0], "result=") != result {
+		t.Errorf("%s: got %d items added, want only a used state; with a result: %t", what, len(added), result)
 	}
 }
 

@@ -95,11 +95,12 @@ type SessionRef struct {
 }
 
 // A Marker records that a state has been used. It names no account: Result is
-// sealed under a key that only the browser's cookie yields.
+// sealed under a key that only the browser's cookie and its authorization code
+// yield.
 type Marker struct {
 	State     string
-	Attempt   string // random id of the visit that used the state
-	Result    []byte // nil until that visit's login has succeeded
+	Attempt   string // names the visit that used the state; random
+	Result    []byte // nil until that visit's login has succeeded or failed
 	ExpiresAt time.Time
 }
 

@@ -44,6 +44,12 @@ type Store interface {
 	// Marker returns the record of a used state, or ErrNotFound.
 	Marker(ctx context.Context, state string) (Marker, error)
 
+	// PutResult sets the Result of the marker of m.State to m.Result, which must
+	// not be empty: the login has failed. It returns ErrConflict, and writes
+	// nothing, when the marker is missing, does not hold m.Attempt or has another
+	// result.
+	PutResult(ctx context.Context, m Marker) error
+
 	// Prior returns what a login of the account id, whose professional id is
 	// userID (may be empty), will replace. Nothing there is no error.
 	Prior(ctx context.Context, id, userID string) (Prior, error)
@@ -54,7 +60,8 @@ type Store interface {
 	// account that l.Prior.Aliased names with all its sessions, without a
 	// tombstone, since that account lives on under its other id.
 	// If anything of l.Prior has changed since it was read, or the marker does
-	// not hold l.Attempt, it writes nothing and returns ErrConflict.
+	// not hold l.Attempt or has another result, it writes nothing and returns
+	// ErrConflict.
 	Connect(ctx context.Context, l Login) error
 
 	// Session returns a session and its account. When either is missing, or

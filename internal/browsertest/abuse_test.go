@@ -1,10 +1,13 @@
 package browsertest_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -25,6 +28,64 @@ func elsewhere(t *testing.T, page string) string {
 	}))
 	t.Cleanup(server.Close)
 	return server.URL[strings.LastIndex(server.URL, ":"):]
+}
+
+// On a shared computer a thief begins a login, copies the flow's cookie and lets the
+// next person finish it. The thief's own browser has the cookie too, and gets nothing
+// for it, before the login and after.
+func TestFlowCookieIsNotEnough(t *testing.T) {
+	victim, s := visit(t, localprocess.Options{})
+	thief := browser.Visitor(t)
+	tab, mine := victim.Tab(t), thief.Tab(t)
+	mine.Open(s.URL + "/")
+	mine.Click(landing, allow)
+	consent := mine.URL()
+	name, cookie := flowCookie(t, thief)
+	victim.SetCookie(t, name, cookie)
+
+	tab.Open(consent)
+	tab.Click(allow, profile)
+	wantText(t, tab, "#id", "27640875392278831")
+	u, err := url.Parse(callbackOf(t, tab, s.URL))
+	if err != nil {
+		t.Fatal("callback does not parse")
+	}
+	mine.Open(s.URL + "/callback?code=anything&state=" + u.Query().Get("state"))
+	wantText(t, mine, "h1", "This link was used before")
+	refused(t, mine, "409")
+	if thief.Cookies(t)[sessionCookie] != nil {
+		t.Error("thief: got a session cookie, want none")
+	}
+	mine.Open(s.URL + "/profile")
+	wantDisconnected(t, mine)
+
+	sum := sha256.Sum256([]byte("photopass/session/v1:" + cookie))
+	thief.SetCookie(t, sessionCookie, "27640875392278831."+base64.RawURLEncoding.EncodeToString(sum[:]))
+	mine.Open(s.URL + "/profile")
+	wantDisconnected(t, mine)
+
+	tab.Reload()
+	wantText(t, tab, "#id", "27640875392278831")
+	if got, want := exchanges(t, s), 1; got != want {
+		t.Errorf("exchanges: got %d, want %d", got, want)
+	}
+}
+
+// flowCookie returns the name and the value of the visitor's only flow.
+func flowCookie(t *testing.T, v *browsertest.Visitor) (name, value string) {
+	t.Helper()
+	for _, c := range v.Cookies(t) {
+		if strings.HasPrefix(c.Name, "__Host-flow-") {
+			if name != "" {
+				t.Fatal("cookies: got several flows, want one")
+			}
+			name, value = c.Name, c.Value
+		}
+	}
+	if name == "" {
+		t.Fatal("cookies: got no flow, want one")
+	}
+	return name, value
 }
 
 // wantStillLoggedIn checks that the visitor has their session and no flow that

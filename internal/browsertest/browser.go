@@ -121,6 +121,20 @@ func (v *Visitor) Cookies(t testing.TB) map[string]*network.Cookie {
 	return cookies
 }
 
+// SetCookie gives the visitor a cookie as the service sets them.
+func (v *Visitor) SetCookie(t testing.TB, name, value string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(v.ctx, patience)
+	defer cancel()
+	_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{
+		Name: name, Value: value, URL: "http://localhost/", Path: "/", SameSite: network.CookieSameSiteLax,
+		Secure: new(true), HTTPOnly: new(true),
+	})
+	if err != nil {
+		t.Fatalf("set cookie: %v", err)
+	}
+}
+
 // DeleteCookies deletes the visitor's cookies whose names begin with prefix.
 func (v *Visitor) DeleteCookies(t testing.TB, prefix string) {
 	t.Helper()

@@ -60,19 +60,22 @@ func TestSessionExpires(t *testing.T) {
 	wantText(t, tab, "#id", "27640875392278831")
 }
 
-// Back from the profile is Instagram's page. What it brings again is answered
-// from what the first visit left.
+// Back from the profile is Instagram's page. It brings another code, for which there
+// is no second login, and the session stays as it is.
 func TestBackAfterLogin(t *testing.T) {
 	v, s := visit(t, localprocess.Options{})
 	tab := v.Tab(t)
 	login(tab, s)
 	session := v.Cookies(t)[sessionCookie].Value
 	tab.Back(`document.querySelector("button[value=allow]") !== null`)
-	tab.Click(allow, profile)
+	tab.Click(allow, problem)
+	wantText(t, tab, "h1", "This link was used before")
+	refused(t, tab, "409")
+	tab.Click("#action", profile)
 	wantURL(t, tab, s.URL+"/profile")
 	wantText(t, tab, "#id", "27640875392278831")
 	if v.Cookies(t)[sessionCookie].Value != session {
-		t.Error("session cookie: got another, want the same session again")
+		t.Error("session cookie: got another, want the same session")
 	}
 	if got, want := exchanges(t, s), 1; got != want {
 		t.Errorf("exchanges: got %d, want %d", got, want)

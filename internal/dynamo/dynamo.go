@@ -105,6 +105,21 @@ func (s *Store) Marker(ctx context.Context, state string) (account.Marker, error
 	return get(ctx, s, "marker", markerKey(state), markerOf)
 }
 
+// PutResult implements [account.Store] with one write.
+func (s *Store) PutResult(ctx context.Context, m account.Marker) error {
+	err := s.update(ctx, &dynamodb.UpdateItemInput{
+		Key:                       markerKey(m.State),
+		UpdateExpression:          aws.String("SET #result = :result"),
+		ConditionExpression:       aws.String("#attempt = :attempt AND (attribute_not_exists(#result) OR #result = :result)"),
+		ExpressionAttributeNames:  names("attempt", "result"),
+		ExpressionAttributeValues: item{":attempt": text(m.Attempt), ":result": blob(m.Result)},
+	})
+	if _, ok := conditionFailed(err); ok {
+		return account.ErrConflict
+	}
+	return failure("put result", err)
+}
+
 // Session implements [account.Store] with one read.
 func (s *Store) Session(ctx context.Context, ref account.SessionRef) (account.Account, account.Session, error) {
 	a, session, err := s.session(ctx, ref)

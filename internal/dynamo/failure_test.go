@@ -208,6 +208,7 @@ func TestFailedConditionsTellNothing(t *testing.T) {
 		want string
 	}{
 		{"UseState", second(s.UseState(t.Context(), another)), "state already used"},
+		{"PutResult", s.PutResult(t.Context(), failed(again)), "changed meanwhile"},
 		{"Connect", s.Connect(t.Context(), again), "changed meanwhile"},
 		{"TouchSession", s.TouchSession(t.Context(), account.SessionRef{AccountID: "1111", Key: "key-none"}, at), "not found"},
 		{"PutProfile", s.PutProfile(t.Context(), "1111", "connection-none", account.Profile{}), "changed meanwhile"},

@@ -89,6 +89,13 @@ func marker(l account.Login) account.Marker {
 	return account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: at.Add(10 * time.Minute)}
 }
 
+// failed returns the marker of l once that login has failed.
+func failed(l account.Login) account.Marker {
+	m := marker(l)
+	m.Result = []byte("failure-" + l.State)
+	return m
+}
+
 // ref names the session of l.
 func ref(l account.Login) account.SessionRef {
 	return account.SessionRef{AccountID: l.Session.AccountID, Key: l.Session.Key}
@@ -149,6 +156,9 @@ func methods() []method {
 		{"Marker", func(ctx context.Context, s account.Store, l account.Login) error {
 			_, err := s.Marker(ctx, l.State)
 			return err
+		}},
+		{"PutResult", func(ctx context.Context, s account.Store, l account.Login) error {
+			return s.PutResult(ctx, failed(l))
 		}},
 		{"Prior", func(ctx context.Context, s account.Store, l account.Login) error {
 			_, err := s.Prior(ctx, l.Account.ID, l.Account.UserID)

@@ -68,6 +68,9 @@ func TestLostAnswers(t *testing.T) {
 		{"UseState", "PutItem", nothingBefore, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return second(s.UseState(ctx, marker(l)))
 		}},
+		{"PutResult", "UpdateItem", prepared, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return s.PutResult(ctx, failed(l))
+		}},
 		{"Connect", "TransactWriteItems", prepared, func(ctx context.Context, s *dynamo.Store, l account.Login) error { return s.Connect(ctx, l) }},
 		{"Connect of a known account", "TransactWriteItems", known, func(ctx context.Context, s *dynamo.Store, l account.Login) error { return s.Connect(ctx, l) }},
 		{"Connect that moves an alias", "TransactWriteItems", aliased, func(ctx context.Context, s *dynamo.Store, l account.Login) error { return s.Connect(ctx, l) }},

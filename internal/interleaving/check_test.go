@@ -52,7 +52,8 @@ func (r *rig) forecast() forecast {
 }
 
 // foretellLogin also checks that no session comes back: a login that heals begins
-// a new Connection, and none continues one that is over.
+// a new Connection, and none continues one that is over. A new Connection has its
+// own date.
 func (r *rig) foretellLogin(f *forecast, l account.Login, at int) {
 	r.t.Helper()
 	a := l.Account
@@ -62,6 +63,13 @@ func (r *rig) foretellLogin(f *forecast, l account.Login, at int) {
 	f.remove(l.Prior.Aliased)
 	if old, ok := f.logins[a.ID]; ok && (old.Account.Connection != a.Connection || f.statuses[a.ID] != account.Active) {
 		f.over[old.Account.Connection] = true
+	}
+	connectedAt := a.LastLoginAt
+	if old, ok := f.logins[a.ID]; ok && old.Account.Connection == a.Connection {
+		connectedAt = old.Account.ConnectedAt
+	}
+	if !a.ConnectedAt.Equal(connectedAt) {
+		r.t.Errorf("login of %s: got ConnectedAt %v, want %v", a.ID, a.ConnectedAt, connectedAt)
 	}
 	if f.over[a.Connection] {
 		r.t.Errorf("login of %s: got a Connection that was over, want another", a.ID)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +33,7 @@ const (
 	// that differ never let a state be used twice.
 	markerMargin = 5 * time.Minute
 
-	// connectTries bounds how often a login is written anew because the account
+	// connectTries bounds how often a login is written again because the account
 	// changed in between.
 	connectTries = 3
 )
@@ -89,7 +88,7 @@ func (c callback) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	f, err := c.flow(r, resp)
 	if err == nil {
-		err = c.answer(ctx, w, r, f, resp)
+		err = c.answer(ctx, w, r, visit{f, resp})
 	}
 	if err != nil {
 		return c.withWayBack(err, f)
@@ -115,7 +114,7 @@ func (c callback) withWayBack(err error, f flow) error {
 }
 
 // answer uses the state up and answers with what became of the login.
-func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, f flow, resp response) error {
+func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, v visit) error {
 	clientSecret, err := c.Secrets.ClientSecret(ctx)
 	if err != nil {
 		return unreadable(err)
@@ -124,27 +123,41 @@ func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 		return unreadable(err)
 	}
 	marker := account.Marker{
-		State:     resp.state,
-		Attempt:   newAttempt(c.Now()),
-		ExpiresAt: f.started.Add(c.FlowTTL + markerMargin),
+		State:     v.response.state,
+		Attempt:   v.newAttempt(c.Now()),
+		ExpiresAt: v.started.Add(c.FlowTTL + markerMargin),
 	}
 	used, err := c.Store.UseState(ctx, marker)
 	switch {
 	case errors.Is(err, account.ErrStateUsed):
-		return c.repeat(ctx, w, f, resp, used)
+		return c.repeat(ctx, w, v, used)
 	case err != nil:
 		return fmt.Errorf("use state: %w", err)
-	case resp.problem != nil:
-		return resp.problem
+	case v.response.problem != nil:
+		return v.response.problem
 	}
-	id, event, err := c.connect(ctx, r, f, resp.code, clientSecret, marker)
+	id, event, err := c.connect(ctx, r, v, clientSecret, marker)
 	if err != nil {
+		c.recordFailure(ctx, v, marker, err)
 		return err
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.LoggedIn)
 	telemetry.Audit(ctx, c.Log, telemetry.Entry{Event: event, Account: id})
-	c.finish(w, f, id)
+	c.finish(w, v, id)
 	return nil
+}
+
+// recordFailure leaves in the marker what a login failed with, for a repeat to say
+// again. When that fails too, the person is told of the first failure all the same.
+func (c callback) recordFailure(ctx context.Context, v visit, m account.Marker, failure error) {
+	code := web.Internal
+	if p, ok := errors.AsType[*web.Problem](failure); ok {
+		code = p.Code
+	}
+	m.Result = v.seal(result{Problem: code})
+	if err := c.Store.PutResult(ctx, m); err != nil {
+		c.Log.WarnContext(ctx, "record a failed login", "err", err)
+	}
 }
 
 // unreadable says what a secret that can't be had means: the operator's fault
@@ -174,15 +187,15 @@ func (c callback) flow(r *http.Request, resp response) (flow, error) {
 
 // finish sends the browser on, with its session. The flow's cookie stays, so
 // that this answer can be given again until it ends.
-func (c callback) finish(w http.ResponseWriter, f flow, accountID string) {
-	telemetry.HideRecent(c.Log, f.sessionSecret(), f.connectCode())
-	c.Sessions.SetCookie(w, session.Value(accountID, f.sessionSecret()))
-	target := f.returnTo
+func (c callback) finish(w http.ResponseWriter, v visit, accountID string) {
+	telemetry.HideRecent(c.Log, v.sessionSecret(), v.connectCode())
+	c.Sessions.SetCookie(w, session.Value(accountID, v.sessionSecret()))
+	target := v.returnTo
 	switch {
 	case target == "":
 		target = "/profile"
-	case c.carriesCode(f):
-		target = withConnectCode(target, f.connectCode())
+	case c.carriesCode(v.flow):
+		target = withConnectCode(target, v.connectCode())
 	}
 	web.Redirect(w, http.StatusSeeOther, target)
 }
@@ -191,36 +204,40 @@ func (c callback) finish(w http.ResponseWriter, f flow, accountID string) {
 // told by a code who has connected. On this site the session tells.
 func (c callback) carriesCode(f flow) bool { return foreign(f.returnTo, c.PublicURL) }
 
-// An attempt is a random id and the time, so that a later visit knows whether the
-// first one may still be under way.
-func newAttempt(now time.Time) string {
-	return account.NewMark() + "." + strconv.FormatInt(now.Unix(), 10)
-}
-
-func attemptedAt(attempt string) time.Time {
-	_, at, _ := strings.Cut(attempt, ".")
-	unix, err := strconv.ParseInt(at, 10, 64)
-	if err != nil {
-		return time.Time{}
+// repeat answers a visit whose state has been used. One that brings the same as
+// the first visit gets the same answer: at once, or as soon as the first one has
+// it. Any other never waits, so that nobody keeps us busy with codes they made up.
+func (c callback) repeat(ctx context.Context, w http.ResponseWriter, v visit, m account.Marker) error {
+	at, ok := v.isRepeat(m.Attempt)
+	switch {
+	case !ok:
+		return &web.Problem{Code: web.FlowUsed}
+	case v.response.problem != nil:
+		p := *v.response.problem
+		p.Repeated = true
+		return &p
 	}
-	return time.Unix(unix, 0)
-}
-
-// repeat answers a visit whose state has been used: like the first visit, as
-// soon as that one's result is there. When the session has ended since, the
-// cookie is not set again: it would take the place of a newer one.
-func (c callback) repeat(ctx context.Context, w http.ResponseWriter, f flow, resp response, m account.Marker) error {
-	if resp.problem == nil && c.Now().Sub(attemptedAt(m.Attempt)) < callbackTimeout {
+	if c.Now().Sub(at) < callbackTimeout {
 		m = c.await(ctx, m)
 	}
 	if m.Result == nil {
 		return &web.Problem{Code: web.FlowUsed}
 	}
-	id, err := f.markerKey().Open(m.Result, m.State)
-	if err != nil {
-		return fmt.Errorf("open marker: %w", err)
+	first, err := v.open(m.Result)
+	switch {
+	case err != nil:
+		return err
+	case first.Problem != "":
+		return &web.Problem{Code: first.Problem, Repeated: true}
 	}
-	_, _, err = c.Store.Session(ctx, session.Ref(string(id), f.sessionSecret()))
+	return c.finishAgain(ctx, w, v, first.Account)
+}
+
+// finishAgain answers like a first visit that has connected the account id. When
+// the session has ended since, the cookie is not set again: it would take the
+// place of a newer one.
+func (c callback) finishAgain(ctx context.Context, w http.ResponseWriter, v visit, id string) error {
+	_, _, err := c.Store.Session(ctx, session.Ref(id, v.sessionSecret()))
 	switch {
 	case errors.Is(err, account.ErrNotFound):
 		return &web.Problem{Code: web.FlowUsed}
@@ -228,7 +245,8 @@ func (c callback) repeat(ctx context.Context, w http.ResponseWriter, f flow, res
 		return fmt.Errorf("read session of the first visit: %w", err)
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.Repeated)
-	c.finish(w, f, string(id))
+	telemetry.Audit(ctx, c.Log, telemetry.Entry{Event: telemetry.AnswerRepeated, Account: id, Outcome: telemetry.LoggedIn})
+	c.finish(w, v, id)
 	return nil
 }
 
@@ -252,8 +270,8 @@ func (c callback) await(ctx context.Context, m account.Marker) account.Marker {
 
 // connect exchanges the code, reads the profile and writes the account with
 // its session. It returns the account's id and what the audit log calls it.
-func (c callback) connect(ctx context.Context, r *http.Request, f flow, code, clientSecret account.Secret, m account.Marker) (string, telemetry.Event, error) {
-	grant, profile, err := c.ask(ctx, f, code, clientSecret)
+func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientSecret account.Secret, m account.Marker) (string, telemetry.Event, error) {
+	grant, profile, err := c.ask(ctx, v, clientSecret)
 	if err != nil {
 		return "", 0, err
 	}
@@ -280,30 +298,30 @@ func (c callback) connect(ctx context.Context, r *http.Request, f flow, code, cl
 		},
 		State:   m.State,
 		Attempt: m.Attempt,
-		Result:  f.markerKey().Seal([]byte(profile.ID), m.State),
+		Result:  v.seal(result{Account: profile.ID}),
 	}
 	if ref, ok := session.FromRequest(r); ok {
 		l.Ends = &ref
 	}
-	event, err := c.write(ctx, l, f, now)
+	event, err := c.write(ctx, l, v, now)
 	return profile.ID, event, err
 }
 
 // ask makes the calls to Instagram and judges what they bring.
-func (c callback) ask(ctx context.Context, f flow, code, clientSecret account.Secret) (instagram.Grant, account.Profile, error) {
+func (c callback) ask(ctx context.Context, v visit, clientSecret account.Secret) (instagram.Grant, account.Profile, error) {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, end.Add(-writeReserve))
 		defer cancel()
 	}
-	grant, err := c.Instagram.Exchange(ctx, instagram.Exchange{Code: code, ClientSecret: clientSecret, Verifier: f.verifier()})
+	grant, err := c.Instagram.Exchange(ctx, instagram.Exchange{Code: v.response.code, ClientSecret: clientSecret, Verifier: v.verifier()})
 	if err != nil {
 		if e, ok := errors.AsType[*instagram.Error](err); ok && e.Class == instagram.Misconfigured {
 			c.Secrets.ClientSecretRefused()
 		}
 		return grant, account.Profile{}, problemOf(err)
 	}
-	telemetry.HideRecent(c.Log, code, f.verifier(), grant.Token)
+	telemetry.HideRecent(c.Log, v.response.code, v.verifier(), grant.Token)
 	if !slices.Contains(grant.Permissions, c.Instagram.RequiredPermission()) {
 		return grant, account.Profile{}, &web.Problem{Code: web.PermissionMissing}
 	}
@@ -332,9 +350,11 @@ func supported(accountType string) bool {
 }
 
 // write stores the login, and returns whether it is one like others or heals an
-// account that had to be reconnected.
-func (c callback) write(ctx context.Context, l account.Login, f flow, now time.Time) (telemetry.Event, error) {
+// account that had to be reconnected. Each try starts from what Instagram said:
+// what an earlier one kept of an account may be gone by now.
+func (c callback) write(ctx context.Context, login account.Login, v visit, now time.Time) (telemetry.Event, error) {
 	for range connectTries {
+		l := login
 		prior, err := c.Store.Prior(ctx, l.Account.ID, l.Account.UserID)
 		if err != nil {
 			return 0, fmt.Errorf("read what the login replaces: %w", err)
@@ -349,9 +369,9 @@ func (c callback) write(ctx context.Context, l account.Login, f flow, now time.T
 				event = telemetry.Reconnect
 			}
 		}
-		l.Session = c.Sessions.New(l.Account, f.sessionSecret(), now)
-		if c.carriesCode(f) {
-			l.Code = new(connectcode.New(f.connectCode(), l.Account, now))
+		l.Session = c.Sessions.New(l.Account, v.sessionSecret(), now)
+		if c.carriesCode(v.flow) {
+			l.Code = new(connectcode.New(v.connectCode(), l.Account, now))
 		}
 		if err = c.Store.Connect(ctx, l); err == nil {
 			return event, nil

@@ -415,7 +415,8 @@ func TestDenied(t *testing.T) {
 			a.Fake.ResetRequests()
 			wantProblem(t, "denied", b.Get(back), http.StatusForbidden, "access_denied")
 			wantStored(t, "denied", a.Memory, 0, 0, 1)
-			wantProblem(t, "denied, repeated", b.Get(back), http.StatusConflict, "flow_used")
+			wantProblem(t, "denied, repeated", b.Get(back), http.StatusForbidden, "access_denied")
+			wantStored(t, "denied, repeated", a.Memory, 0, 0, 1)
 			wantCalls(t, "denied", a, 0)
 			b.Login()
 		})
@@ -430,7 +431,18 @@ func TestDeniedUsesTheStateUp(t *testing.T) {
 		denial := v
 		denial.query = strings.Replace(v.query, "code=AQcode", "error=access_denied", 1)
 		wantProblem(t, "denied", s.visit(denial), http.StatusForbidden, "access_denied")
+		start := time.Now()
 		wantProblem(t, "code for the same state", s.visit(v), http.StatusConflict, "flow_used")
+		other := v
+		other.query = strings.Replace(v.query, "code=AQcode", "error=server_error", 1)
+		wantProblem(t, "another error for the same state", s.visit(other), http.StatusConflict, "flow_used")
+		forged := v
+		forged.query = strings.Replace(v.query, "AQcode", "access_denied", 1)
+		wantProblem(t, "error's name as the code", s.visit(forged), http.StatusConflict, "flow_used")
+		wantProblem(t, "denied again", s.visit(denial), http.StatusForbidden, "access_denied")
+		if got := time.Since(start); got != 0 {
+			t.Errorf("visits after the denial: took %v, want none to wait", got)
+		}
 		if got := instagram.called(); got != 0 {
 			t.Errorf("calls to Instagram: got %d, want 0", got)
 		}
@@ -538,7 +550,8 @@ func TestErrorPagesHideTheQuery(t *testing.T) {
 		{"malformed", "/callback?code=a", b, 400, `href="/"`},
 		{"other browser", back, a.Browser(), 400, `href="/authorize"`},
 		{"denied", denied, b, 403, `href="/authorize"`},
-		{"repeated", denied, b, 409, `href="/profile"`},
+		{"repeated", denied, b, 403, `href="/authorize"`},
+		{"used", back, b, 409, `href="/profile"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := tt.browser.Get(tt.target, "Accept", "text/html")

@@ -151,8 +151,8 @@ func TestStoreFailures(t *testing.T) {
 		markers  int
 	}{
 		{"UseState", 0, "UseState", 0},
-		{"Prior", 3, "UseState Prior", 1},
-		{"Connect", 3, "UseState Prior Connect", 1},
+		{"Prior", 3, "UseState Prior PutResult", 1},
+		{"Connect", 3, "UseState Prior Connect PutResult", 1},
 	} {
 		t.Run(tt.method, func(t *testing.T) {
 			var broken atomic.Bool
@@ -216,7 +216,7 @@ func TestConflicts(t *testing.T) {
 	}{
 		{"once", 1, 303, "UseState Prior Connect Prior Connect"},
 		{"twice", 2, 303, "UseState Prior Connect Prior Connect Prior Connect"},
-		{"always", 1000, 500, "UseState Prior Connect Prior Connect Prior Connect"},
+		{"always", 1000, 500, "UseState Prior Connect Prior Connect Prior Connect PutResult"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var left atomic.Int32
@@ -689,4 +689,40 @@ func TestPanicBecomesInternal(t *testing.T) {
 	wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
 	broken.Store(false)
 	b.Login()
+}
+
+// A disconnect between the reading of an account and the write of a login ends
+// that connection: what is written then is a new one, and keeps nothing of it.
+func TestDisconnectDuringALogin(t *testing.T) {
+	race := &racer{}
+	a := apptest.New(t, apptest.Options{Store: func(inner account.Store) account.Store {
+		race.Store = inner
+		return race
+	}})
+	first := a.Browser()
+	first.Login()
+	old := stored(t, a.Memory).Accounts[acmeID]
+	a.Clock.Advance(time.Hour)
+	a.Fake.SetShape(fakeinstagram.Shape{OmitFields: []string{"user_id"}})
+	second := a.Browser()
+	back := second.Decide(second.Authorize(""), "allow")
+	race.between = func() {
+		if err := a.Memory.Delete(t.Context(), acmeID, account.Seen{Connection: old.Connection}, a.Clock.Now()); err != nil {
+			t.Errorf("Delete: got error %v, want none", err)
+		}
+	}
+	wantLogin(t, "GET /callback", second.Get(back), "/profile")
+	c := stored(t, a.Memory)
+	got := c.Accounts[acmeID]
+	if want := apptest.Start.Add(time.Hour); !got.ConnectedAt.Equal(want) {
+		t.Errorf("connected: got %v, want %v", got.ConnectedAt, want)
+	}
+	if got.Connection == old.Connection {
+		t.Error("connection: got the one that was disconnected, want a new one")
+	}
+	if got.UserID != "" || len(c.Aliases) != 0 {
+		t.Errorf("professional id: got %q and %d aliases, want none: only the old account had it", got.UserID, len(c.Aliases))
+	}
+	wantProfile(t, "session of the old connection", first, http.StatusUnauthorized)
+	wantProfile(t, "session of the new connection", second, http.StatusOK)
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/seal"
 )
 
 const (
@@ -68,7 +67,8 @@ func parseFlow(value string) (flow, bool) {
 }
 
 // derive hashes the cookie's value for one purpose. The value holds 256 random
-// bits, so what is derived for one purpose tells nothing of the others.
+// bits, so what is derived for one purpose tells nothing of the others. It is for
+// what a login sends out; what it hands out needs the code too (see [visit]).
 func (f flow) derive(purpose string) string {
 	sum := sha256.Sum256([]byte("photopass/" + purpose + ":" + f.value))
 	return b64.EncodeToString(sum[:])
@@ -93,18 +93,6 @@ func (f flow) challenge() string {
 	sum := sha256.Sum256([]byte(f.verifier().Reveal()))
 	return b64.EncodeToString(sum[:])
 }
-
-// sessionSecret makes the answer to a lost callback repeatable: the browser
-// that holds the flow's cookie gets the same session again, never a second one.
-func (f flow) sessionSecret() account.Secret { return account.NewSecret(f.derive("session/v1")) }
-
-// connectCode is the code that the redirect to another origin carries. Like the
-// session it is the same in every answer to this flow.
-func (f flow) connectCode() account.Secret { return account.NewSecret(f.derive("connect-code/v1")) }
-
-// markerKey seals what the marker remembers, so that the table does not tell
-// which account a state led to.
-func (f flow) markerKey() seal.Key { return seal.NewKey([]byte(f.value), "photopass/marker/v1") }
 
 // flowCookieName names the cookie after the flow, so that the flows of many tabs
 // stand side by side.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -108,16 +109,28 @@ func TestLostAnswerIsGivenAgain(t *testing.T) {
 	}
 }
 
-// A reload whose code Instagram would refuse is still a reload.
-func TestRepeatDoesNotReadTheCode(t *testing.T) {
+// Knowing the flow's cookie is not enough: without the code of the first visit
+// there is nothing to be had, and nothing to wait for.
+func TestRepeatNeedsTheSameCode(t *testing.T) {
 	a := apptest.New(t, apptest.Options{})
 	b, back := consented(t, a)
 	first := wantLogin(t, "first visit", b.Get(back), "/profile")
-	other := edit(t, back, func(q url.Values) { q.Set("code", "another") })
-	if wantLogin(t, "repeat with another code", b.Get(other), "/profile") != first {
-		t.Error("repeat with another code: got another session cookie")
+	code := param(t, back, "code")
+	for _, tt := range []struct{ name, parameter, value string }{
+		{"another code", "code", "another"},
+		{"one character more", "code", code + "A"},
+		{"one character less", "code", code[:len(code)-1]},
+		{"denial", "error", "access_denied"},
+		{"other error", "error", "server_error"},
+	} {
+		other := edit(t, back, func(q url.Values) { q.Del("code"); q.Set(tt.parameter, tt.value) })
+		wantProblem(t, tt.name, b.Get(other), http.StatusConflict, "flow_used")
 	}
-	wantCalls(t, "repeat with another code", a, 3)
+	if wantLogin(t, "same code", b.Get(back), "/profile") != first {
+		t.Error("same code: got another session cookie")
+	}
+	wantCalls(t, "all visits", a, 3)
+	wantStored(t, "all visits", a.Memory, 1, 1, 1)
 }
 
 // A gate holds the code's exchange until it is opened.
@@ -213,6 +226,8 @@ func TestRepeatDoesNotWaitForLong(t *testing.T) {
 				s := newService(t, &stub{issuer: "https://instagram.test", exchange: func(context.Context) error {
 					return &instagram.Error{Op: "exchange", Class: instagram.Rejected}
 				}})
+				s.settings.Store = forgetful(s.store)
+				s.callback = login.NewCallback(s.settings)
 				v := s.begin(t, "")
 				wantProblem(t, "first visit", s.visit(v), http.StatusBadRequest, "exchange_rejected")
 				time.Sleep(tt.advance) // of synctest's clock
@@ -223,6 +238,28 @@ func TestRepeatDoesNotWaitForLong(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// forgetful returns a store that can't record that a login has failed, as if the
+// process had died.
+func forgetful(inner account.Store) account.Store {
+	return &spy{Store: inner, fail: func(method string) error {
+		if method == "PutResult" {
+			return errBroken
+		}
+		return nil
+	}}
+}
+
+// That the outcome can't be recorded is no news for the person.
+func TestFailureThatCannotBeRecorded(t *testing.T) {
+	a := apptest.New(t, apptest.Options{Store: forgetful})
+	b, back := consented(t, a)
+	a.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Message: "Invalid authorization code"})
+	wantProblem(t, "GET /callback", b.Get(back), http.StatusBadRequest, "exchange_rejected")
+	if !strings.Contains(a.Logs(), "store out of reach") {
+		t.Error("logs: do not say that the failure was not recorded")
 	}
 }
 
@@ -237,32 +274,149 @@ func TestRepeatWithoutTheCookie(t *testing.T) {
 	wantCalls(t, "all visits", a, 3)
 }
 
+// However a login failed, a repeat gets the same problem, at once.
 func TestRepeatOfAFailedLogin(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		exchange error
+		broken   string // method of the store
+		status   int
+		code     string
+	}{
+		{"refused code", &instagram.Error{Op: "exchange", Class: instagram.Rejected}, "", 400, "exchange_rejected"},
+		{"Instagram down", &instagram.Error{Op: "exchange", Class: instagram.Transient}, "", 503, "instagram_unavailable"},
+		{"too many calls", &instagram.Error{Op: "exchange", Class: instagram.Throttled, RetryAfter: time.Hour}, "", 429, "rate_limited"},
+		{"wrong client secret", &instagram.Error{Op: "exchange", Class: instagram.Misconfigured}, "", 500, "app_misconfigured"},
+		{"unknown error", errors.New("surprise"), "", 500, "internal"},
+		{"store that can't be read", nil, "Prior", 500, "internal"},
+		{"store that can't be written", nil, "Connect", 500, "internal"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				i := &stub{issuer: "https://instagram.test", exchange: func(context.Context) error { return tt.exchange }}
+				s := newService(t, i)
+				s.settings.Store = &spy{Store: s.store, fail: func(method string) error {
+					if method == tt.broken {
+						return errBroken
+					}
+					return nil
+				}}
+				s.callback = login.NewCallback(s.settings)
+				v := s.begin(t, "")
+				start := time.Now()
+				wantProblem(t, "first visit", s.visit(v), tt.status, tt.code)
+				calls := i.called()
+				wantProblem(t, "second visit", s.visit(v), tt.status, tt.code)
+				page := s.visit(v, "Accept", "text/html")
+				if page.Status != tt.status || len(page.Cookies) != 0 {
+					t.Errorf("second visit as HTML: got status %d and %d cookies, want %d and none", page.Status, len(page.Cookies), tt.status)
+				}
+				time.Sleep(9 * time.Minute) // of synctest's clock
+				wantProblem(t, "visit at the end of the flow", s.visit(v), tt.status, tt.code)
+				if got, want := time.Since(start), 9*time.Minute; got != want {
+					t.Errorf("visits: waited %v, want none to wait", got-want)
+				}
+				if got := i.called(); got != calls {
+					t.Errorf("calls to Instagram of the repeats: got %d, want none", got-calls)
+				}
+				wantStored(t, "all visits", s.store, 0, 0, 1)
+			})
+		})
+	}
+}
+
+// A stranger makes a cookie and a code up. Once Instagram has refused the code,
+// none of what they send is held, and none is sent on.
+func TestMadeUpCodesAreNotHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &stub{issuer: "https://instagram.test", exchange: func(context.Context) error {
+			time.Sleep(time.Second)
 			return &instagram.Error{Op: "exchange", Class: instagram.Rejected}
 		}}
 		s := newService(t, i)
 		v := s.begin(t, "")
 		wantProblem(t, "first visit", s.visit(v), http.StatusBadRequest, "exchange_rejected")
-
 		start := time.Now()
-		wantProblem(t, "second visit", s.visit(v), http.StatusConflict, "flow_used")
-		if got, want := time.Since(start), 5*time.Second; got != want {
-			t.Errorf("second visit: waited %v, want %v", got, want)
+		for n := range 40 {
+			wantProblem(t, "repeat", s.visit(v), http.StatusBadRequest, "exchange_rejected")
+			other := v
+			other.query = strings.Replace(v.query, "AQcode", "AQcode"+strconv.Itoa(n), 1)
+			wantProblem(t, "another code", s.visit(other), http.StatusConflict, "flow_used")
 		}
-		page := s.visit(v, "Accept", "text/html")
-		if page.Status != http.StatusConflict || !strings.Contains(page.Body, `href="/profile"`) {
-			t.Errorf("second visit as HTML: got status %d, want 409 and a link to the profile", page.Status)
-		}
-		if len(page.Cookies) != 0 {
-			t.Errorf("second visit: got %d cookies, want none", len(page.Cookies))
+		if got := time.Since(start); got != 0 {
+			t.Errorf("80 visits: waited %v, want none to wait", got)
 		}
 		if got := i.called(); got != 1 {
-			t.Errorf("calls to Instagram: got %d, want 1", got)
+			t.Errorf("exchanges: got %d, want 1", got)
 		}
 		wantStored(t, "all visits", s.store, 0, 0, 1)
 	})
+}
+
+// While the first visit is under way, only one that brings the same has something
+// to wait for.
+func TestOnlyTheSameVisitWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &stub{issuer: "https://instagram.test", exchange: func(context.Context) error {
+			time.Sleep(3 * time.Second)
+			return &instagram.Error{Op: "exchange", Class: instagram.Transient}
+		}}
+		s := newService(t, i)
+		v := s.begin(t, "")
+		start := time.Now()
+		done := make(chan apptest.Response)
+		for range 2 {
+			go func() { done <- s.visit(v) }()
+			synctest.Wait()
+		}
+		for _, with := range []string{"code=AQother", "error=access_denied"} {
+			other := v
+			other.query = strings.Replace(v.query, "code=AQcode", with, 1)
+			wantProblem(t, "visit with "+with, s.visit(other), http.StatusConflict, "flow_used")
+		}
+		if got := time.Since(start); got != 0 {
+			t.Errorf("visits that bring something else: waited %v, want none to wait", got)
+		}
+		for range 2 {
+			wantProblem(t, "visit that brings the same", <-done, http.StatusServiceUnavailable, "instagram_unavailable")
+		}
+		if got := time.Since(start); got < 3*time.Second || got > 4*time.Second {
+			t.Errorf("visits that bring the same: took %v, want about 3 s", got)
+		}
+		if got := i.called(); got != 1 {
+			t.Errorf("exchanges: got %d, want 1", got)
+		}
+	})
+}
+
+// A write whose answer was lost may have been made all the same: then the login
+// has succeeded, and a repeat says so.
+func TestRepeatOfALoginWhoseWriteSeemedToFail(t *testing.T) {
+	lost := false
+	a := apptest.New(t, apptest.Options{Store: func(inner account.Store) account.Store {
+		return unsure{inner, &lost}
+	}})
+	b, back := consented(t, a)
+	lost = true
+	wantProblem(t, "first visit", b.Get(back), http.StatusInternalServerError, "internal")
+	lost = false
+	wantLogin(t, "second visit", b.Get(back), "/profile")
+	wantProfile(t, "second visit", b, http.StatusOK)
+	wantStored(t, "both visits", a.Memory, 1, 1, 1)
+}
+
+// An unsure store makes a write and then says that it failed.
+type unsure struct {
+	account.Store
+	lost *bool
+}
+
+// Connect implements [account.Store].
+func (u unsure) Connect(ctx context.Context, l account.Login) error {
+	if err := u.Store.Connect(ctx, l); err != nil || !*u.lost {
+		return err
+	}
+	return errBroken
 }
 
 func TestRepeatWaitsForTheResult(t *testing.T) {
@@ -416,12 +570,17 @@ func TestMarkerOpensForItsFlowOnly(t *testing.T) {
 	other, otherBack := consented(t, a)
 	wantLogin(t, "first visit of another flow", other.Get(otherBack), "/profile")
 
+	state := param(t, otherBack, "state")
 	moved := first
-	moved.State = param(t, otherBack, "state")
+	moved.State = state
 	for _, m := range []account.Marker{first, moved} {
 		swap.set(&m)
-		wantProblem(t, "repeat with a moved result", other.Get(otherBack), http.StatusInternalServerError, "internal")
+		wantProblem(t, "repeat with a moved marker", other.Get(otherBack), http.StatusConflict, "flow_used")
 	}
+	own := stored(t, a.Memory).Markers[state]
+	own.Result = first.Result
+	swap.set(&own)
+	wantProblem(t, "repeat with a moved result", other.Get(otherBack), http.StatusInternalServerError, "internal")
 	swap.set(nil)
 	wantLogin(t, "repeat with its own result", other.Get(otherBack), "/profile")
 }

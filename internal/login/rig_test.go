@@ -221,6 +221,14 @@ func (s *spy) Marker(ctx context.Context, state string) (account.Marker, error) 
 	return s.Store.Marker(ctx, state)
 }
 
+// PutResult implements [account.Store].
+func (s *spy) PutResult(ctx context.Context, m account.Marker) error {
+	if err := s.call("PutResult"); err != nil {
+		return err
+	}
+	return s.Store.PutResult(ctx, m)
+}
+
 // Prior implements [account.Store].
 func (s *spy) Prior(ctx context.Context, id, userID string) (account.Prior, error) {
 	if err := s.call("Prior"); err != nil {

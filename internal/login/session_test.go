@@ -1,6 +1,11 @@
 package login_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,7 +15,9 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/apptest"
+	"photopass/internal/connectcode"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/seal"
 )
 
 // holding returns a browser that has a session cookie and nothing else.
@@ -101,6 +108,136 @@ func TestSessionFixation(t *testing.T) {
 	}
 	wantProfile(t, "planted cookie", holding(a, planted), http.StatusUnauthorized)
 	wantProfile(t, "own cookie", b, http.StatusOK)
+}
+
+// Whoever could plant a flow's cookie, or copy one, knows its value, before the
+// login and after. That must yield nothing: not by a visit to the callback, and not
+// by computing what the service derives.
+func TestFlowFixation(t *testing.T) {
+	const query = "?return_to=https://app.example/done"
+	for _, tt := range []struct {
+		name    string
+		planted bool // the thief began the flow; else the victim did, and the thief copied the cookie
+		early   bool // the thief also tries before the login
+	}{
+		{"planted, tried after the login", true, false},
+		{"planted, tried before and after the login", true, true},
+		{"copied, tried after the login", false, false},
+		{"copied, tried before and after the login", false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+			thief, victim := a.Browser(), a.Browser()
+			from, to := victim, thief
+			if tt.planted {
+				from, to = thief, victim
+			}
+			consent := from.Authorize(query)
+			name := from.FlowCookies()[0]
+			cookie := from.Cookie(name)
+			to.SetCookie(name, cookie)
+			back := victim.Decide(consent, "allow")
+			state := param(t, back, "state")
+
+			wantNothing := func(when string) {
+				for _, query := range []string{"code=anything", "error=access_denied", "code=A"} {
+					r := thief.Get("/callback?" + query + "&state=" + state)
+					if r.Status < 400 || len(r.Cookies) != 0 || strings.Contains(r.Body, "connect_code") {
+						t.Errorf("%s, callback with %s: got status %d and %d cookies, want an error and none", when, query, r.Status, len(r.Cookies))
+					}
+				}
+				for _, secret := range computed(cookie, state) {
+					wantProfile(t, when+", computed session", holding(a, acmeID+"."+secret), http.StatusUnauthorized)
+					if _, err := a.Memory.RedeemCode(t.Context(), connectcode.Hash(account.NewSecret(secret)), "thief"); !errors.Is(err, account.ErrNotFound) {
+						t.Errorf("%s, computed connect code: got error %v, want ErrNotFound", when, err)
+					}
+				}
+				wantProfile(t, when, thief, http.StatusUnauthorized)
+			}
+			if tt.early {
+				wantNothing("before the login")
+				wantProblem(t, "victim's visit", victim.Get(back), http.StatusConflict, "flow_used")
+				wantStored(t, "victim's visit", a.Memory, 0, 0, 1)
+			} else {
+				wantLogin(t, "victim's visit", victim.Get(back), "https://app.example/done")
+				wantProfile(t, "victim", victim, http.StatusOK)
+			}
+			wantNothing("after the login")
+			if !tt.early {
+				wantProfile(t, "victim, in the end", victim, http.StatusOK)
+			}
+		})
+	}
+}
+
+// computed returns what somebody could take for a secret who knows the flow's
+// cookie and how this service, or an earlier one, derives its values.
+func computed(cookie, state string) []string {
+	b64 := base64.RawURLEncoding.EncodeToString
+	random, _, _ := strings.Cut(cookie, ".")
+	list := []string{state, random}
+	for _, purpose := range []string{"session/v1", "session/v2", "connect-code/v1", "connect-code/v2", "marker/v1", "marker/v2", "pkce/v1", "fingerprint/v1"} {
+		plain := sha256.Sum256([]byte("photopass/" + purpose + ":" + cookie))
+		list = append(list, b64(plain[:]))
+		for _, code := range []string{"", "anything"} {
+			keyed := hmac.New(sha256.New, []byte(cookie))
+			keyed.Write([]byte("photopass/" + purpose + ":" + code))
+			list = append(list, b64(keyed.Sum(nil)))
+		}
+	}
+	return list
+}
+
+// Whatever is derived for one flow differs from all the rest: none of it may tell
+// of another, as a session's secret in a redirect would.
+func TestDerivedValuesDiffer(t *testing.T) {
+	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+	b := a.Browser()
+	consent := b.Authorize("?return_to=https://app.example/done")
+	cookie := b.Cookie(b.FlowCookies()[0])
+	random, _, _ := strings.Cut(cookie, ".")
+	back := b.Decide(consent, "allow")
+	a.Fake.ResetRequests()
+	r := b.Get(back)
+	_, secret, _ := strings.Cut(wantLogin(t, "GET /callback", r, "https://app.example/done"), ".")
+	_, code := splitCode(r.Location)
+	c := stored(t, a.Memory)
+	state := param(t, back, "state")
+	m := c.Markers[state]
+	attempt := strings.Split(m.Attempt, ".")
+	if len(attempt) != 3 || len(c.Sessions) != 1 || len(c.Codes) != 1 {
+		t.Fatalf("stored: got %d sessions, %d codes, an attempt of %d parts; want 1, 1, 3", len(c.Sessions), len(c.Codes), len(attempt))
+	}
+	keyed := hmac.New(sha256.New, []byte(cookie))
+	keyed.Write([]byte("photopass/marker/v2:" + param(t, back, "code")))
+	values := map[string]string{
+		"random part of the cookie": random,
+		"state":                     state,
+		"challenge":                 param(t, consent, "code_challenge"),
+		"verifier":                  a.Fake.Requests()[0].Form.Get("code_verifier"),
+		"session secret":            secret,
+		"session key":               c.Sessions[0].Key,
+		"connect code":              code,
+		"connect code's hash":       connectcode.Hash(account.NewSecret(code)),
+		"marker key":                base64.RawURLEncoding.EncodeToString(keyed.Sum(nil)),
+		"fingerprint":               attempt[2],
+	}
+	names := slices.Sorted(maps.Keys(values))
+	for i, one := range names {
+		if len(values[one]) != 43 {
+			t.Errorf("%s: got %d characters, want 43", one, len(values[one]))
+			continue
+		}
+		for _, other := range names[i+1:] {
+			if strings.HasPrefix(values[other], values[one][:12]) {
+				t.Errorf("%s and %s begin alike", one, other)
+			}
+		}
+		_, err := seal.NewKey([]byte(values[one]), "photopass/marker/v2").Open(m.Result, state)
+		if got, want := err == nil, one == "marker key"; got != want {
+			t.Errorf("marker's result: opens by the %s: %t, want %t", one, got, want)
+		}
+	}
 }
 
 func TestSessionCookiesOfAnyShapeDoNotHinderALogin(t *testing.T) {

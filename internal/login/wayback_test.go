@@ -63,10 +63,19 @@ func TestFailureKeepsReturnTo(t *testing.T) {
 			return edit(t, back, func(q url.Values) { q.Del("code"); q.Set("error", "server_error") })
 		}, "instagram_unavailable", again},
 		{"used", func(_ *apptest.App, b *apptest.Browser, back string) string {
+			b.Get(edit(t, back, denied))
+			return back
+		}, "flow_used", "/profile"},
+		{"denied again", func(_ *apptest.App, b *apptest.Browser, back string) string {
 			back = edit(t, back, denied)
 			b.Get(back)
 			return back
-		}, "flow_used", "/profile"},
+		}, "access_denied", again},
+		{"refused code again", func(_ *apptest.App, b *apptest.Browser, back string) string {
+			back = edit(t, back, func(q url.Values) { q.Set("code", "AQother") })
+			b.Get(back)
+			return back
+		}, "exchange_rejected", again},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})

@@ -103,6 +103,22 @@ func (s *Store) Marker(_ context.Context, state string) (account.Marker, error) 
 	return cloneMarker(m), nil
 }
 
+// PutResult implements [account.Store].
+func (s *Store) PutResult(_ context.Context, m account.Marker) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used, ok := s.markers[m.State]
+	switch {
+	case !ok || used.Attempt != m.Attempt:
+		return account.ErrConflict
+	case used.Result != nil && !bytes.Equal(used.Result, m.Result):
+		return account.ErrConflict
+	}
+	used.Result = bytes.Clone(m.Result)
+	s.markers[m.State] = used
+	return nil
+}
+
 // Prior implements [account.Store].
 func (s *Store) Prior(_ context.Context, id, userID string) (account.Prior, error) {
 	s.mu.Lock()

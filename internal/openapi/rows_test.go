@@ -102,7 +102,8 @@ var rows = []row{
 	{"denied", get, "/callback", 403, denied},
 	{"permission missing", get, "/callback", 403, callback("", withoutPermission)},
 	{"personal account", get, "/callback", 403, callback("", personal)},
-	{"used", get, "/callback", 409, again(denied)},
+	{"denied again", get, "/callback", 403, again(denied)},
+	{"used", get, "/callback", 409, withAnotherCode(again(callback("", nil)))},
 	{"throttled", get, "/callback", 429, callback("", fails(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Code: 429}))},
 	{"wrong secret", get, "/callback", 500, callback("", fails(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Message: "Invalid platform app"}))},
 	{"store out of reach", get, "/callback", 500, broken(callback("", nil))},
@@ -209,6 +210,15 @@ func again(s situation) situation {
 	return func(t *testing.T, o apptest.Options) visit {
 		v := s(t, o)
 		v.browser.Get(v.target)
+		return v
+	}
+}
+
+// withAnotherCode is s with another code than Instagram's.
+func withAnotherCode(s situation) situation {
+	return func(t *testing.T, o apptest.Options) visit {
+		v := s(t, o)
+		v.target = strings.Replace(v.target, "code=", "code=x", 1)
 		return v
 	}
 }

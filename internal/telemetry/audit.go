@@ -23,6 +23,7 @@ const (
 	TokenRemoved
 	TokenDeleted
 	TokenUse
+	AnswerRepeated
 	ReplayRejected
 	OriginRejected
 	FlowRejected
@@ -42,6 +43,7 @@ var events = [...]string{
 	TokenRemoved:   "token_removed",
 	TokenDeleted:   "token_deleted",
 	TokenUse:       "token_use",
+	AnswerRepeated: "answer_repeated",
 	ReplayRejected: "replay_rejected",
 	OriginRejected: "origin_rejected",
 	FlowRejected:   "flow_rejected",

@@ -206,7 +206,30 @@ func TestLines(t *testing.T) {
 			before: func(s *scene) { s.back = s.consented(); s.Get(s.back) },
 			do:     func(s *scene) { s.Get(s.back) },
 			want: `
+{"level":"INFO","message":"audit","event":"answer_repeated","account":"27640875392278831","flow":"F","outcome":"connected"}
 {"level":"INFO","message":"request","route":"/callback","method":"GET","status":303,"outcome":"repeated","duration_ms":0,"instagram_calls":0,"aws_calls":0,"flow":"F","version":"V"}
+`,
+		},
+		{
+			name:   "repeated denial",
+			before: func(s *scene) { s.back = s.Decide(s.Authorize(""), "deny"); s.Get(s.back) },
+			do:     func(s *scene) { s.Get(s.back) },
+			want: `
+{"level":"INFO","message":"audit","event":"answer_repeated","flow":"F","outcome":"access_denied"}
+{"level":"INFO","message":"request","route":"/callback","method":"GET","status":403,"outcome":"repeated","duration_ms":0,"instagram_calls":0,"aws_calls":0,"flow":"F","version":"V","id":"I","err":"authorization response: error \"access_denied\""}
+`,
+		},
+		{
+			name: "repeated failure",
+			before: func(s *scene) {
+				s.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Message: "Invalid platform app"})
+				s.back = s.consented()
+				s.Get(s.back)
+			},
+			do: func(s *scene) { s.Get(s.back) },
+			want: `
+{"level":"INFO","message":"audit","event":"answer_repeated","flow":"F","outcome":"app_misconfigured"}
+{"level":"ERROR","message":"request","route":"/callback","method":"GET","status":500,"outcome":"repeated","duration_ms":0,"instagram_calls":0,"aws_calls":0,"flow":"F","version":"V","id":"I"}
 `,
 		},
 		{
@@ -267,8 +290,8 @@ func TestLines(t *testing.T) {
 		},
 		{
 			name:   "flow_used",
-			before: func(s *scene) { s.back = s.Decide(s.Authorize(""), "deny"); s.Get(s.back) },
-			do:     func(s *scene) { s.Get(s.back) },
+			before: func(s *scene) { s.back = s.consented(); s.Get(s.back) },
+			do:     func(s *scene) { s.Get(strings.Replace(s.back, "code=", "code=x", 1)) },
 			want: `
 {"level":"INFO","message":"audit","event":"replay_rejected","flow":"F"}
 {"level":"INFO","message":"request","route":"/callback","method":"GET","status":409,"outcome":"flow_used","duration_ms":0,"instagram_calls":0,"aws_calls":0,"flow":"F","version":"V","id":"I","_aws":{"Timestamp":0,"CloudWatchMetrics":[{"Namespace":"photopass","Dimensions":[["Stack"]],"Metrics":[{"Name":"Callbacks","Unit":"Count"},{"Name":"Refused","Unit":"Count"},{"Name":"RejectedRequests","Unit":"Count"}]}]},"Stack":"acme","Callbacks":1,"Refused":1,"RejectedRequests":1}
@@ -627,7 +650,7 @@ func TestLines(t *testing.T) {
 				if message := line["message"].(string); messages[message] { // the others are for people alone
 					wantClosed(t, line)
 				}
-				uncounted := tt.name == "repeated" || tt.name == "prefetch of the callback"
+				uncounted := strings.HasPrefix(tt.name, "repeated") || tt.name == "prefetch of the callback"
 				wantOneEnd(t, line, line["route"] == "/callback" && line["method"] == "GET" && !uncounted)
 			}
 		})

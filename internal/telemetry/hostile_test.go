@@ -20,7 +20,7 @@ import (
 var (
 	messages = words("request audit sweep")
 	events   = words("connect denied reconnect logout disconnect deauthorize deletion token_refreshed token_deferred token_dead token_removed " +
-		"token_deleted token_use replay_rejected origin_rejected flow_rejected")
+		"token_deleted token_use answer_repeated replay_rejected origin_rejected flow_rejected")
 	routes   = words("/ /authorize /callback /profile /logout /disconnect /notices/deauthorize /notices/deletion /notices/deletion/{code} unmatched token")
 	methods  = words("GET HEAD POST PUT PATCH DELETE CONNECT OPTIONS TRACE other")
 	outcomes = words("ok landing started connected repeated stale logged_out disconnected deleted unknown superseded given " +

@@ -39,6 +39,7 @@ type Problem struct {
 	Code       Code
 	RetryAfter time.Duration // for RateLimited and InstagramUnavailable; 0: half a minute
 	Err        error
+	Repeated   bool // an earlier visit was answered so: metrics have counted it
 
 	ReturnTo string // where the login that failed was to end; connecting again keeps it. It must be a valid return_to
 	Back     string // URL at the origin that sent the person here, which may be told of the failure

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 
 	"photopass/internal/telemetry"
@@ -21,6 +23,21 @@ var audited = map[Code]telemetry.Event{
 	FlowUsed:        telemetry.ReplayRejected,
 	ForbiddenOrigin: telemetry.OriginRejected,
 	FlowMismatch:    telemetry.FlowRejected,
+}
+
+// recordProblem says of an error, in the line of its request and in the audit log, what
+// came of that.
+func recordProblem(ctx context.Context, log *slog.Logger, p *Problem) {
+	outcome := telemetry.Outcome(p.Code)
+	if p.Repeated {
+		telemetry.Of(ctx).SetOutcome(telemetry.Repeated)
+		telemetry.Audit(ctx, log, telemetry.Entry{Event: telemetry.AnswerRepeated, Outcome: outcome})
+		return
+	}
+	telemetry.Of(ctx).SetOutcome(outcome)
+	if event, ok := audited[p.Code]; ok {
+		telemetry.Audit(ctx, log, telemetry.Entry{Event: event})
+	}
 }
 
 // tally adds an answer to the metrics, by what came of it. It is done here, and

@@ -186,10 +186,7 @@ func (s Site) fail(w http.ResponseWriter, r *http.Request, hidesQuery bool, err 
 	if p.status() >= 500 {
 		line.Level = slog.LevelError
 	}
-	telemetry.Of(r.Context()).SetOutcome(telemetry.Outcome(p.Code))
-	if event, ok := audited[p.Code]; ok {
-		telemetry.Audit(r.Context(), s.Log, telemetry.Entry{Event: event})
-	}
+	recordProblem(r.Context(), s.Log, p)
 	if err := s.writeProblem(w, r, p, line.ID, hidesQuery); err != nil {
 		s.Log.ErrorContext(r.Context(), "write problem", "id", line.ID, "err", err)
 	}

@@ -47,6 +47,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"Store", storeTests()},
 		{"UseState", useStateTests()},
 		{"Marker", markerTests()},
+		{"PutResult", putResultTests()},
 		{"Prior", priorTests()},
 		{"Connect", connectTests()},
 		{"ConnectConflict", connectConflictTests()},

@@ -63,9 +63,12 @@ func (b *bench) prepare(id, userID string) account.Login {
 		Session: newSession(a),
 		State:   m.State,
 		Attempt: m.Attempt,
-		Result:  []byte("result " + account.NewMark() + unprintable),
+		Result:  newResult(),
 	}
 }
+
+// newResult returns a marker's result.
+func newResult() []byte { return []byte("result " + account.NewMark() + unprintable) }
 
 // prior returns Prior, which must not fail.
 func (b *bench) prior(id, userID string) account.Prior {

@@ -26,6 +26,7 @@ func connectConflictTests() []subtest {
 		{"the marker is missing and no attempt is named", false, false, attemptMissing},
 		{"the marker holds another attempt", true, true, markerOfAnother},
 		{"the marker holds an attempt and none is named", false, false, attemptUnnamed},
+		{"the marker has the result of a login that failed", true, true, attemptFailed},
 	} {
 		tests = append(tests, subtest{c.sentence, func(b *bench) {
 			id, userID := newID(), newID()
@@ -103,4 +104,9 @@ func markerOfAnother(_ *bench, l *account.Login) {
 
 func attemptUnnamed(_ *bench, l *account.Login) {
 	l.Attempt = ""
+}
+
+func attemptFailed(b *bench, l *account.Login) {
+	m := account.Marker{State: l.State, Attempt: l.Attempt, Result: newResult()}
+	b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
 }

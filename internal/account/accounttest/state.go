@@ -88,7 +88,7 @@ func useStateApart(b *bench) {
 func markerTests() []subtest {
 	return []subtest{
 		{"a state that was never used is ErrNotFound", markerUnused},
-		{"until Connect the result is nil", markerWithoutResult},
+		{"until Connect or PutResult the result is nil", markerWithoutResult},
 	}
 }
 
@@ -104,4 +104,86 @@ func markerWithoutResult(b *bench) {
 	if m.Result != nil {
 		b.Errorf("Marker: got result %q, want nil", m.Result)
 	}
+}
+
+func putResultTests() []subtest {
+	tests := []subtest{
+		{"it sets the result", putResultSets},
+		{"it keeps a copy of what it is given", putResultCopies},
+		{"a repeat with the same result succeeds", putResultRepeats},
+		{"of two results the first one stays", putResultOnce},
+	}
+	for _, c := range []struct {
+		sentence string
+		change   func(*bench, *account.Marker)
+	}{
+		{"a marker that is missing is ErrConflict", func(_ *bench, m *account.Marker) { m.State = account.NewMark() }},
+		{"a marker that is missing is ErrConflict, whatever attempt is named", func(_ *bench, m *account.Marker) {
+			m.State, m.Attempt = account.NewMark(), ""
+		}},
+		{"a marker that holds another attempt is ErrConflict", func(_ *bench, m *account.Marker) { m.Attempt = account.NewMark() }},
+		{"a marker that holds an attempt is ErrConflict when none is named", func(_ *bench, m *account.Marker) { m.Attempt = "" }},
+		{"a marker that Connect has given a result is ErrConflict", func(b *bench, m *account.Marker) {
+			l := b.connect(newID(), newID())
+			m.State, m.Attempt = l.State, l.Attempt
+		}},
+	} {
+		tests = append(tests, subtest{c.sentence, func(b *bench) {
+			m := b.used()
+			m.Result = newResult()
+			c.change(b, &m)
+			b.wantUnchanged("PutResult", account.ErrConflict, func() error { return b.PutResult(b.Context(), m) })
+		}})
+	}
+	return tests
+}
+
+// used returns the marker of a state that has just been used.
+func (b *bench) used() account.Marker {
+	b.Helper()
+	m := newMarker()
+	b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
+	return m
+}
+
+func putResultSets(b *bench) {
+	m := b.used()
+	m.Result = newResult()
+	b.wantErr("PutResult", b.PutResult(b.Context(), account.Marker{State: m.State, Attempt: m.Attempt, Result: m.Result}), nil)
+	got, err := b.Marker(b.Context(), m.State)
+	b.wantErr("Marker", err, nil)
+	b.wantEqual("Marker", got, m)
+
+	other := newMarker()
+	other.State = m.State
+	got, err = b.UseState(b.Context(), other)
+	b.wantErr("UseState", err, account.ErrStateUsed)
+	b.wantEqual("UseState", got, m)
+}
+
+func putResultCopies(b *bench) {
+	m := b.used()
+	m.Result = newResult()
+	want := m
+	want.Result = append([]byte(nil), m.Result...)
+	b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
+	m.Result[0]++
+	got, err := b.Marker(b.Context(), m.State)
+	b.wantErr("Marker", err, nil)
+	b.wantEqual("Marker", got, want)
+}
+
+func putResultRepeats(b *bench) {
+	m := b.used()
+	m.Result = newResult()
+	b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
+	b.wantUnchanged("PutResult again", nil, func() error { return b.PutResult(b.Context(), m) })
+}
+
+func putResultOnce(b *bench) {
+	m := b.used()
+	m.Result = newResult()
+	b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
+	m.Result = newResult()
+	b.wantUnchanged("PutResult of another result", account.ErrConflict, func() error { return b.PutResult(b.Context(), m) })
 }

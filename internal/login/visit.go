@@ -1,0 +1,104 @@
+package login
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/seal"
+	"photopass/internal/web"
+)
+
+// A visit is a flow whose browser has come back, with the authorization response
+// that it brings.
+//
+// What a login hands out is derived from the flow's cookie and the authorization
+// code together. Somebody who has planted or copied the cookie does not know the
+// code, and somebody who has seen the code in an address lacks the cookie. So a
+// second visit with both can be given the same answer, and nobody else can.
+type visit struct {
+	flow
+	response response
+}
+
+// withCode hashes cookie and code for one purpose.
+func (v visit) withCode(purpose string) string { return v.mac(purpose, v.response.code.Reveal()) }
+
+func (v visit) mac(purpose, message string) string {
+	h := hmac.New(sha256.New, []byte(v.value))
+	h.Write([]byte("photopass/" + purpose + ":" + message))
+	return b64.EncodeToString(h.Sum(nil))
+}
+
+// sessionSecret makes the answer to a lost callback repeatable: the same visit
+// gets the same session again, never a second one.
+func (v visit) sessionSecret() account.Secret { return account.NewSecret(v.withCode("session/v2")) }
+
+// connectCode is the code that the redirect to another origin carries. Like the
+// session it is the same in every answer to this visit.
+func (v visit) connectCode() account.Secret { return account.NewSecret(v.withCode("connect-code/v2")) }
+
+// markerKey seals what the marker remembers, so that the table does not tell
+// which account a state led to.
+func (v visit) markerKey() seal.Key {
+	return seal.NewKey([]byte(v.withCode("marker/v2")), "photopass/marker/v2")
+}
+
+// fingerprint tells visits that bring the same from others. It opens nothing.
+func (v visit) fingerprint() string {
+	if p := v.response.problem; p != nil {
+		return v.mac("fingerprint-of-problem/v1", string(p.Code))
+	}
+	return v.withCode("fingerprint/v1")
+}
+
+// newAttempt returns the marker's attempt: a random id, the time, and the visit's
+// fingerprint, so that a later visit knows at once whether it brings the same, and
+// whether the first one may still be under way.
+func (v visit) newAttempt(now time.Time) string {
+	return account.NewMark() + "." + strconv.FormatInt(now.Unix(), 10) + "." + v.fingerprint()
+}
+
+// isRepeat reports whether an attempt was a visit that brought the same, and
+// when that was.
+func (v visit) isRepeat(attempt string) (at time.Time, ok bool) {
+	parts := strings.Split(attempt, ".")
+	if len(parts) != 3 || subtle.ConstantTimeCompare([]byte(parts[2]), []byte(v.fingerprint())) != 1 {
+		return time.Time{}, false
+	}
+	unix, err := strconv.ParseInt(parts[1], 10, 64)
+	return time.Unix(unix, 0), err == nil
+}
+
+// A result is what became of a login. One member is set.
+type result struct {
+	Account string   `json:"account,omitempty"` // id
+	Problem web.Code `json:"problem,omitempty"`
+}
+
+// seal returns r as the marker of the visit's state holds it.
+func (v visit) seal(r result) []byte {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic("login: " + err.Error()) // two strings always encode
+	}
+	return v.markerKey().Seal(text, v.response.state)
+}
+
+// open returns what seal has sealed.
+func (v visit) open(sealed []byte) (r result, err error) {
+	text, err := v.markerKey().Open(sealed, v.response.state)
+	if err != nil {
+		return result{}, fmt.Errorf("open marker: %w", err)
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return result{}, fmt.Errorf("read marker: %w", err)
+	}
+	return r, nil
+}
