@@ -297,10 +297,10 @@ func (c callback) ask(ctx context.Context, f flow, code, clientSecret account.Se
 	}
 	grant, err := c.Instagram.Exchange(ctx, instagram.Exchange{Code: code, ClientSecret: clientSecret, Verifier: f.verifier()})
 	if err != nil {
-		if e, ok := errors.AsType[*instagram.Error](err); ok && e.Class == instagram.Misconfigured {
+		if e, ok := errors.AsType[*instagram.Error](err); ok && e.Class.Meaning().Secret {
 			c.Secrets.ClientSecretRefused()
 		}
-		return grant, account.Profile{}, problemOf(err)
+		return grant, account.Profile{}, problemOf(err, grant)
 	}
 	if !slices.Contains(grant.Permissions, c.Instagram.RequiredPermission()) {
 		return grant, account.Profile{}, &web.Problem{Code: web.PermissionMissing}
@@ -308,7 +308,7 @@ func (c callback) ask(ctx context.Context, f flow, code, clientSecret account.Se
 	profile, _, err := c.Instagram.Profile(ctx, grant.Token)
 	switch {
 	case err != nil:
-		return grant, profile, problemOf(err)
+		return grant, profile, problemOf(err, grant)
 	case grant.UserID == "" || grant.UserID != profile.ID && grant.UserID != profile.UserID:
 		return grant, profile, &web.Problem{Code: web.ExchangeRejected, Err: errOtherAccount}
 	case !supported(profile.AccountType):
@@ -374,22 +374,16 @@ func keep(a *account.Account, old account.Account) {
 	}
 }
 
-// problemOf says what a failed call to Instagram means for a login.
-func problemOf(err error) *web.Problem {
+// problemOf says what a failed call to Instagram means for a login. g is what the
+// code was exchanged for.
+func problemOf(err error, g instagram.Grant) *web.Problem {
 	e, ok := errors.AsType[*instagram.Error](err)
 	if !ok {
 		return &web.Problem{Code: web.Internal, Err: err}
 	}
-	p := &web.Problem{Code: web.InstagramUnavailable, Err: err, RetryAfter: e.RetryAfter}
-	switch e.Class {
-	case instagram.Rejected, instagram.TokenDead, instagram.AppRemoved:
-		p.Code = web.ExchangeRejected
-	case instagram.Misconfigured, instagram.Refused:
-		p.Code = web.AppMisconfigured
-	case instagram.PermissionMissing:
-		p.Code = web.PermissionMissing
-	case instagram.Throttled:
-		p.Code = web.RateLimited
+	m := e.Class.Meaning()
+	if g.Listed {
+		m = m.Listed()
 	}
-	return p
+	return &web.Problem{Code: web.Code(m.Login), Cause: m.Cause, Err: err, RetryAfter: e.RetryAfter}
 }
