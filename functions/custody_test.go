@@ -39,7 +39,7 @@ func (s *stack) due() {
 	for _, item := range page.Items {
 		item["token_refresh_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(-time.Minute).Unix(), 10)}
 		if item["removed_at"] != nil {
-			item["removed_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(-25*time.Hour).Unix(), 10)}
+			item["removed_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(-169*time.Hour).Unix(), 10)}
 		}
 		if _, err := s.db.PutItem(s.t.Context(), &dynamodb.PutItemInput{TableName: &s.table, Item: item}); err != nil {
 			s.t.Fatalf("put account: %v", err)
@@ -304,7 +304,7 @@ func (s *stack) removeBySweep(a fakeinstagram.Account) {
 	s.due()
 	s.fake.Order(removed)
 	s.sweep(`{"refreshed":0,"deferred":0,"dead":0,"removed":1,"deleted":0,"held":0,"failed":0}`)
-	s.sweep(nothingDue) // a day has to pass
+	s.sweep(nothingDue) // a week has to pass
 	s.due()
 	s.fake.Order(removed)
 	s.sweep(`{"refreshed":0,"deferred":0,"dead":0,"removed":0,"deleted":1,"held":0,"failed":0}`)

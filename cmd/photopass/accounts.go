@@ -112,6 +112,7 @@ type accountSummary struct {
 	UserID         string         `json:"user_id,omitempty"`
 	Username       string         `json:"username,omitempty"`
 	Status         account.Status `json:"status"`
+	Cause          account.Cause  `json:"cause,omitempty"`
 	ConnectedAt    time.Time      `json:"connected_at,omitzero"`
 	TokenExpiresAt time.Time      `json:"token_expires_at,omitzero"`
 	TokenRefreshAt time.Time      `json:"token_refresh_at,omitzero"`
@@ -123,6 +124,7 @@ func summary(a account.Account) accountSummary {
 		UserID:         a.UserID,
 		Username:       a.Profile.Username,
 		Status:         a.Status,
+		Cause:          a.ReconnectCause(),
 		ConnectedAt:    a.ConnectedAt,
 		TokenExpiresAt: a.Token.ExpiresAt,
 		TokenRefreshAt: a.Token.RefreshAt,
@@ -221,6 +223,7 @@ func (p program) accountsShow(ctx context.Context, args []string) error {
 		row("account type", d.AccountType),
 		row("permissions", strings.Join(d.Permissions, " ")),
 		row("status", string(d.Status)),
+		row("cause", string(d.Cause)),
 		row("connected", stamp(d.ConnectedAt)),
 		row("last login", stamp(d.LastLoginAt)),
 		row("profile fetched", stamp(d.FetchedAt)),

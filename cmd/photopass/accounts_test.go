@@ -77,6 +77,7 @@ func TestAccountsListJSON(t *testing.T) {
     "user_id": "17841405793187219",
     "username": "bees",
     "status": "reconnect_required",
+    "cause": "token_invalid",
     "connected_at": "2026-11-23T12:00:00Z",
     "token_expires_at": "2027-01-22T12:00:00Z"
   }
@@ -176,6 +177,7 @@ username            acme
 account type        BUSINESS
 permissions         instagram_business_basic instagram_business_manage_messages
 status              active
+cause               -
 connected           2026-11-23T12:00:00Z
 last login          2026-11-23T13:00:00Z
 profile fetched     2026-11-23T14:00:00Z
@@ -194,6 +196,7 @@ username            snoopdogg
 account type        BUSINESS
 permissions         instagram_business_basic instagram_business_manage_messages
 status              active
+cause               -
 connected           2026-11-23T12:00:00Z
 last login          2026-11-23T13:00:00Z
 profile fetched     2026-11-23T14:00:00Z

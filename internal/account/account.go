@@ -7,6 +7,7 @@
 package account
 
 import (
+	"cmp"
 	"crypto/rand"
 	"time"
 )
@@ -18,6 +19,18 @@ type Status string
 const (
 	Active            Status = "active"
 	ReconnectRequired Status = "reconnect_required" // only a new login helps
+)
+
+// A Cause says why an account is ReconnectRequired.
+type Cause string
+
+// The causes.
+const (
+	PasswordChanged Cause = "password_changed"
+	Checkpoint      Cause = "checkpoint" // Instagram wants the person to finish a check
+	Expired         Cause = "expired"
+	AppRemoved      Cause = "app_removed"   // by the person, or Meta has disabled the app
+	TokenInvalid    Cause = "token_invalid" // Instagram does not say
 )
 
 // An Account is one connected Instagram account.
@@ -34,6 +47,7 @@ type Account struct {
 	TokenRev string
 
 	Status      Status
+	Cause       Cause // of ReconnectRequired, else empty; also empty if version 1.0 stored it, see ReconnectCause
 	Token       Token
 	Permissions []string  // as granted, in Instagram's names
 	ConnectedAt time.Time // of this Connection
@@ -48,6 +62,14 @@ type Account struct {
 	// Instagram about the account; zero: there is none. [Store.Lease] sets it, and
 	// a login does not write it but ends the lease.
 	LeaseUntil time.Time
+}
+
+// ReconnectCause returns why a must be connected again; empty: it need not.
+func (a Account) ReconnectCause() Cause {
+	if a.Status != ReconnectRequired {
+		return ""
+	}
+	return cmp.Or(a.Cause, TokenInvalid)
 }
 
 // A Token is a sealed access token and the times that govern it.

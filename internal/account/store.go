@@ -100,8 +100,8 @@ type Store interface {
 	// ends after l.From.
 	Lease(ctx context.Context, id, tokenRev string, l Lease) error
 
-	// PutToken replaces the token and the status of an account, with a new
-	// TokenRev, and ends the lease. It returns ErrConflict, and writes nothing,
+	// PutToken replaces the token of an account and its status with the cause, with
+	// a new TokenRev, and ends the lease. It returns ErrConflict, and writes nothing,
 	// when the account is missing or its TokenRev is not tokenRev.
 	PutToken(ctx context.Context, id, tokenRev string, s TokenState) error
 
@@ -173,6 +173,7 @@ type Lease struct {
 type TokenState struct {
 	TokenRev  string // the new one
 	Status    Status
+	Cause     Cause
 	Token     Token
 	RemovedAt time.Time
 }

@@ -44,13 +44,14 @@ func (h *Hold) Rest(ctx context.Context, d time.Duration) error {
 
 // Refused records that Instagram refused the account's token with e in a call
 // other than a refresh, and returns the account as it is stored now: marked, or
-// changed by somebody since it was read, who knows better. Errors of classes that
-// say nothing of the token are not for it. It fails with [account.ErrNotFound]
+// changed by somebody since it was read, who knows better. Errors after which the
+// token is kept are not for it. It fails with [account.ErrNotFound]
 // when the account is gone.
 func (h *Hold) Refused(ctx context.Context, e *instagram.Error) (account.Account, error) {
+	m := e.Class.Meaning()
 	result := Result{Outcome: Dead, Cause: e}
-	t := dead(h.account)
-	if e.Class == instagram.AppRemoved {
+	t := dead(h.account, m.Cause)
+	if m.Token == instagram.Removed {
 		result.Outcome, t = Removed, h.keeper.removed(h.account)
 	}
 	result, err := h.keeper.put(ctx, h.account, t, result)

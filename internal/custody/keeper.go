@@ -1,6 +1,7 @@
 package custody
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,8 @@ const (
 	refusalWait = 6 * time.Hour
 	// secondLookAfter is how long an account lives on after Instagram has said
 	// that the person removed the app: Meta says the same of an app that it
-	// disabled by mistake.
-	secondLookAfter = 24 * time.Hour
+	// disabled by mistake, which took days to be settled.
+	secondLookAfter = 7 * 24 * time.Hour
 )
 
 // An Outcome is what came of keeping a token.
@@ -43,7 +44,7 @@ const (
 	Held      Outcome = "held"      // another one is at it, or has just been
 	Deferred  Outcome = "deferred"  // Instagram did not do it; RefreshAt says when it is asked again
 	Dead      Outcome = "dead"      // the token is gone; only a login helps
-	Removed   Outcome = "removed"   // the person removed the app, as it seems; asked again in a day
+	Removed   Outcome = "removed"   // the person removed the app, as it seems; asked again in a week
 	Deleted   Outcome = "deleted"   // the person did remove the app; so is the account
 )
 
@@ -102,7 +103,8 @@ func (k *Keeper) keep(ctx context.Context, a account.Account) (Result, error) {
 	case err != nil:
 		return Result{}, err
 	case expired:
-		return k.put(ctx, a, dead(a), Result{Outcome: Dead})
+		// Of an app that was removed the cause is known already.
+		return k.put(ctx, a, dead(a, cmp.Or(a.Cause, account.Expired)), Result{Outcome: Dead})
 	}
 	return k.refresh(context.WithoutCancel(ctx), a, token)
 }
@@ -147,11 +149,14 @@ func (k *Keeper) refreshed(ctx context.Context, a account.Account, r instagram.R
 
 // putRenewal stores r under the mark rev. The token's end never moves forward:
 // a shorter one than we were promised is a fault of the answer, and only makes
-// us ask again soon.
+// us ask again soon. An answer that does not say leaves the end as it was.
 func (k *Keeper) putRenewal(ctx context.Context, a account.Account, rev string, r instagram.Renewal) (Result, error) {
 	sealed, err := k.Vault.Seal(ctx, a.ID, r.Token)
 	if err != nil {
 		return Result{}, err
+	}
+	if r.ExpiresAt.IsZero() {
+		r.ExpiresAt = a.Token.ExpiresAt
 	}
 	t := account.TokenState{TokenRev: rev, Status: account.Active, Token: account.Token{
 		Sealed:    sealed,
@@ -168,17 +173,21 @@ func (k *Keeper) putRenewal(ctx context.Context, a account.Account, rev string, 
 // refused stores what follows from an error of a refresh.
 func (k *Keeper) refused(ctx context.Context, a account.Account, token account.Secret, e *instagram.Error) (Result, error) {
 	result := Result{Cause: e, Usage: e.Usage}
+	m := e.Class.Meaning()
+	if m.Operator {
+		k.Log.ErrorContext(ctx, "refresh token", "account", a.ID, "err", e)
+	}
 	switch {
-	case e.Class == instagram.TokenDead:
+	case m.Token == instagram.Dead:
 		result.Outcome = Dead
-		return k.put(ctx, a, dead(a), result)
-	case e.Class == instagram.AppRemoved && (a.RemovedAt.IsZero() || k.now().Before(a.RemovedAt.Add(secondLookAfter))):
+		return k.put(ctx, a, dead(a, m.Cause), result)
+	case m.Token == instagram.Removed && (a.RemovedAt.IsZero() || k.now().Before(a.RemovedAt.Add(secondLookAfter))):
 		result.Outcome = Removed
 		return k.put(ctx, a, k.removed(a), result)
-	case e.Class == instagram.AppRemoved:
+	case m.Token == instagram.Removed:
 		return k.delete(ctx, a, result)
 	}
-	t := account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Token: a.Token, RemovedAt: a.RemovedAt}
+	t := account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Cause: a.Cause, Token: a.Token, RemovedAt: a.RemovedAt}
 	t.Token.Sealed = k.Vault.reseal(ctx, a, token)
 	t.Token.RefreshAt = wholeSecond(k.Now().Add(k.wait(a, e)))
 	result.Outcome = Deferred
@@ -192,7 +201,7 @@ func (k *Keeper) wait(a account.Account, e *instagram.Error) time.Duration {
 		return max(e.RetryAfter, time.Minute)
 	}
 	wait := refusalWait
-	if e.Class == instagram.Transient || e.Class == instagram.Throttled {
+	if e.Class.Meaning().Again != instagram.Later {
 		wait = retryWait
 	}
 	return min(wait, max(a.Token.ExpiresAt.Sub(k.Now())/2, time.Minute))
@@ -200,15 +209,18 @@ func (k *Keeper) wait(a account.Account, e *instagram.Error) time.Duration {
 
 // dead is the state of an account whose token no call will ever accept again.
 // Nobody needs such a token.
-func dead(a account.Account) account.TokenState {
-	t := account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired, Token: a.Token}
+func dead(a account.Account, c account.Cause) account.TokenState {
+	t := account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired, Cause: c, Token: a.Token}
 	t.Token.Sealed, t.Token.RefreshAt = nil, time.Time{}
 	return t
 }
 
 // removed is the state of an account whose person seems to have removed the app.
 func (k *Keeper) removed(a account.Account) account.TokenState {
-	t := account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired, Token: a.Token, RemovedAt: k.now()}
+	t := account.TokenState{
+		TokenRev: account.NewMark(), Status: account.ReconnectRequired, Cause: account.AppRemoved,
+		Token: a.Token, RemovedAt: k.now(),
+	}
 	t.Token.RefreshAt = wholeSecond(k.Now().Add(secondLookAfter))
 	return t
 }
@@ -225,7 +237,7 @@ func (k *Keeper) put(ctx context.Context, a account.Account, t account.TokenStat
 	case err != nil:
 		return Result{}, fmt.Errorf("custody: store token: %w", err)
 	}
-	a.TokenRev, a.Status, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Token, t.RemovedAt
+	a.TokenRev, a.Status, a.Cause, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Cause, t.Token, t.RemovedAt
 	a.LeaseUntil = time.Time{}
 	result.Account = a
 	k.record(ctx, a.ID, result)
@@ -259,9 +271,9 @@ func (k *Keeper) reread(ctx context.Context, a account.Account) (Result, error) 
 
 // record counts what was stored, and writes the audit log.
 func (k *Keeper) record(ctx context.Context, id string, r Result) {
-	e := telemetry.Entry{Account: id}
+	e := telemetry.Entry{Account: id, Cause: string(r.Account.ReconnectCause())}
 	if r.Cause != nil {
-		e.Cause = r.Cause
+		e.Err = r.Cause
 	}
 	metrics := telemetry.Of(ctx)
 	switch r.Outcome {
@@ -278,7 +290,7 @@ func (k *Keeper) record(ctx context.Context, id string, r Result) {
 		e.Event = telemetry.TokenRemoved
 		metrics.Count(telemetry.ReconnectsRequired)
 	case Deleted:
-		e.Event = telemetry.TokenDeleted
+		e.Event, e.Cause = telemetry.TokenDeleted, string(account.AppRemoved)
 	default:
 		return // nothing was stored
 	}

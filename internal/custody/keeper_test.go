@@ -45,7 +45,7 @@ var (
 	notDue    = kept{"", account.Active, true, "as before", false, false, 0, 1}
 	renewed   = kept{"refreshed", account.Active, true, "half-life", true, false, 1, 1}
 	tokenDead = kept{"dead", account.ReconnectRequired, false, "never", false, false, 1, 0}
-	removed   = kept{"removed", account.ReconnectRequired, true, "24h", false, true, 1, 0}
+	removed   = kept{"removed", account.ReconnectRequired, true, "168h", false, true, 1, 0}
 	expired   = kept{"dead", account.ReconnectRequired, false, "never", false, false, 0, 0}
 )
 
@@ -358,7 +358,7 @@ func outcomes(r custody.Report) string {
 	return strings.Join(list, ", ")
 }
 
-// The second look at an account of which Instagram said, a day before, that the
+// The second look at an account of which Instagram said, a week before, that the
 // person removed the app.
 func TestSecondLook(t *testing.T) {
 	const rr = account.ReconnectRequired
@@ -388,7 +388,7 @@ func TestSecondLook(t *testing.T) {
 			first := c.app.Clock.Now()
 
 			// Neither a visit nor a sweep asks earlier.
-			c.app.Clock.Advance(24*time.Hour - time.Second)
+			c.app.Clock.Advance(168*time.Hour - time.Second)
 			c.app.Fake.ResetRequests()
 			if got := c.sweep(t); got != "" || c.app.Fake.Count("") != 0 {
 				t.Errorf("Sweep a second too early: got %q and %d calls, want none", got, c.app.Fake.Count(""))
@@ -418,7 +418,7 @@ func TestSecondLook(t *testing.T) {
 				if a := stored(t, c.app); !a.RemovedAt.Equal(first) || a.Status != rr || a.Token.Sealed == nil {
 					t.Errorf("account: got RemovedAt %v, status %q, token there %t, want %v, %q, true", a.RemovedAt, a.Status, a.Token.Sealed != nil, first, rr)
 				}
-				c.app.Clock.Advance(24 * time.Hour)
+				c.app.Clock.Advance(168 * time.Hour)
 				c.wantRefreshAt(t, stored(t, c.app).Token.RefreshAt, tt.want.refreshAt)
 				c.app.Clock.Advance(6 * time.Hour)
 				c.app.Fake.Order(gone)
@@ -448,7 +448,10 @@ func TestSecondLookHealsSessions(t *testing.T) {
 	c := connect(t, 30*time.Hour, "")
 	c.app.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpRefresh, Code: 190, Subcode: 458})
 	c.sweep(t)
-	c.app.Clock.Advance(24 * time.Hour)
+	for range 7 {
+		c.app.Clock.Advance(24 * time.Hour)
+		c.browser.Get("/profile") // or the session would end
+	}
 	c.sweep(t)
 	if r := c.browser.Get("/profile"); r.Status != http.StatusOK || !strings.Contains(r.Body, `"status":"active"`) {
 		t.Errorf("GET /profile: got status %d, want 200 and an active connection", r.Status)
@@ -466,7 +469,7 @@ func TestSecondLookAfterAVisit(t *testing.T) {
 	app.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190, Subcode: 458})
 	b.Get("/profile")
 	c.wantState(t, removed)
-	app.Clock.Advance(24*time.Hour - time.Second)
+	app.Clock.Advance(168*time.Hour - time.Second)
 	if got := c.sweep(t); got != "" {
 		t.Errorf("Sweep a second too early: got %q, want nothing", got)
 	}
@@ -485,8 +488,8 @@ func TestSecondLookOfFractions(t *testing.T) {
 	first := c.app.Clock.Now()
 	c.app.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpRefresh, Code: 190, Subcode: 458})
 	c.sweep(t)
-	if at := stored(t, c.app).Token.RefreshAt; at.Before(first.Add(24*time.Hour)) || at.Nanosecond() != 0 {
-		t.Errorf("RefreshAt: got %v, want whole seconds and not before a day after %v", at, first)
+	if at := stored(t, c.app).Token.RefreshAt; at.Before(first.Add(168*time.Hour)) || at.Nanosecond() != 0 {
+		t.Errorf("RefreshAt: got %v, want whole seconds and not before a week after %v", at, first)
 	}
 }
 

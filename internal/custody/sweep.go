@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
@@ -23,7 +22,7 @@ const (
 	// maxAppUsage is the percentage of what the app may ask for from which a run
 	// leaves the rest for the next one, and for the people who read their profile.
 	maxAppUsage = 80
-	// maxFailures in a row end a run: Instagram is in trouble.
+	// maxFailures in a row end a run: Instagram is in trouble, or our app there.
 	maxFailures = 20
 )
 
@@ -173,23 +172,21 @@ func (r *run) count(result Result) {
 	case Held:
 		r.report.Held++
 	}
-	switch e := result.Cause; {
-	case e != nil && e.Class == instagram.Transient:
+	again := instagram.Later
+	if result.Cause != nil {
+		again = result.Cause.Class.Meaning().Again
+	}
+	switch {
+	case again == instagram.Soon:
 		r.failures++
-	case e != nil || result.Outcome == Refreshed: // Instagram works, whatever it said
+	case result.Cause != nil || result.Outcome == Refreshed: // Instagram works, whatever it said
 		r.failures = 0
 	}
 	switch {
 	case r.report.Stopped != "":
-	case result.Usage.App >= maxAppUsage || limitsApp(result.Cause):
+	case result.Usage.App >= maxAppUsage || again == instagram.AppLimited:
 		r.report.Stopped = "app_usage"
 	case r.failures >= maxFailures:
 		r.report.Stopped = "instagram_failing"
 	}
-}
-
-// limitsApp reports whether Instagram limits the app and not one account: with
-// code 4 (Meta, "Rate Limits"), or with a bare 429 of what stands in front.
-func limitsApp(e *instagram.Error) bool {
-	return e != nil && (e.Code == 4 || e.Code == 0 && e.Status == http.StatusTooManyRequests)
 }

@@ -139,10 +139,11 @@ func TestSweepStops(t *testing.T) {
 		{"more than it may", 120, nil, 8, "app_usage"},
 		{"79 percent", 79, nil, 100, ""},
 		{"80 percent, told by an error", 0, &instagram.Error{Class: instagram.Unknown, Status: 400, Code: 999, Usage: instagram.Usage{App: 80}}, 8, "app_usage"},
-		{"code 4", 0, &instagram.Error{Class: instagram.Throttled, Status: 400, Code: 4}, 8, "app_usage"},
-		{"429 without a code", 0, &instagram.Error{Class: instagram.Throttled, Status: 429}, 8, "app_usage"},
+		{"code 4", 0, &instagram.Error{Class: instagram.AppThrottled, Status: 400, Code: 4}, 8, "app_usage"},
+		{"429 without a code", 0, &instagram.Error{Class: instagram.AppThrottled, Status: 429}, 8, "app_usage"},
 		{"429 with the code of an account", 0, &instagram.Error{Class: instagram.Throttled, Status: 429, Code: 80002}, 100, ""},
 		{"out of order", 0, &instagram.Error{Class: instagram.Transient, Status: 503}, 24, "instagram_failing"},
+		{"app switched off", 0, &instagram.Error{Class: instagram.AppRefused, Status: 200, Code: 200}, 24, "instagram_failing"},
 		{"no answer", 0, &instagram.Error{Class: instagram.Transient}, 24, "instagram_failing"},
 		{"unknown code", 0, &instagram.Error{Class: instagram.Unknown, Status: 400, Code: 999}, 100, ""},
 		{"dead tokens", 0, &instagram.Error{Class: instagram.TokenDead, Status: 400, Code: 190}, 100, ""},
@@ -426,9 +427,9 @@ func TestKeepAudit(t *testing.T) {
 		want  string
 	}{
 		{"refreshed", fakeinstagram.Fault{}, at + `"token_refreshed","account":"27640875392278831"}`},
-		{"deferred", fakeinstagram.Fault{Code: 2}, at + `"token_deferred","account":"27640875392278831","cause":"instagram: refresh: transient, status 500, code 2/0`},
-		{"dead", fakeinstagram.Fault{Code: 190, Subcode: 460}, at + `"token_dead","account":"27640875392278831","cause":"instagram: refresh: token dead, status 400, code 190/460`},
-		{"removed", fakeinstagram.Fault{Code: 190, Subcode: 458}, at + `"token_removed","account":"27640875392278831","cause":"instagram: refresh: app removed, status 400, code 190/458`},
+		{"deferred", fakeinstagram.Fault{Code: 2}, at + `"token_deferred","account":"27640875392278831","err":"instagram: refresh: transient, status 500, code 2/0`},
+		{"dead", fakeinstagram.Fault{Code: 190, Subcode: 460}, at + `"token_dead","account":"27640875392278831","cause":"password_changed","err":"instagram: refresh: password changed, status 400, code 190/460`},
+		{"removed", fakeinstagram.Fault{Code: 190, Subcode: 458}, at + `"token_removed","account":"27640875392278831","cause":"app_removed","err":"instagram: refresh: app removed, status 400, code 190/458`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := connect(t, 24*time.Hour, "")

@@ -50,6 +50,7 @@ func accountItem(a account.Account) item {
 	e.text("connection", a.Connection)
 	e.text("token_rev", a.TokenRev)
 	e.text("status", string(a.Status))
+	e.text("cause", string(a.Cause))
 	e.token(a.ID, a.Token, a.RemovedAt)
 	e.texts("permissions", a.Permissions)
 	e.time("connected_at", a.ConnectedAt)
@@ -66,6 +67,7 @@ func accountOf(i item) (account.Account, error) {
 		Connection: d.needed("connection"),
 		TokenRev:   d.needed("token_rev"),
 		Status:     account.Status(d.needed("status")),
+		Cause:      account.Cause(d.text("cause")),
 		Token: account.Token{
 			Sealed:    d.bytes("token_sealed"),
 			IssuedAt:  d.time("token_issued_at"),

@@ -46,8 +46,8 @@ func (e encoder) token(id string, t account.Token, removedAt time.Time) {
 	}
 }
 
-// tokenAttributes are those that the method token may add.
-var tokenAttributes = []string{"token_sealed", "token_issued_at", "token_expires_at", "token_refresh_at", "removed_at", "due_shard"}
+// tokenAttributes are those of a token's state that may be missing.
+var tokenAttributes = []string{"cause", "token_sealed", "token_issued_at", "token_expires_at", "token_refresh_at", "removed_at", "due_shard"}
 
 // Lease implements [account.Store] with one write. The table holds whole
 // seconds, so a lease ends up to a second late, but never early.
@@ -82,6 +82,7 @@ func (s *Store) PutToken(ctx context.Context, id, tokenRev string, t account.Tok
 	state := encoder{}
 	state.text("token_rev", t.TokenRev)
 	state.text("status", string(t.Status))
+	state.text("cause", string(t.Cause))
 	state.token(id, t.Token, t.RemovedAt)
 	set, remove := []string{}, []string{"#lease_holder", "#lease_until"}
 	values := item{":old": text(tokenRev)}

@@ -44,10 +44,12 @@ token_sealed = c2VhbGVkLW9uZQ== sealed-one
 			return s.PutToken(t.Context(), "1111", "rev-one", account.TokenState{
 				TokenRev:  "rev-2",
 				Status:    account.ReconnectRequired,
+				Cause:     account.AppRemoved,
 				Token:     account.Token{Sealed: []byte("sealed-2"), IssuedAt: at.Add(2 * time.Second), ExpiresAt: at.Add(3 * time.Second), RefreshAt: at.Add(4 * time.Second)},
 				RemovedAt: at.Add(5 * time.Second),
 			})
-		}, `due_shard = DUE#1
+		}, `cause = app_removed
+due_shard = DUE#1
 removed_at = 1795435205
 status = reconnect_required
 token_expires_at = 1795435203
@@ -106,7 +108,7 @@ token_sealed = c2VhbGVkLXR3bw== sealed-two
 func tokenLines(dump string) string {
 	var b strings.Builder
 	for line := range strings.Lines(dump) {
-		for _, prefix := range []string{"token_", "status ", "removed_at ", "due_shard ", "lease_"} {
+		for _, prefix := range []string{"token_", "status ", "cause ", "removed_at ", "due_shard ", "lease_"} {
 			if strings.HasPrefix(line, prefix) {
 				b.WriteString(line)
 			}

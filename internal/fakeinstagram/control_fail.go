@@ -40,10 +40,12 @@ func (i *Instagram) controlFail(_ context.Context, form url.Values) (any, error)
 	return map[string]any{"queued": len(i.faults)}, nil
 }
 
-// faultNumbers reads the fields of a fault that are numbers or durations. An
-// empty field is zero.
+// faultNumbers reads the fields of a fault that are no text. An empty field is
+// zero.
 func faultNumbers(form url.Values, f *Fault) error {
 	err := errors.Join(
+		formBool(form, "graph", &f.Graph),
+		formBool(form, "is_transient", &f.Transient),
 		formInt(form, "code", &f.Code),
 		formInt(form, "subcode", &f.Subcode),
 		formInt(form, "status", &f.Status),
@@ -56,6 +58,17 @@ func faultNumbers(form url.Values, f *Fault) error {
 	}
 	if f.Status != 0 && (f.Status < 200 || f.Status > 599) {
 		return badInput("status takes an HTTP status from 200 to 599")
+	}
+	return nil
+}
+
+func formBool(form url.Values, name string, to *bool) (err error) {
+	v := form.Get(name)
+	if v == "" {
+		return nil
+	}
+	if *to, err = strconv.ParseBool(v); err != nil {
+		return badInput(name + " takes true or false")
 	}
 	return nil
 }

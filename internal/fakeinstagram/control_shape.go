@@ -23,6 +23,7 @@ func shapeFields(s *Shape) []shapeField {
 		{Name: "token_wrapped", flag: &s.TokenWrapped},
 		{Name: "token_user_id", text: &s.TokenUserID, Choice: []string{"number", "string"}},
 		{Name: "permissions", text: &s.Permissions, Choice: []string{"array", "comma", "absent"}},
+		{Name: "expires_in", text: &s.ExpiresIn, Choice: []string{"number", "string", "float", "absent", "null", "zero", "negative"}},
 		{Name: "profile_wrapped", flag: &s.ProfileWrapped},
 		{Name: "profile_ids", text: &s.ProfileIDs, Choice: []string{"string", "number"}},
 		{Name: "reject_fields", list: &s.RejectFields},

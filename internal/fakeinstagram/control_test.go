@@ -120,9 +120,10 @@ func TestControlBadInput(t *testing.T) {
 		{"fail", "status=99", "status takes an HTTP status from 200 to 599"},
 		{"fail", "delay=3", "delay takes a Go duration, such as 3s"},
 		{"fail", "retry_after=-1s", "retry_after takes a Go duration, such as 3s"},
+		{"fail", "graph=maybe", "graph takes true or false"},
 		{"shape", "token_wrapped=maybe", "token_wrapped takes true or false"},
 		{"shape", "permissions=list", "permissions takes array or comma or absent"},
-		{"shape", "colour=red", "the fields of a shape are token_wrapped, token_user_id, permissions, profile_wrapped, profile_ids, reject_fields, " +
+		{"shape", "colour=red", "the fields of a shape are token_wrapped, token_user_id, permissions, expires_in, profile_wrapped, profile_ids, reject_fields, " +
 			"omit_fields, rotate_on_refresh, invalidate_on_rotate, burn_on_attempt, enforce_pkce, enforce_signed, drop_permissions, pending_tester"},
 	} {
 		t.Run(tt.route+" "+tt.form, func(t *testing.T) {
@@ -169,14 +170,14 @@ func TestControlDeletion(t *testing.T) {
 func TestControlFail(t *testing.T) {
 	f := newFake(t, nil)
 	r := f.do("/_fake/fail", url.Values{"operation": {"profile"}, "kind": {"error"}, "code": {"190"}, "subcode": {"460"},
-		"status": {"401"}, "delay": {"1ms"}, "count": {"-1"}, "message": {"m"}, "error_type": {"T"}, "retry_after": {"60s"}, "usage": {"{}"}}, nil)
+		"status": {"401"}, "delay": {"1ms"}, "count": {"-1"}, "message": {"m"}, "error_type": {"T"}, "retry_after": {"60s"}, "usage": {"{}"}, "graph": {"true"}, "is_transient": {"true"}}, nil)
 	if r.status != 200 || r.body != `{"queued":1}` {
 		t.Fatalf("fail: got %d %s, want 200 {\"queued\":1}", r.status, r.body)
 	}
 	for range 2 {
 		r = f.me("", "")
 		wantGraph(t, r, 401, "190", "460", "m")
-		if !strings.Contains(r.body, `"type":"T"`) || r.header.Get("Retry-After") != "60" || r.header.Get("X-App-Usage") != "{}" {
+		if !strings.Contains(r.body, `"type":"T"`) || !strings.Contains(r.body, `"is_transient":true`) || r.header.Get("Retry-After") != "60" || r.header.Get("X-App-Usage") != "{}" {
 			t.Errorf("got %v %s, want type, Retry-After and X-App-Usage as ordered", r.header, r.body)
 		}
 	}
@@ -194,7 +195,7 @@ func TestControlShape(t *testing.T) {
 	f := newFake(t, nil)
 	f.do("/_fake/shape", url.Values{"token_wrapped": {"true"}, "TokenUserID": {"string"}, "permissions": {"absent"}}, nil)
 	r := f.do("/_fake/shape", url.Values{"reject_fields": {"user_id, name"}}, nil)
-	want := `{"burn_on_attempt":"false","drop_permissions":"","enforce_pkce":"false","enforce_signed":"false","invalidate_on_rotate":"false","omit_fields":"",` +
+	want := `{"burn_on_attempt":"false","drop_permissions":"","enforce_pkce":"false","enforce_signed":"false","expires_in":"number","invalidate_on_rotate":"false","omit_fields":"",` +
 		`"pending_tester":"false","permissions":"absent","profile_ids":"string","profile_wrapped":"false","reject_fields":"user_id,name",` +
 		`"rotate_on_refresh":"false","token_user_id":"string","token_wrapped":"true"}`
 	if r.status != 200 || r.body != want {

@@ -43,11 +43,14 @@ type Fault struct {
 
 	// Of KindError. Zero values are filled in: today's API answers code 2 or,
 	// when the code is given, with the status, type and words proper to it.
-	// Subcode has no place in the envelopes of the exchange and of 2018. There
-	// a Code or Status of 420 gives the flat envelope that the web server in
+	// Subcode and Transient have no place in the envelopes of the exchange and of
+	// 2018, unless Graph asks for that of today's API, which the exchange was seen
+	// to answer with. In 2018 and there a Code or Status of 420 gives the flat envelope that the web server in
 	// front of the API answered its own limit with.
 	Code, Subcode, Status int
 	Message, ErrorType    string
+	Graph                 bool
+	Transient             bool // is_transient; codes 1 and 2 have it anyway
 
 	Delay      time.Duration // before anything happens, by the real clock; a call given up meanwhile has no effect
 	RetryAfter time.Duration // sent in whole seconds, rounded up; 0: not sent
@@ -164,6 +167,8 @@ func (i *Instagram) errorAnswer(op Operation, f Fault) answer {
 	switch {
 	case op == OpAuthorize:
 		return i.authorizeError(cmp.Or(f.Message, "Insufficient developer role"))
+	case f.Graph:
+		return i.graphRefusal(i.graphFault(f))
 	case op == OpExchange || legacy && (f.Code == 420 || f.Status == 420):
 		status := cmp.Or(f.Status, legacyStatus(f.Code))
 		code := cmp.Or(f.Code, status)
@@ -178,10 +183,11 @@ func (i *Instagram) errorAnswer(op Operation, f Fault) answer {
 // graphFault fills in what f leaves open.
 func (i *Instagram) graphFault(f Fault) *graphError {
 	e := &graphError{Status: f.Status, Code: cmp.Or(f.Code, 2), Subcode: f.Subcode}
-	e.Transient = e.Code == 1 || e.Code == 2
-	if e.Transient && e.Status == 0 {
+	inTrouble := e.Code == 1 || e.Code == 2
+	if inTrouble && e.Status == 0 {
 		e.Status = http.StatusInternalServerError
 	}
+	e.Transient = inTrouble || f.Transient
 	e.Message = cmp.Or(f.Message, i.graphMessage(e.Code, e.Subcode))
 	e.Type = cmp.Or(f.ErrorType, oauthException)
 	if f.ErrorType == "" && (e.Code == 100 || e.Code == 190 && e.Subcode == 0) {

@@ -174,6 +174,13 @@ func TestErrorFaultAtExchange(t *testing.T) {
 	}
 }
 
+// The exchange was seen to answer in the Graph API's envelope, too.
+func TestErrorFaultAtExchangeInGraph(t *testing.T) {
+	f := newFake(t, nil)
+	f.Order(fakeinstagram.Fault{Code: 100, Subcode: 36009, Message: "This authorization code has been used.", Graph: true})
+	wantGraph(t, f.exchange("x"), 400, "100", "36009", "This authorization code has been used.")
+}
+
 func TestErrorFaultAtAuthorize(t *testing.T) {
 	f := newFake(t, nil)
 	f.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpAuthorize})

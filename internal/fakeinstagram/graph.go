@@ -1,10 +1,12 @@
 package fakeinstagram
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -83,9 +85,22 @@ func (i *Instagram) renew(t *token) *token {
 }
 
 func (i *Instagram) longAnswer(t *token) answer {
-	a := jsonAnswer(http.StatusOK, map[string]any{
-		"access_token": t.value, "token_type": "bearer", "expires_in": int(longLife / time.Second),
-	})
+	body := map[string]any{"access_token": t.value, "token_type": "bearer", "expires_in": int(longLife / time.Second)}
+	switch i.shape.ExpiresIn {
+	case "string":
+		body["expires_in"] = strconv.Itoa(int(longLife / time.Second))
+	case "float":
+		body["expires_in"] = json.RawMessage(strconv.Itoa(int(longLife/time.Second)) + ".0")
+	case "absent":
+		delete(body, "expires_in")
+	case "null":
+		body["expires_in"] = nil
+	case "zero":
+		body["expires_in"] = 0
+	case "negative":
+		body["expires_in"] = -1
+	}
+	a := jsonAnswer(http.StatusOK, body)
 	a.header.Set("X-App-Usage", `{"call_count":1,"total_cputime":0,"total_time":0}`)
 	return a
 }

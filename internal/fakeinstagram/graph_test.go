@@ -283,3 +283,25 @@ func TestPicture(t *testing.T) {
 		t.Errorf("profile_picture_url of Account.Picture: got %s", got)
 	}
 }
+
+func TestExpiresIn(t *testing.T) {
+	for shape, want := range map[string]string{
+		"":         `,"expires_in":5183944,`,
+		"number":   `,"expires_in":5183944,`,
+		"string":   `,"expires_in":"5183944",`,
+		"float":    `,"expires_in":5183944.0,`,
+		"absent":   `","token_type":"bearer"}`,
+		"null":     `,"expires_in":null,`,
+		"zero":     `,"expires_in":0,`,
+		"negative": `,"expires_in":-1,`,
+	} {
+		t.Run(shape, func(t *testing.T) {
+			f := newFake(t, nil)
+			f.SetShape(fakeinstagram.Shape{ExpiresIn: shape})
+			r := f.extend(f.short())
+			if r.status != 200 || !strings.Contains(r.body, want) {
+				t.Errorf("extend: got %d %s, want 200 and %s in it", r.status, r.body, want)
+			}
+		})
+	}
+}

@@ -10,6 +10,8 @@ type Shape struct {
 	TokenUserID  string // user_id of the exchange: "number" or "string"; empty: "number"
 	Permissions  string // permissions of the exchange: "array", "comma" or "absent"; empty: "array"
 
+	ExpiresIn string // expires_in of a long-lived token: "number", "string", "float", "absent", "null", "zero" or "negative"; empty: "number"
+
 	ProfileWrapped bool     // the profile is {"data":[{…}]}
 	ProfileIDs     string   // id and user_id of the profile: "string" or "number"; empty: "string"
 	RejectFields   []string // asking for one of these in fields= is answered with code 100

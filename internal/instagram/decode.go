@@ -104,17 +104,17 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// seconds is a life time on the wire.
+// seconds is a life time on the wire; 0: none that can be used.
 type seconds int64
 
-// UnmarshalJSON implements [json.Unmarshaler]. It takes what is between a
-// second and ten years; Instagram's tokens live 60 days.
+// UnmarshalJSON implements [json.Unmarshaler]. It takes what is between a second
+// and ten years; Instagram's tokens live 60 days. Anything else, seen as null and
+// 0, is no reason to lose the token that came with it.
 func (s *seconds) UnmarshalJSON(b []byte) error {
-	i, err := strconv.ParseInt(strings.Trim(string(b), `"`), 10, 64)
-	if err != nil || i < 1 || i > 10*366*24*3600 {
-		return errors.New("life time is not a sensible number of seconds")
+	f, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
+	if err == nil && f >= 1 && f <= 10*366*24*3600 {
+		*s = seconds(f)
 	}
-	*s = seconds(i)
 	return nil
 }
 

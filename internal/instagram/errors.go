@@ -10,33 +10,6 @@ import (
 	"time"
 )
 
-// A Class says what an error means for the one who made the call.
-type Class int
-
-// The classes. Instagram's codes are those of the Graph API (Meta, "Handling
-// Errors") and, in the legacy dialect, names such as OAuthException.
-const (
-	Unknown           Class = iota // nothing can be concluded; keep what there is
-	Transient                      // 1, 2, is_transient, 5xx, time-outs, broken answers: later
-	Throttled                      // 4, 17, 32, 341, 368, 613, 80002, HTTP 429: after RetryAfter
-	Rejected                       // the code was refused; a new login helps
-	Misconfigured                  // client id, client secret or redirect URI is wrong
-	TokenDead                      // 190, 102: only a new login helps
-	AppRemoved                     // 190/458: the person removed the app, or Meta disabled it
-	PermissionMissing              // 3, 10, 200 to 299
-	Refused                        // 100 and other bad requests; repeating does not help
-)
-
-// String returns the class in words for the log.
-func (c Class) String() string {
-	names := [...]string{"unknown", "transient", "throttled", "rejected", "misconfigured",
-		"token dead", "app removed", "permission missing", "refused"}
-	if int(c) < 0 || int(c) >= len(names) {
-		return "unknown"
-	}
-	return names[c]
-}
-
 // An Error is a failed call. Its text is made of numbers and of words from
 // closed lists only: Instagram's free text may echo what was sent, and what was
 // sent holds tokens.
@@ -66,6 +39,9 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		fmt.Fprintf(&b, ", %q", e.Message)
 	}
+	if look := switches[e.Message]; look != "" {
+		fmt.Fprintf(&b, " (look at %s)", look)
+	}
 	if e.TraceID != "" {
 		fmt.Fprintf(&b, ", trace %s", e.TraceID)
 	}
@@ -88,130 +64,77 @@ type envelope struct {
 		Transient bool   `json:"is_transient"`
 		TraceID   string `json:"fbtrace_id"`
 	} `json:"error"`
-	flat
-	Meta *flat `json:"meta"`
+	flatError
+	Meta *flatError `json:"meta"`
 }
 
-type flat struct {
+type flatError struct {
 	Type    string `json:"error_type"`
 	Code    number `json:"code"`
 	Message string `json:"error_message"`
 }
 
-// classify returns nil for a success.
+// tells reports whether f is there: an answer of success may have a code, but
+// neither of these.
+func (f flatError) tells() bool { return f.Type != "" || f.Message != "" }
+
+// classify returns nil for a success. An envelope is an error with status 200,
+// too.
 func classify(op string, resp *http.Response, body []byte, now time.Time) *Error {
 	e := &Error{Op: op, Status: resp.StatusCode, Usage: usageOf(resp.Header)}
 	var env envelope
 	understood := json.Unmarshal(body, &env) == nil
-	if env.Meta != nil && env.Meta.Type != "" {
-		env.flat = *env.Meta
+	if env.Meta != nil && env.Meta.tells() {
+		env.flatError = *env.Meta
 	}
+	s := said{in: bare, step: op, status: resp.StatusCode}
 	switch {
 	case understood && env.Error != nil:
 		e.Code, e.Subcode = int(env.Error.Code), int(env.Error.Subcode)
 		e.Message = knownMessage(env.Error.Message)
 		e.TraceID = traceID(env.Error.TraceID)
-		e.Class = graphClass(e, env.Error.Transient)
-	case understood && env.Type != "":
+		s.in, s.transient = nested, env.Error.Transient
+	case understood && env.tells():
 		e.Code = int(env.Code)
 		e.Message = knownMessage(env.Message)
-		e.Class = flatClass(op, resp.StatusCode, env.Type, e.Message)
+		s.in, s.errorType = flat, env.Type
+		if e.Code <= 599 {
+			s.status = max(s.status, e.Code)
+		}
 	case resp.StatusCode == http.StatusOK && understood:
 		return nil
 	case resp.StatusCode == http.StatusOK:
 		e.Class, e.Err = Transient, errMalformed
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		e.Class, e.Err = Transient, errRedirect
-	default:
-		e.Class = statusClass(resp.StatusCode)
 	}
-	if e.Class == Throttled || e.Class == Transient {
+	if e.Err == nil {
+		s.code, s.subcode, s.text = e.Code, e.Subcode, e.Message
+		e.Class = classOf(s)
+	}
+	if e.Class.Meaning().Again != Later {
 		e.RetryAfter = retryAfter(resp.Header, now)
 	}
 	return e
 }
 
-// statusClass classifies by HTTP status alone. 420 was the API of 2018's way
-// to say 429.
-func statusClass(status int) Class {
-	switch {
-	case status == http.StatusTooManyRequests || status == 420:
-		return Throttled
-	case status >= 500:
-		return Transient
-	}
-	return Unknown
-}
+// numbered is what some messages begin with: their code once more.
+var numbered = regexp.MustCompile(`^\(#[0-9]+\) `)
 
-func graphClass(e *Error, transient bool) Class {
-	switch c := e.Code; {
-	case c == 190 && e.Subcode == 458:
-		return AppRemoved
-	case c == 190 || c == 102:
-		return TokenDead
-	case c == 4 || c == 17 || c == 32 || c == 341 || c == 368 || c == 613 || c == 80002:
-		return Throttled
-	case c == 3 || c == 10 || c >= 200 && c <= 299:
-		return PermissionMissing
-	case c == 1 || c == 2 || transient:
-		return Transient
-	case c == 101 || e.Message == "Invalid platform app":
-		return Misconfigured
-	case c == codeParams || c == 2500:
-		return Refused
-	}
-	return statusClass(e.Status)
-}
-
-// flatClass classifies an error of the token endpoint or of the API of 2018. A
-// wrong client secret and a wrong code look alike but for the message.
-func flatClass(op string, status int, typ, message string) Class {
-	if c := statusClass(status); c != Unknown {
-		return c
-	}
-	switch typ {
-	case "OAuthRateLimitException":
-		return Throttled
-	case "OAuthAccessTokenException":
-		return TokenDead
-	case "OAuthPermissionsException", "APINotAllowedError":
-		return PermissionMissing
-	case "OAuthForbiddenException":
-		return Misconfigured
-	}
-	switch {
-	case op != "exchange":
-		return Unknown
-	case ours[message]:
-		return Misconfigured
-	}
-	return Rejected
-}
-
-// Messages that are known to appear, by how they begin, and whether the fault
-// that they tell of is the configuration's.
-var (
-	known = []string{
-		"Invalid platform app",
-		"Error validating verification code",
-		"Redirect URI does not match registered redirect URI",
-		"Matching code was not found or was already used",
-		"Invalid authorization code",
-		"Unsupported request - method type: get",
-		"Invalid OAuth 2.0 Access Token",
-		"Error validating access token",
-	}
-	ours = map[string]bool{
-		"Invalid platform app":                                true,
-		"Error validating verification code":                  true,
-		"Redirect URI does not match registered redirect URI": true,
-	}
-)
-
+// knownMessage returns the text of the table that a message begins with, or else
+// nothing: the rest may echo what was sent.
 func knownMessage(message string) string {
-	for _, k := range known {
-		if strings.HasPrefix(message, k) {
-			return k
+	message = numbered.ReplaceAllString(message, "")
+	for _, m := range []string{strings.TrimPrefix(message, "Error validating access token: "), message} {
+		for _, r := range rows {
+			if r.text != "" && strings.HasPrefix(m, r.text) {
+				return r.text
+			}
+		}
+		for _, text := range quoted {
+			if strings.HasPrefix(m, text) {
+				return text
+			}
 		}
 	}
 	return ""

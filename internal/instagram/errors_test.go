@@ -27,10 +27,10 @@ func TestGraphErrors(t *testing.T) {
 		{"token invalid", 400, `"message":"Invalid OAuth 2.0 Access Token","type":"IGApiException","code":190`, instagram.TokenDead, 190, 0, "Invalid OAuth 2.0 Access Token"},
 		{"token unreadable", 400, `"message":"Invalid OAuth access token - Cannot parse access token","code":190`, instagram.TokenDead, 190, 0, ""},
 		{"app removed", 400, `"message":"Error validating access token: The user has not authorized application 1.","code":190,"error_subcode":458`, instagram.AppRemoved, 190, 458, "Error validating access token"},
-		{"checkpoint", 400, `"code":190,"error_subcode":459`, instagram.TokenDead, 190, 459, ""},
-		{"password changed", 400, `"code":190,"error_subcode":460`, instagram.TokenDead, 190, 460, ""},
-		{"expired", 400, `"message":"Error validating access token: Session has expired on Thursday, 21-May-26 04:00:00 PDT.","code":190,"error_subcode":463`, instagram.TokenDead, 190, 463, "Error validating access token"},
-		{"unconfirmed", 400, `"code":190,"error_subcode":464`, instagram.TokenDead, 190, 464, ""},
+		{"checkpoint", 400, `"code":190,"error_subcode":459`, instagram.Checkpoint, 190, 459, ""},
+		{"password changed", 400, `"code":190,"error_subcode":460`, instagram.PasswordChanged, 190, 460, ""},
+		{"expired", 400, `"message":"Error validating access token: Session has expired on Thursday, 21-May-26 04:00:00 PDT.","code":190,"error_subcode":463`, instagram.Expired, 190, 463, "Error validating access token"},
+		{"unconfirmed", 400, `"code":190,"error_subcode":464`, instagram.Checkpoint, 190, 464, ""},
 		{"invalid", 400, `"code":190,"error_subcode":467`, instagram.TokenDead, 190, 467, ""},
 		{"invalid session", 400, `"code":190,"error_subcode":492`, instagram.TokenDead, 190, 492, ""},
 		{"another subcode", 400, `"code":190,"error_subcode":1`, instagram.TokenDead, 190, 1, ""},
@@ -47,19 +47,20 @@ func TestGraphErrors(t *testing.T) {
 		{"above the permissions", 400, `"code":300`, instagram.Unknown, 300, 0, ""},
 
 		{"parameter", 400, `"message":"Unsupported request - method type: get","type":"IGApiException","code":100`, instagram.Refused, 100, 0, "Unsupported request - method type: get"},
-		{"object", 400, `"code":100,"error_subcode":33`, instagram.Refused, 100, 33, ""},
+		{"object", 400, `"code":100,"error_subcode":33`, instagram.PermissionMissing, 100, 33, ""},
 		{"path", 404, `"message":"Unknown path components: /x","code":2500`, instagram.Refused, 2500, 0, ""},
-		{"app id", 400, `"message":"Error validating application. Invalid application ID.","code":101`, instagram.Misconfigured, 101, 0, ""},
+		{"app id", 400, `"message":"Error validating application. Invalid application ID.","code":101`, instagram.AppRefused, 101, 0, "Error validating application"},
+		{"app id in other words", 400, `"message":"x","code":101`, instagram.Misconfigured, 101, 0, ""},
 		{"app", 400, `"message":"Invalid platform app","code":100`, instagram.Misconfigured, 100, 0, "Invalid platform app"},
 
-		{"app throttled", 400, `"code":4`, instagram.Throttled, 4, 0, ""},
+		{"app throttled", 400, `"code":4`, instagram.AppThrottled, 4, 0, ""},
 		{"user throttled", 403, `"code":17`, instagram.Throttled, 17, 0, ""},
 		{"page throttled", 400, `"code":32`, instagram.Throttled, 32, 0, ""},
 		{"action throttled", 400, `"code":341`, instagram.Throttled, 341, 0, ""},
 		{"blocked by policy", 400, `"code":368`, instagram.Throttled, 368, 0, ""},
 		{"custom throttle", 400, `"code":613`, instagram.Throttled, 613, 0, ""},
 		{"account throttled", 400, `"message":"(#80002) There have been too many calls to this Instagram account.","code":80002`, instagram.Throttled, 80002, 0, ""},
-		{"throttled though transient", 400, `"code":4,"is_transient":true`, instagram.Throttled, 4, 0, ""},
+		{"throttled though transient", 400, `"code":4,"is_transient":true`, instagram.AppThrottled, 4, 0, ""},
 		{"status 429 and an unknown code", 429, `"code":9999`, instagram.Throttled, 9999, 0, ""},
 
 		{"unknown at Meta", 500, `"message":"An unknown error occurred","code":1`, instagram.Transient, 1, 0, ""},
@@ -188,11 +189,11 @@ func TestErrorsWithoutEnvelope(t *testing.T) {
 		want   instagram.Class
 	}{
 		{420, "<html><h1>420 Enhance Your Calm</h1></html>", instagram.Throttled},
-		{429, "<html><h1>429 Too Many Requests</h1></html>", instagram.Throttled},
-		{429, "", instagram.Throttled},
-		{429, "{}", instagram.Throttled},
-		{429, `{"code":429}`, instagram.Throttled},
-		{429, `{"meta":{"code":429}}`, instagram.Throttled},
+		{429, "<html><h1>429 Too Many Requests</h1></html>", instagram.AppThrottled},
+		{429, "", instagram.AppThrottled},
+		{429, "{}", instagram.AppThrottled},
+		{429, `{"code":429}`, instagram.AppThrottled},
+		{429, `{"meta":{"code":429}}`, instagram.AppThrottled},
 		{500, "<html>Sorry, something went wrong.</html>", instagram.Transient},
 		{502, "", instagram.Transient},
 		{503, "null", instagram.Transient},
@@ -230,7 +231,7 @@ func TestFakeErrors(t *testing.T) {
 		}, "exchange", instagram.Throttled},
 		{"extending throttled", instagram.Graph, func(f *fake) {
 			f.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExtend, Code: 4})
-		}, "extend", instagram.Throttled},
+		}, "extend", instagram.AppThrottled},
 		{"exchange out of order", instagram.Graph, func(f *fake) {
 			f.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Status: 500})
 		}, "exchange", instagram.Transient},
@@ -324,7 +325,7 @@ func TestRetryAfter(t *testing.T) {
 					io.WriteString(w, `{"error":{"code":4}}`)
 				})
 				err := o.run(t, s.client(t))
-				wantClass(t, err, o.op, instagram.Throttled)
+				wantClass(t, err, o.op, instagram.AppThrottled)
 				wantEqual(t, "RetryAfter", asError(t, err).RetryAfter, tt.want)
 			})
 		}
@@ -382,9 +383,14 @@ func TestClassString(t *testing.T) {
 		{instagram.Unknown, "unknown"},
 		{instagram.Transient, "transient"},
 		{instagram.Throttled, "throttled"},
+		{instagram.AppThrottled, "app throttled"},
+		{instagram.AppRefused, "app refused"},
 		{instagram.Rejected, "rejected"},
 		{instagram.Misconfigured, "misconfigured"},
 		{instagram.TokenDead, "token dead"},
+		{instagram.PasswordChanged, "password changed"},
+		{instagram.Checkpoint, "checkpoint"},
+		{instagram.Expired, "token expired"},
 		{instagram.AppRemoved, "app removed"},
 		{instagram.PermissionMissing, "permission missing"},
 		{instagram.Refused, "refused"},

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"photopass/internal/account"
 )
@@ -51,22 +53,26 @@ func (g *graph) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 	if (short.UserID != "" && !account.ValidID(string(short.UserID))) || !validToken(short.AccessToken) {
 		return Grant{}, a.malformed()
 	}
+	grant := Grant{Listed: slices.Contains(short.Permissions, g.RequiredPermission())}
 	long, err := g.extend(ctx, account.NewSecret(short.AccessToken), e.ClientSecret)
 	if err != nil {
-		return Grant{}, err
+		return grant, err
 	}
-	granted := []string(short.Permissions)
-	if granted == nil {
-		granted = g.Scopes
+	grant.UserID, grant.Token = string(short.UserID), long.Token
+	grant.IssuedAt, grant.ExpiresAt = long.IssuedAt, long.ExpiresAt
+	if grant.ExpiresAt.IsZero() {
+		grant.ExpiresAt = long.IssuedAt.Add(longLife)
 	}
-	return Grant{
-		UserID:      string(short.UserID),
-		Token:       long.Token,
-		IssuedAt:    long.IssuedAt,
-		ExpiresAt:   long.ExpiresAt,
-		Permissions: granted,
-	}, nil
+	grant.Permissions = short.Permissions
+	if grant.Permissions == nil {
+		grant.Permissions = g.Scopes
+	}
+	return grant, nil
 }
+
+// longLife is how long a long-lived token lives (Meta, "Business Login for
+// Instagram"), unless the answer says otherwise.
+const longLife = 60 * 24 * time.Hour
 
 // extend exchanges a short-lived token for a long-lived one.
 func (g *graph) extend(ctx context.Context, short, clientSecret account.Secret) (Renewal, error) {
@@ -111,23 +117,22 @@ func (g *graph) longLived(ctx context.Context, op, path string, query url.Values
 	if err := a.decode(&long); err != nil {
 		return Renewal{}, err
 	}
-	if !validToken(long.AccessToken) || long.ExpiresIn <= 0 {
+	if !validToken(long.AccessToken) {
 		return Renewal{}, a.malformed()
 	}
-	now := g.now()
-	return Renewal{
-		Token:     account.NewSecret(long.AccessToken),
-		IssuedAt:  now,
-		ExpiresAt: now.Add(long.ExpiresIn.duration()),
-		Usage:     a.usage,
-	}, nil
+	r := Renewal{Token: account.NewSecret(long.AccessToken), IssuedAt: g.now(), Usage: a.usage}
+	if long.ExpiresIn > 0 {
+		r.ExpiresAt = r.IssuedAt.Add(long.ExpiresIn.duration())
+	}
+	return r, nil
 }
 
 // Profile implements [Client]. An account that refuses the full list of fields
-// is asked once more for the four that all have.
+// is asked once more for the four that all have. Which code an account that may
+// not be read refuses with is not certain, so 100/33 counts as well.
 func (g *graph) Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {
 	p, usage, err := g.me(ctx, token, allFields)
-	if e, ok := errors.AsType[*Error](err); ok && e.Class == Refused && e.Code == codeParams {
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == codeParams && (e.Class == Refused || e.Class == PermissionMissing) {
 		return g.me(ctx, token, fewFields)
 	}
 	return p, usage, err

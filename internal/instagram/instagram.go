@@ -41,7 +41,8 @@ type Client interface {
 	Issuer() string
 
 	// Exchange turns a code into the longest-lived token that the dialect has.
-	// The code is sent once, whatever happens.
+	// The code is sent once, whatever happens. With an error, no member of the
+	// Grant but Listed counts.
 	Exchange(ctx context.Context, e Exchange) (Grant, error)
 
 	// CanRefresh reports whether the dialect's tokens can be refreshed.
@@ -72,13 +73,14 @@ type Grant struct {
 	IssuedAt    time.Time
 	ExpiresAt   time.Time // zero: not announced
 	Permissions []string  // as granted; as requested when the answer does not say (RFC 6749, section 5.1)
+	Listed      bool      // the answer says so of the required permission
 }
 
 // A Renewal is a token with a new life.
 type Renewal struct {
 	Token     account.Secret // the same string as before or a new one
 	IssuedAt  time.Time
-	ExpiresAt time.Time
+	ExpiresAt time.Time // zero: the answer does not say
 	Usage     Usage
 }
 

@@ -84,7 +84,7 @@ func TestRefreshRefused(t *testing.T) {
 		want  instagram.Class
 	}{
 		{"a minute too young", func(_ *testing.T, f *fake) { f.Advance(-time.Minute) }, instagram.Refused},
-		{"expired", func(_ *testing.T, f *fake) { f.Advance(60 * 24 * time.Hour) }, instagram.TokenDead},
+		{"expired", func(_ *testing.T, f *fake) { f.Advance(60 * 24 * time.Hour) }, instagram.Expired},
 		{"app removed", func(t *testing.T, f *fake) {
 			if err := f.Revoke(t.Context(), "27640875392278831"); err != nil {
 				t.Fatalf("Revoke: %v", err)

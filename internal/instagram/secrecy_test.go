@@ -44,7 +44,7 @@ func TestErrorsDoNotEcho(t *testing.T) {
 		{"page with status 200", 200, [2]string{}, `<html>@</html>`},
 		{"a string with status 200", 200, [2]string{}, `"@"`},
 		{"invalid JSON", 200, [2]string{}, `{"id":"@`},
-		{"id", 200, [2]string{}, `{"id":"@","access_token":"x","user_id":"@","user":{"id":"@"}}`},
+		{"id", 200, [2]string{}, `{"id":"@","access_token":"@ x","user_id":"@","user":{"id":"@"}}`},
 		{"a name of a member", 200, [2]string{}, `{"@":1}`},
 		{"a number's place", 200, [2]string{}, `{"id":"1","access_token":"x","expires_in":"@","user_id":[1],"user":"@","followers_count":"@","data":{"counts":"@"}}`},
 		{"WWW-Authenticate", 401, [2]string{"WWW-Authenticate", `OAuth "@"`}, `{}`},

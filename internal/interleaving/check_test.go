@@ -222,7 +222,7 @@ func (r *rig) accepted(token account.Secret) bool {
 	switch {
 	case err == nil:
 		return true
-	case ok && (e.Class == instagram.TokenDead || e.Class == instagram.AppRemoved):
+	case ok && e.Class.Meaning().Token != instagram.Keep:
 		return false
 	}
 	r.t.Fatalf("Profile: got error %v, want none or one that the token is dead", err)

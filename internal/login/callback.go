@@ -150,11 +150,11 @@ func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 // recordFailure leaves in the marker what a login failed with, for a repeat to say
 // again. When that fails too, the person is told of the first failure all the same.
 func (c callback) recordFailure(ctx context.Context, v visit, m account.Marker, failure error) {
-	code := web.Internal
+	r := result{Problem: web.Internal}
 	if p, ok := errors.AsType[*web.Problem](failure); ok {
-		code = p.Code
+		r.Problem, r.Cause = p.Code, p.Cause
 	}
-	m.Result = v.seal(result{Problem: code})
+	m.Result = v.seal(r)
 	if err := c.Store.PutResult(ctx, m); err != nil {
 		c.Log.WarnContext(ctx, "record a failed login", "err", err)
 	}
@@ -228,7 +228,7 @@ func (c callback) repeat(ctx context.Context, w http.ResponseWriter, v visit, m 
 	case err != nil:
 		return err
 	case first.Problem != "":
-		return &web.Problem{Code: first.Problem, Repeated: true}
+		return &web.Problem{Code: first.Problem, Cause: first.Cause, Repeated: true}
 	}
 	return c.finishAgain(ctx, w, v, first.Account)
 }
@@ -316,10 +316,10 @@ func (c callback) ask(ctx context.Context, v visit, clientSecret account.Secret)
 	}
 	grant, err := c.Instagram.Exchange(ctx, instagram.Exchange{Code: v.response.code, ClientSecret: clientSecret, Verifier: v.verifier()})
 	if err != nil {
-		if e, ok := errors.AsType[*instagram.Error](err); ok && e.Class == instagram.Misconfigured {
+		if e, ok := errors.AsType[*instagram.Error](err); ok && e.Class.Meaning().Secret {
 			c.Secrets.ClientSecretRefused()
 		}
-		return grant, account.Profile{}, problemOf(err)
+		return grant, account.Profile{}, problemOf(err, grant)
 	}
 	telemetry.HideRecent(c.Log, v.response.code, v.verifier(), grant.Token)
 	if !slices.Contains(grant.Permissions, c.Instagram.RequiredPermission()) {
@@ -328,7 +328,7 @@ func (c callback) ask(ctx context.Context, v visit, clientSecret account.Secret)
 	profile, _, err := c.Instagram.Profile(ctx, grant.Token)
 	switch {
 	case err != nil:
-		return grant, profile, problemOf(err)
+		return grant, profile, problemOf(err, grant)
 	case grant.UserID == "" || grant.UserID != profile.ID && grant.UserID != profile.UserID:
 		return grant, profile, &web.Problem{Code: web.ExchangeRejected, Err: errOtherAccount}
 	case !supported(profile.AccountType):
@@ -396,22 +396,16 @@ func keep(a *account.Account, old account.Account) {
 	}
 }
 
-// problemOf says what a failed call to Instagram means for a login.
-func problemOf(err error) *web.Problem {
+// problemOf says what a failed call to Instagram means for a login. g is what the
+// code was exchanged for.
+func problemOf(err error, g instagram.Grant) *web.Problem {
 	e, ok := errors.AsType[*instagram.Error](err)
 	if !ok {
 		return &web.Problem{Code: web.Internal, Err: err}
 	}
-	p := &web.Problem{Code: web.InstagramUnavailable, Err: err, RetryAfter: e.RetryAfter}
-	switch e.Class {
-	case instagram.Rejected, instagram.TokenDead, instagram.AppRemoved:
-		p.Code = web.ExchangeRejected
-	case instagram.Misconfigured, instagram.Refused:
-		p.Code = web.AppMisconfigured
-	case instagram.PermissionMissing:
-		p.Code = web.PermissionMissing
-	case instagram.Throttled:
-		p.Code = web.RateLimited
+	m := e.Class.Meaning()
+	if g.Listed {
+		m = m.Listed()
 	}
-	return p
+	return &web.Problem{Code: web.Code(m.Login), Cause: m.Cause, Err: err, RetryAfter: e.RetryAfter}
 }

@@ -76,17 +76,18 @@ func (v visit) isRepeat(attempt string) (at time.Time, ok bool) {
 	return time.Unix(unix, 0), err == nil
 }
 
-// A result is what became of a login. One member is set.
+// A result is what became of a login: an account, or a problem.
 type result struct {
-	Account string   `json:"account,omitempty"` // id
-	Problem web.Code `json:"problem,omitempty"`
+	Account string        `json:"account,omitempty"` // id
+	Problem web.Code      `json:"problem,omitempty"`
+	Cause   account.Cause `json:"cause,omitempty"` // of Problem
 }
 
 // seal returns r as the marker of the visit's state holds it.
 func (v visit) seal(r result) []byte {
 	text, err := json.Marshal(r)
 	if err != nil {
-		panic("login: " + err.Error()) // two strings always encode
+		panic("login: " + err.Error()) // strings always encode
 	}
 	return v.markerKey().Seal(text, v.response.state)
 }

@@ -303,7 +303,7 @@ func (s *Store) PutToken(_ context.Context, id, tokenRev string, t account.Token
 	case !ok || a.TokenRev != tokenRev:
 		return account.ErrConflict
 	}
-	a.TokenRev, a.Status, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Token, t.RemovedAt
+	a.TokenRev, a.Status, a.Cause, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Cause, t.Token, t.RemovedAt
 	a.LeaseUntil = time.Time{}
 	s.accounts[id] = cloneAccount(a)
 	delete(s.leases, id)

@@ -22,6 +22,7 @@ type document struct {
 
 type connection struct {
 	Status         account.Status `json:"status"`
+	Cause          account.Cause  `json:"cause,omitempty"`
 	Permissions    []string       `json:"permissions"`
 	ConnectedAt    time.Time      `json:"connected_at"`
 	TokenExpiresAt *time.Time     `json:"token_expires_at,omitempty"`
@@ -42,6 +43,7 @@ func (h handler) write(w http.ResponseWriter, r *http.Request, a account.Account
 	}
 	c := connection{
 		Status:         a.Status,
+		Cause:          a.ReconnectCause(),
 		Permissions:    a.Permissions,
 		ConnectedAt:    a.ConnectedAt.UTC(),
 		TokenExpiresAt: known(a.Token.ExpiresAt),

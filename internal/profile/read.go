@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strconv"
 	"time"
@@ -22,7 +23,7 @@ func (h handler) current(ctx context.Context, a account.Account) (account.Accoun
 	case h.fresh(a.Profile):
 		return a, nil
 	case a.Status != account.Active:
-		return h.stale(ctx, a, &web.Problem{Code: web.ReconnectRequired})
+		return h.stale(ctx, a, reconnect(a))
 	case a.LeaseUntil.After(h.Now()):
 		return h.busy(ctx, a)
 	}
@@ -36,10 +37,10 @@ func (h handler) current(ctx context.Context, a account.Account) (account.Accoun
 	case a.Connection != connection:
 		return a, &web.Problem{Code: web.Unauthenticated}
 	case a.Status != account.Active:
-		return h.stale(ctx, a, &web.Problem{Code: web.ReconnectRequired})
+		return h.stale(ctx, a, reconnect(a))
 	case kept.Outcome == custody.Held:
 		return h.busy(ctx, a)
-	case kept.Outcome == custody.Deferred && inTrouble(kept.Cause):
+	case kept.Outcome == custody.Deferred && kept.Cause.Class.Meaning().Again != instagram.Later: // a read would fare no better
 		hold, err := h.Tokens.Hold(ctx, a)
 		if err != nil {
 			return h.stale(ctx, a, problemOf(kept.Cause))
@@ -49,9 +50,8 @@ func (h handler) current(ctx context.Context, a account.Account) (account.Accoun
 	return h.refetch(ctx, a)
 }
 
-// inTrouble reports whether a further call would fare no better.
-func inTrouble(e *instagram.Error) bool {
-	return e.Class == instagram.Throttled || e.Class == instagram.Transient
+func reconnect(a account.Account) *web.Problem {
+	return &web.Problem{Code: web.ReconnectRequired, Cause: a.ReconnectCause()}
 }
 
 // busy serves a while another request, here or in another process, asks
@@ -163,15 +163,16 @@ const (
 // refused says what to serve when Instagram did not give the profile, and leaves
 // it alone for a while unless the token is at fault.
 func (h handler) refused(ctx context.Context, a account.Account, hold *custody.Hold, err error) (account.Account, error) {
-	e, ok := errors.AsType[*instagram.Error](err)
-	if ok && (e.Class == instagram.TokenDead || e.Class == instagram.AppRemoved) {
-		return h.tokenDied(ctx, a, hold, e)
-	}
 	wait := troubleRest
-	if ok && e.RetryAfter > 0 {
-		wait = e.RetryAfter
-	} else if ok && e.Class == instagram.Throttled {
-		wait = throttleRest
+	if e, ok := errors.AsType[*instagram.Error](err); ok {
+		switch m := e.Class.Meaning(); {
+		case m.Token != instagram.Keep:
+			return h.tokenDied(ctx, a, hold, e)
+		case e.RetryAfter > 0:
+			wait = e.RetryAfter
+		case m.Again == instagram.Limited || m.Again == instagram.AppLimited:
+			wait = throttleRest
+		}
 	}
 	h.rest(ctx, hold, wait)
 	p := problemOf(err)
@@ -195,11 +196,12 @@ func (h handler) tokenDied(ctx context.Context, a account.Account, hold *custody
 	case err != nil:
 		return a, fmt.Errorf("mark for reconnect: %w", err)
 	}
-	p := &web.Problem{Code: web.InstagramUnavailable, Err: cause}
 	if now.Status == account.ReconnectRequired {
-		p.Code = web.ReconnectRequired
+		p := reconnect(now)
+		p.Err = cause
+		return h.stale(ctx, now, p)
 	}
-	return h.stale(ctx, now, p)
+	return h.stale(ctx, now, &web.Problem{Code: web.InstagramUnavailable, Err: cause})
 }
 
 // failed says what to serve when store or key ring kept us from asking Instagram.
@@ -242,13 +244,15 @@ func (h handler) stale(ctx context.Context, a account.Account, p *web.Problem) (
 		return a, p
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.Stale)
-	h.Log.WarnContext(ctx, "serving the last profile", "code", string(p.Code), "err", p.Err)
+	level := slog.LevelWarn
+	if e, ok := errors.AsType[*instagram.Error](p.Err); ok && e.Class.Meaning().Operator {
+		level = slog.LevelError
+	}
+	h.Log.Log(ctx, level, "serving the last profile", "code", string(p.Code), "err", p.Err)
 	return a, nil
 }
 
-// problemOf says what a failed read means for the one who asked. It judges other
-// than a login does: the account is connected and its code long spent, so what
-// Instagram refuses is a trouble that may pass.
+// problemOf says what a failed read means for the one who asked.
 func problemOf(err error) *web.Problem {
 	if errors.Is(err, secrets.ErrMisconfigured) {
 		return &web.Problem{Code: web.AppMisconfigured, Err: err}
@@ -257,12 +261,5 @@ func problemOf(err error) *web.Problem {
 	if !ok {
 		return &web.Problem{Code: web.Internal, Err: err}
 	}
-	p := &web.Problem{Code: web.InstagramUnavailable, Err: err, RetryAfter: e.RetryAfter}
-	switch e.Class {
-	case instagram.Throttled:
-		p.Code = web.RateLimited
-	case instagram.PermissionMissing:
-		p.Code = web.PermissionMissing
-	}
-	return p
+	return &web.Problem{Code: web.Code(e.Class.Meaning().Visit), Err: err, RetryAfter: e.RetryAfter}
 }

@@ -54,7 +54,7 @@ func TestStaleIfError(t *testing.T) {
 			Usage: `{"17841405793187218":[{"type":"instagram","estimated_time_to_regain_access":5}]}`}, 429, "rate_limited", "300", "active"},
 		{"code 368", fakeinstagram.Fault{Code: 368}, 429, "rate_limited", "300", "active"},
 		{"code 613 with more than a day", fakeinstagram.Fault{Code: 613, RetryAfter: 48 * time.Hour}, 503, "instagram_unavailable", "300", "active"},
-		{"code 10", fakeinstagram.Fault{Code: 10}, 403, "permission_missing", "", "active"},
+		{"code 10", fakeinstagram.Fault{Code: 10}, 503, "instagram_unavailable", "30", "active"},
 		{"190/460", fakeinstagram.Fault{Code: 190, Subcode: 460}, 409, "reconnect_required", "", "reconnect_required"},
 		{"102", fakeinstagram.Fault{Code: 102}, 409, "reconnect_required", "", "reconnect_required"},
 		{"190/458", fakeinstagram.Fault{Code: 190, Subcode: 458}, 409, "reconnect_required", "", "reconnect_required"},

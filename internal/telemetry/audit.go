@@ -59,7 +59,8 @@ type Entry struct {
 	By      string  // of TokenUse: what the token was asked for by
 	Account string  // the app-scoped id, once it is proved whose request it is
 	Outcome Outcome // what came of it, where that varies
-	Cause   error   // of what Instagram caused
+	Cause   string  // why an account must be connected again, or was deleted
+	Err     error   // what Instagram said
 }
 
 // Audit writes e to the audit log, with the flow that the request in ctx belongs
@@ -67,14 +68,14 @@ type Entry struct {
 func Audit(ctx context.Context, log *slog.Logger, e Entry) {
 	attrs := []slog.Attr{slog.String("event", e.Event.String())}
 	for _, m := range []struct{ name, value string }{
-		{"by", e.By}, {"account", e.Account}, {"flow", Of(ctx).flowID()}, {"outcome", string(e.Outcome)},
+		{"by", e.By}, {"account", e.Account}, {"flow", Of(ctx).flowID()}, {"outcome", string(e.Outcome)}, {"cause", e.Cause},
 	} {
 		if m.value != "" {
 			attrs = append(attrs, slog.String(m.name, m.value))
 		}
 	}
-	if e.Cause != nil {
-		attrs = append(attrs, slog.Any("cause", e.Cause))
+	if e.Err != nil {
+		attrs = append(attrs, slog.Any("err", e.Err))
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
 }

@@ -336,7 +336,7 @@ func TestLines(t *testing.T) {
 			},
 			do: func(s *scene) { s.Get(s.back) },
 			want: `
-{"level":"INFO","message":"request","route":"/callback","method":"GET","status":429,"outcome":"rate_limited","duration_ms":0,"instagram_calls":3,"aws_calls":0,"flow":"F","version":"V","id":"I","err":"instagram: profile: throttled, status 400, code 4/0, trace T","_aws":{"Timestamp":0,"CloudWatchMetrics":[{"Namespace":"photopass","Dimensions":[["Stack"]],"Metrics":[{"Name":"Callbacks","Unit":"Count"},{"Name":"ExchangeFailures","Unit":"Count"}]}]},"Stack":"acme","Callbacks":1,"ExchangeFailures":1}
+{"level":"INFO","message":"request","route":"/callback","method":"GET","status":429,"outcome":"rate_limited","duration_ms":0,"instagram_calls":3,"aws_calls":0,"flow":"F","version":"V","id":"I","err":"instagram: profile: app throttled, status 400, code 4/0, trace T","_aws":{"Timestamp":0,"CloudWatchMetrics":[{"Namespace":"photopass","Dimensions":[["Stack"]],"Metrics":[{"Name":"Callbacks","Unit":"Count"},{"Name":"ExchangeFailures","Unit":"Count"}]}]},"Stack":"acme","Callbacks":1,"ExchangeFailures":1}
 `,
 		},
 		{
@@ -450,7 +450,7 @@ func TestLines(t *testing.T) {
 			},
 			do: func(s *scene) { s.Get("/profile") },
 			want: `
-{"level":"INFO","message":"audit","event":"token_dead","account":"27640875392278831","cause":"instagram: profile: token dead, status 400, code 190/0, \"Invalid OAuth 2.0 Access Token\", trace T"}
+{"level":"INFO","message":"audit","event":"token_dead","account":"27640875392278831","cause":"token_invalid","err":"instagram: profile: token dead, status 400, code 190/0, \"Invalid OAuth 2.0 Access Token\", trace T"}
 {"level":"INFO","message":"request","route":"/profile","method":"GET","status":409,"outcome":"reconnect_required","duration_ms":0,"instagram_calls":1,"aws_calls":0,"version":"V","id":"I","err":"instagram: profile: token dead, status 400, code 190/0, \"Invalid OAuth 2.0 Access Token\", trace T","_aws":{"Timestamp":0,"CloudWatchMetrics":[{"Namespace":"photopass","Dimensions":[["Stack"]],"Metrics":[{"Name":"ReconnectsRequired","Unit":"Count"}]}]},"Stack":"acme","ReconnectsRequired":1}
 `,
 		},
@@ -566,7 +566,7 @@ func TestLines(t *testing.T) {
 			},
 			do: func(s *scene) { s.sweep() },
 			want: `
-{"level":"INFO","message":"audit","event":"token_deferred","account":"27640875392278831","cause":"instagram: refresh: transient, status 500, code 2/0, trace T"}
+{"level":"INFO","message":"audit","event":"token_deferred","account":"27640875392278831","err":"instagram: refresh: transient, status 500, code 2/0, trace T"}
 {"level":"INFO","message":"sweep","report":{"refreshed":0,"deferred":1,"dead":0,"removed":0,"deleted":0,"held":0,"failed":0},"err":null,"_aws":{"Timestamp":0,"CloudWatchMetrics":[{"Namespace":"photopass","Dimensions":[["Stack"]],"Metrics":[{"Name":"RefreshFailures","Unit":"Count"},{"Name":"Sweeps","Unit":"Count"},{"Name":"DaysToExpiry","Unit":"None"}]}]},"Stack":"acme","RefreshFailures":1,"Sweeps":1,"DaysToExpiry":20}
 `,
 		},
@@ -579,7 +579,7 @@ func TestLines(t *testing.T) {
 			},
 			do: func(s *scene) { s.sweep() },
 			want: `
-{"level":"INFO","message":"audit","event":"token_dead","account":"27640875392278831","cause":"instagram: refresh: token dead, status 400, code 190/0, \"Invalid OAuth 2.0 Access Token\", trace T"}
+{"level":"INFO","message":"audit","event":"token_dead","account":"27640875392278831","cause":"token_invalid","err":"instagram: refresh: token dead, status 400, code 190/0, \"Invalid OAuth 2.0 Access Token\", trace T"}
 {"level":"INFO","message":"sweep","report":{"refreshed":0,"deferred":0,"dead":1,"removed":0,"deleted":0,"held":0,"failed":0},"err":null,"_aws":{"Timestamp":0,"CloudWatchMetrics":[{"Namespace":"photopass","Dimensions":[["Stack"]],"Metrics":[{"Name":"ReconnectsRequired","Unit":"Count"},{"Name":"Sweeps","Unit":"Count"}]}]},"Stack":"acme","ReconnectsRequired":1,"Sweeps":1}
 `,
 		},

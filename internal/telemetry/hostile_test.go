@@ -30,7 +30,7 @@ var (
 		"ReconnectsRequired BrokenTokens Sweeps DaysToExpiry")
 	members = map[string]map[string]bool{
 		"request": words("timestamp level message route method status outcome duration_ms instagram_calls aws_calls flow version id err requestId"),
-		"audit":   words("timestamp level message event by account flow outcome cause requestId"),
+		"audit":   words("timestamp level message event by account flow outcome cause err requestId"),
 		"sweep":   words("timestamp level message report err requestId"),
 	}
 )

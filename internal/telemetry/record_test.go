@@ -79,8 +79,8 @@ func TestNoRecord(t *testing.T) {
 	}
 	var b bytes.Buffer
 	telemetry.Audit(t.Context(), inLambda(&b),
-		telemetry.Entry{Event: telemetry.TokenDead, Account: "1", Cause: errors.New("refused")})
-	if got, want := masked(b.String()), `{"level":"INFO","message":"audit","event":"token_dead","account":"1","cause":"refused"}`+"\n"; got != want {
+		telemetry.Entry{Event: telemetry.TokenDead, Account: "1", Cause: "expired", Err: errors.New("refused")})
+	if got, want := masked(b.String()), `{"level":"INFO","message":"audit","event":"token_dead","account":"1","cause":"expired","err":"refused"}`+"\n"; got != want {
 		t.Errorf("Audit: got %s, want %s", got, want)
 	}
 }

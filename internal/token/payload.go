@@ -66,25 +66,30 @@ const (
 // An Error tells the backend why there is no token. Message is a constant
 // sentence but for an id that it may end with: it quotes nothing of the payload.
 type Error struct {
-	Code    Code   `json:"code"`
-	Message string `json:"message"`
+	Code    Code          `json:"code"`
+	Message string        `json:"message"`
+	Cause   account.Cause `json:"cause,omitempty"` // of ReconnectRequired
 }
 
 // Error implements error.
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
 var (
-	errNoCode      = &Error{NotFound, "This connect_code opens nothing: it is unknown, used, older than a minute, or its account has been disconnected since. Let the person connect anew."}
-	errNoAccount   = &Error{NotFound, "No account of this id is connected."}
-	errReconnect   = &Error{ReconnectRequired, "Instagram no longer accepts the token of this account. The person has to connect it again."}
-	errUnavailable = &Error{InstagramUnavailable, "The token is about to end, and Instagram does not refresh it at present. Ask again in a minute."}
+	errNoCode      = &Error{Code: NotFound, Message: "This connect_code opens nothing: it is unknown, used, older than a minute, or its account has been disconnected since. Let the person connect anew."}
+	errNoAccount   = &Error{Code: NotFound, Message: "No account of this id is connected."}
+	errUnavailable = &Error{Code: InstagramUnavailable, Message: "The token is about to end, and Instagram does not refresh it at present. Ask again in a minute."}
 
-	errShape   = &Error{InvalidRequest, `The payload must be a JSON object with exactly one member, which is "connect_code", "id" or "user_id".`}
-	errUnknown = &Error{InvalidRequest, `The payload has a member that is none of "connect_code", "id" and "user_id".`}
-	errString  = &Error{InvalidRequest, "The value must be a string. Ids are strings too: they exceed what a JavaScript number holds."}
-	errCode    = &Error{InvalidRequest, `"connect_code" must be the 43 characters that the redirect carried, and nothing else.`}
-	errID      = &Error{InvalidRequest, `"id" and "user_id" take 1 to 40 decimal digits.`}
+	errShape   = &Error{Code: InvalidRequest, Message: `The payload must be a JSON object with exactly one member, which is "connect_code", "id" or "user_id".`}
+	errUnknown = &Error{Code: InvalidRequest, Message: `The payload has a member that is none of "connect_code", "id" and "user_id".`}
+	errString  = &Error{Code: InvalidRequest, Message: "The value must be a string. Ids are strings too: they exceed what a JavaScript number holds."}
+	errCode    = &Error{Code: InvalidRequest, Message: `"connect_code" must be the 43 characters that the redirect carried, and nothing else.`}
+	errID      = &Error{Code: InvalidRequest, Message: `"id" and "user_id" take 1 to 40 decimal digits.`}
 )
+
+// errReconnect says that the person has to connect the account again, and why.
+func errReconnect(c account.Cause) *Error {
+	return &Error{ReconnectRequired, "Instagram no longer accepts the token of this account. The person has to connect it again.", c}
+}
 
 // A member is what a token may be asked for by.
 type member string

@@ -85,7 +85,7 @@ type answer struct {
 	AccessToken *string  `json:"access_token"`
 	ExpiresAt   *string  `json:"expires_at"`
 	Permissions []string `json:"permissions"`
-	Error       *struct{ Code, Message string }
+	Error       *struct{ Code, Message, Cause string }
 }
 
 // invoke sends a payload.

@@ -76,7 +76,7 @@ func problem(err error, line *telemetry.Request) *Error {
 		return e
 	}
 	line.ID, line.Err, line.Level = rand.Text(), err, slog.LevelError
-	return &Error{Internal, "photopass is in trouble of its own. Its log has the reason under the id " + line.ID + "."}
+	return &Error{Code: Internal, Message: "photopass is in trouble of its own. Its log has the reason under the id " + line.ID + "."}
 }
 
 // A use is one invocation, and what is known of it by now.
@@ -184,7 +184,7 @@ func (u *use) redeem(ctx context.Context, code account.Secret) (account.Account,
 // keep returns a with a token that Instagram accepts, refreshed if that was due.
 func (u *use) keep(ctx context.Context, a account.Account) (account.Account, error) {
 	if a.Status != account.Active {
-		return a, errReconnect
+		return a, errReconnect(a.ReconnectCause())
 	}
 	result, err := u.Tokens.Keep(ctx, a)
 	switch {
@@ -201,7 +201,7 @@ func (u *use) keep(ctx context.Context, a account.Account) (account.Account, err
 	life := kept.Token.ExpiresAt.Sub(u.Now())
 	switch {
 	case kept.Status != account.Active:
-		return a, errReconnect
+		return a, errReconnect(kept.ReconnectCause())
 	case kept.Token.ExpiresAt.IsZero() || life >= minLife:
 		return kept, nil
 	case err != nil:
@@ -209,7 +209,7 @@ func (u *use) keep(ctx context.Context, a account.Account) (account.Account, err
 	case result.Outcome == custody.Held:
 		return a, errUnavailable // another one may be renewing it at this moment
 	case life <= 0:
-		return a, errReconnect
+		return a, errReconnect(account.Expired)
 	case result.Outcome == custody.Deferred:
 		return a, errUnavailable
 	}

@@ -307,19 +307,28 @@ func TestReconnectRequired(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		code, subcode int
+		cause         string
 	}{
-		{"dead", 190, 463},
-		{"app removed", 190, 458},
+		{"dead", 190, 0, "token_invalid"},
+		{"expired", 190, 463, "expired"},
+		{"checkpoint", 190, 459, "checkpoint"},
+		{"password changed", 190, 460, "password_changed"},
+		{"app removed", 190, 458, "app_removed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, "", nil)
 			r.login()
 			r.Clock.Advance(due)
 			r.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpRefresh, Code: tt.code, Subcode: tt.subcode})
-			wantError(t, "when Instagram says so", r.invoke(by("id", acmeID)), "reconnect_required")
-			wantError(t, "from then on", r.invoke(by("user_id", acmeUserID)), "reconnect_required")
-			r.Clock.Advance(25 * time.Hour) // the second look at a removed app is the sweep's
-			wantError(t, "a day later", r.invoke(by("id", acmeID)), "reconnect_required")
+			for _, payload := range []string{by("id", acmeID), by("user_id", acmeUserID)} { // when Instagram says so, and from then on
+				a := r.invoke(payload)
+				wantError(t, payload, a, "reconnect_required")
+				if a.Error != nil && a.Error.Cause != tt.cause {
+					t.Errorf("%s: got cause %q, want %q", payload, a.Error.Cause, tt.cause)
+				}
+			}
+			r.Clock.Advance(169 * time.Hour) // the second look at a removed app is the sweep's
+			wantError(t, "a week later", r.invoke(by("id", acmeID)), "reconnect_required")
 			if got := r.Fake.Count(fakeinstagram.OpRefresh); got != 1 {
 				t.Errorf("refreshes: got %d, want 1", got)
 			}

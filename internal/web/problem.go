@@ -1,11 +1,14 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+
+	"photopass/internal/account"
 )
 
 // A Code is the stable name of an error in our answers.
@@ -37,6 +40,7 @@ const (
 // ways on, where there are any.
 type Problem struct {
 	Code       Code
+	Cause      account.Cause // why Instagram refuses the token; empty: it is not that
 	RetryAfter time.Duration // for RateLimited and InstagramUnavailable; 0: half a minute
 	Err        error
 	Repeated   bool // an earlier visit was answered so: metrics have counted it
@@ -109,6 +113,21 @@ var texts = map[Code]text{
 		"It has been recorded under the id below.", "/", "Go to the start page"},
 }
 
+// causes are the details of codes that depend on the cause. The profile page has
+// those of ReconnectRequired as well.
+var causes = map[Code]map[account.Cause]string{
+	ExchangeRejected: {
+		account.Checkpoint: "Instagram wants you to finish a check of your account first: open Instagram, follow what it asks for, and connect again.",
+	},
+	ReconnectRequired: {
+		account.PasswordChanged: "Instagram ended the connection because the password was changed, or for the safety of the account.",
+		account.Checkpoint:      "Instagram wants you to finish a check of your account: open Instagram, follow what it asks for, and connect again.",
+		account.Expired:         "The connection could not be renewed in time and has expired.",
+		account.AppRemoved:      "Instagram says that this app was removed from your account.",
+		account.TokenInvalid:    "Instagram no longer accepts the connection.",
+	},
+}
+
 const tryAgain = "Try again"
 
 // connectLink returns the address at which a login begins that ends at returnTo.
@@ -136,6 +155,7 @@ const defaultRetryAfter = 30 * time.Second
 
 func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string, hidesQuery bool) error {
 	t := texts[p.Code]
+	t.detail = cmp.Or(causes[p.Code][p.Cause], t.detail)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Del("Etag")
@@ -156,9 +176,13 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 		}
 		return WritePage(w, r, Page{Status: t.status, Body: problemPage(s.Words, t.forPage(s.Words, p, r.URL.Path), p, id, script), hideQuery: hidesQuery})
 	}
-	body, err := json.Marshal(map[string]any{
+	members := map[string]any{
 		"type": "about:blank", "title": t.title, "status": t.status, "detail": t.detail, "code": p.Code, "id": id,
-	})
+	}
+	if p.Code == ReconnectRequired && p.Cause != "" {
+		members["cause"] = p.Cause
+	}
+	body, err := json.Marshal(members)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (b *bench) requireReconnect(id, tokenRev, newRev string) error {
 		return err
 	}
 	return b.PutToken(b.Context(), id, tokenRev, account.TokenState{
-		TokenRev: newRev, Status: account.ReconnectRequired, Token: a.Token, RemovedAt: a.RemovedAt,
+		TokenRev: newRev, Status: account.ReconnectRequired, Cause: account.TokenInvalid, Token: a.Token, RemovedAt: a.RemovedAt,
 	})
 }
 
@@ -232,6 +232,7 @@ func newAccount(id, userID string) account.Account {
 		Connection: account.NewMark(),
 		TokenRev:   account.NewMark(),
 		Status:     account.Active,
+		Cause:      account.Checkpoint,
 		Token: account.Token{
 			Sealed:    []byte("sealed " + account.NewMark() + unprintable),
 			IssuedAt:  at.Add(-time.Minute),
@@ -252,6 +253,7 @@ func newTokenState() account.TokenState {
 	return account.TokenState{
 		TokenRev: account.NewMark(),
 		Status:   account.ReconnectRequired,
+		Cause:    account.Expired,
 		Token: account.Token{
 			Sealed:    []byte("sealed anew " + account.NewMark() + unprintable),
 			IssuedAt:  at.Add(-8 * time.Minute),

@@ -39,7 +39,7 @@ func sessionReconnectRequired(b *bench) {
 	l := b.connect(newID(), newID())
 	rev := account.NewMark()
 	b.wantErr("PutToken", b.requireReconnect(l.Account.ID, l.Account.TokenRev, rev), nil)
-	l.Account.Status, l.Account.TokenRev = account.ReconnectRequired, rev
+	l.Account.Status, l.Account.Cause, l.Account.TokenRev = account.ReconnectRequired, account.TokenInvalid, rev
 	b.wantOpen(l)
 }
 

@@ -214,8 +214,9 @@ func leaseRaces(b *bench) {
 
 func putTokenTests() []subtest {
 	return []subtest{
-		{"it replaces token, status, RemovedAt and TokenRev and nothing else", putTokenReplaces},
+		{"it replaces token, status, cause, RemovedAt and TokenRev and nothing else", putTokenReplaces},
 		{"a member that the new state lacks is gone", putTokenBare},
+		{"the cause stays until a login that has none", putTokenHealed},
 		{"a repeat succeeds and changes nothing, not even a later lease", putTokenRepeats},
 		{"a repeat after a later write is ErrConflict and nothing is written", putTokenRepeatsLate},
 		{"a missing account is ErrConflict and nothing is written", putTokenMissing},
@@ -228,7 +229,7 @@ func putTokenTests() []subtest {
 func (b *bench) putToken(a *account.Account, t account.TokenState) {
 	b.Helper()
 	b.wantErr("PutToken", b.PutToken(b.Context(), a.ID, a.TokenRev, t), nil)
-	a.TokenRev, a.Status, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Token, t.RemovedAt
+	a.TokenRev, a.Status, a.Cause, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Cause, t.Token, t.RemovedAt
 	a.LeaseUntil = time.Time{}
 }
 
@@ -249,6 +250,22 @@ func putTokenBare(b *bench) {
 	b.wantOpen(l)
 	b.putToken(&l.Account, newTokenState())
 	b.wantOpen(l)
+}
+
+func putTokenHealed(b *bench) {
+	l := b.connect(newID(), newID())
+	for _, cause := range []account.Cause{account.PasswordChanged, account.AppRemoved, account.TokenInvalid} {
+		t := newTokenState()
+		t.Cause = cause
+		b.putToken(&l.Account, t)
+		if a, err := b.Account(b.Context(), l.Account.ID); err != nil || a.Cause != cause {
+			b.Errorf("Account: got cause %q, error %v, want %q, none", a.Cause, err, cause)
+		}
+	}
+	again := b.prepare(l.Account.ID, l.Account.UserID)
+	again.Account.Cause = ""
+	b.wantErr("Connect", b.Connect(b.Context(), again), nil)
+	b.wantOpen(again)
 }
 
 func putTokenRepeats(b *bench) {
@@ -308,7 +325,7 @@ func putTokenRaces(b *bench) {
 	}
 	errs := race(len(states), func(i int) error { return b.PutToken(b.Context(), a.ID, a.TokenRev, states[i]) })
 	t := states[b.wantOne("PutToken", errs, account.ErrConflict)]
-	a.TokenRev, a.Status, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Token, t.RemovedAt
+	a.TokenRev, a.Status, a.Cause, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Cause, t.Token, t.RemovedAt
 	b.wantAccount(a)
 }
 

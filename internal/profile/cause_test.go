@@ -1,0 +1,112 @@
+package profile_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/apptest"
+	"photopass/internal/fakeinstagram"
+)
+
+// The cause is in the document, in the problem that takes its place, and one
+// sentence on both pages.
+func TestCause(t *testing.T) {
+	for _, tt := range []struct {
+		subcode         int
+		cause, sentence string
+	}{
+		{458, "app_removed", "Instagram says that this app was removed from your account."},
+		{459, "checkpoint", "Instagram wants you to finish a check of your account: open Instagram, follow what it asks for, and connect again."},
+		{460, "password_changed", "Instagram ended the connection because the password was changed, or for the safety of the account."},
+		{463, "expired", "The connection could not be renewed in time and has expired."},
+		{0, "token_invalid", "Instagram no longer accepts the connection."},
+	} {
+		t.Run(tt.cause, func(t *testing.T) {
+			app := apptest.New(t, apptest.Options{})
+			b := app.Browser()
+			b.Login()
+			if r := b.Get("/profile"); strings.Contains(r.Body, `"cause"`) {
+				t.Errorf("GET /profile: got %s, want no cause", r.Body)
+			}
+			app.Clock.Advance(15 * time.Minute)
+			app.Fake.Order(fakeinstagram.Fault{Operation: opProfile, Code: 190, Subcode: tt.subcode})
+			if r, want := b.Get("/profile"), `"connection":{"status":"reconnect_required","cause":"`+tt.cause+`",`; r.Status != http.StatusOK || !strings.Contains(r.Body, want) {
+				t.Errorf("GET /profile: got status %d and %s, want 200 and %s in it", r.Status, r.Body, want)
+			}
+			if r := b.Get("/profile", "Accept", "text/html"); r.Status != http.StatusOK || !strings.Contains(r.Body, "<p>"+tt.sentence+" What you see is what we knew last.</p>") {
+				t.Errorf("page: got status %d, want 200 and %q in it", r.Status, tt.sentence)
+			}
+			app.Clock.Advance(24 * time.Hour)
+			if r, want := b.Get("/profile"), `"cause":"`+tt.cause+`",`; r.Status != http.StatusConflict || !strings.Contains(r.Body, want) {
+				t.Errorf("GET /profile a day later: got status %d and %s, want 409 and %s in it", r.Status, r.Body, want)
+			}
+			if r := b.Get("/profile", "Accept", "text/html"); r.Status != http.StatusConflict || !strings.Contains(r.Body, "<p>"+tt.sentence+"</p>") {
+				t.Errorf("page a day later: got status %d, want 409 and %q in it", r.Status, tt.sentence)
+			}
+			b.Login()
+			if r := b.Get("/profile"); strings.Contains(r.Body, `"cause"`) {
+				t.Errorf("GET /profile after a login: got %s, want no cause", r.Body)
+			}
+		})
+	}
+}
+
+// Version 1.0 stored no cause.
+func TestCauseOfAnOldAccount(t *testing.T) {
+	app := apptest.New(t, apptest.Options{})
+	b := app.Browser()
+	b.Login()
+	a := acmeAccount(t, app)
+	err := app.Memory.PutToken(t.Context(), a.ID, a.TokenRev, account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired})
+	if err != nil {
+		t.Fatalf("PutToken: %v", err)
+	}
+	if r, want := b.Get("/profile"), `"status":"reconnect_required","cause":"token_invalid"`; !strings.Contains(r.Body, want) {
+		t.Errorf("GET /profile: got %s, want %s in it", r.Body, want)
+	}
+}
+
+// A fault of the app, and a permission that is missing although the account was
+// connected with it, are trouble that passes, not the person's to solve.
+func TestVisitWhileTheAppIsRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault fakeinstagram.Fault
+		level string
+	}{
+		{"application", fakeinstagram.Fault{Code: 190, Message: "Error validating application. Application has been deleted."}, "ERROR"},
+		{"deactivated", fakeinstagram.Fault{Code: 200, Status: 200, Message: "API access deactivated. To reactivate, go to the app dashboard."}, "ERROR"},
+		{"blocked", fakeinstagram.Fault{Code: 200, Message: "API access blocked."}, "ERROR"},
+		{"appsecret_proof", fakeinstagram.Fault{Code: 100, Message: "API calls from the server require an appsecret_proof argument"}, "ERROR"},
+		{"10", fakeinstagram.Fault{Code: 10}, "WARN"},
+		{"200", fakeinstagram.Fault{Code: 200}, "WARN"},
+		{"100/33", fakeinstagram.Fault{Code: 100, Subcode: 33}, "WARN"},
+		{"190 that is transient", fakeinstagram.Fault{Code: 190, Transient: true}, "WARN"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			app := apptest.New(t, apptest.Options{})
+			b := app.Browser()
+			b.Login()
+			app.Clock.Advance(15 * time.Minute)
+			tt.fault.Operation, tt.fault.Count = opProfile, -1
+			app.Fake.Order(tt.fault)
+			if r := b.Get("/profile"); r.Status != http.StatusOK || decode(t, r).Connection.Status != "active" {
+				t.Errorf("GET /profile: got status %d, connection %q, want 200, active", r.Status, decode(t, r).Connection.Status)
+			}
+			if want := `"level":"` + tt.level + `","msg":"serving the last profile","code":"instagram_unavailable"`; !strings.Contains(app.Logs(), want) {
+				t.Errorf("log: got %s, want %s in it", app.Logs(), want)
+			}
+			app.Clock.Advance(24 * time.Hour)
+			r := b.Get("/profile")
+			if got := decode(t, r).Code; r.Status != http.StatusServiceUnavailable || got != "instagram_unavailable" || r.Header.Get("Retry-After") != "30" {
+				t.Errorf("GET /profile a day later: got status %d, code %q, Retry-After %q, want 503, instagram_unavailable, 30", r.Status, got, r.Header.Get("Retry-After"))
+			}
+			if a := acmeAccount(t, app); a.Status != account.Active || a.Token.Sealed == nil {
+				t.Errorf("account: got status %q, token there %t, want active, true", a.Status, a.Token.Sealed != nil)
+			}
+		})
+	}
+}
