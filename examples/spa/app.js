@@ -22,7 +22,7 @@ const failure = returned.searchParams.get("error");
 // works once and for a minute. docs/backend.md has the whole way.
 returned.searchParams.delete("connect_code");
 returned.searchParams.delete("error");
-if (returned.hash === "#_") returned.hash = ""; // Instagram's, which browsers take along
+if (returned.hash === "") returned.hash = ""; // the bare "#" that photopass's redirects end in
 history.replaceState(null, "", returned);
 
 // A plain link, so that the person sees where it leads. It brings them back to

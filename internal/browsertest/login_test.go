@@ -3,6 +3,7 @@ package browsertest_test
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -125,6 +126,30 @@ func TestLogin(t *testing.T) {
 	tab.Open(s.URL + "/")
 	tab.Click("#profile", profile)
 	wantText(t, tab, "#id", "27640875392278831")
+}
+
+// Instagram's redirect ends in "#_". No redirect of ours carries a fragment on:
+// neither that one to where the login ends, nor one of /authorize to Instagram.
+func TestNoFragmentIsCarriedOn(t *testing.T) {
+	app := "http://localhost" + elsewhere(t, `<h1 id="app">app</h1>`)
+	v, s := visit(t, localprocess.Options{Env: []string{"RETURN_TO_ORIGINS=" + app}})
+	tab := v.Tab(t)
+	wantHash := func(where, want string) {
+		t.Helper()
+		if got := browsertest.Eval[string](tab, "location.hash"); got != want {
+			t.Errorf("location.hash %s: got %q, want %q", where, got, want)
+		}
+	}
+	tab.Open(s.URL + "/authorize#private")
+	tab.Wait(allow)
+	wantHash("at Instagram", "")
+	tab.Click(allow, profile)
+	wantHash("at the profile", "")
+	for target, want := range map[string]string{app + "/": "", app + "/#/connected": "#/connected"} {
+		tab.Open(s.URL + "/authorize?return_to=" + url.QueryEscape(target))
+		tab.Click(allow, "#app")
+		wantHash("at "+target, want)
+	}
 }
 
 func TestSessionCookie(t *testing.T) {

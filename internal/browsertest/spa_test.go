@@ -173,7 +173,7 @@ func TestSPAReturnsWithError(t *testing.T) {
 	v, _, f := visitSPA(t)
 	for _, tt := range []struct{ query, want string }{
 		{"?error=access_denied", "You did not allow access, so nothing was connected."},
-		{"?error=account_unsupported#_", "Instagram offers this for business and creator accounts only."},
+		{"?error=account_unsupported#", "Instagram offers this for business and creator accounts only."},
 		{"?error=flow_used", "This login was finished before; if you are connected, your profile is below."},
 		{"?error=internal", "The connection was not made."},
 		{"?error=constructor", "The connection was not made."},

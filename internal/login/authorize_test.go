@@ -25,6 +25,10 @@ func TestAuthorizationRequest(t *testing.T) {
 	if want := a.FakeURL + "/oauth/authorize"; page != want {
 		t.Errorf("consent page: got %q, want %q", page, want)
 	}
+	query, ok := strings.CutSuffix(query, "#")
+	if !ok {
+		t.Error("Location: it does not end in #, so it would carry the fragment of the page before on")
+	}
 	q, err := url.ParseQuery(query)
 	if err != nil {
 		t.Fatal("Location: query does not parse")
