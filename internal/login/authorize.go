@@ -90,7 +90,7 @@ func (a authorize) returnTo(r *http.Request) (string, bool) {
 		return "", false
 	}
 	target := q.Get("return_to")
-	return target, !q.Has("return_to") || validReturnTo(target, a.ReturnToOrigins)
+	return target, target == "" || validReturnTo(target, a.ReturnToOrigins)
 }
 
 // mayStart reports whether the person went here on purpose: from our own pages,
