@@ -42,7 +42,7 @@ const failures = {
   access_denied: "You did not allow access, so nothing was connected.",
   permission_missing: "Reading your profile needs the basic permission. Please leave it ticked on Instagram's page.",
   account_unsupported: "Instagram offers this for business and creator accounts only.",
-  flow_expired: "That took too long. Please connect again.",
+  flow_expired: "This link has expired. Please connect again.",
   flow_used: "This login was finished before; if you are connected, your profile is below.",
   rate_limited: "Instagram asks us to wait. Please try again later.",
   instagram_unavailable: "Instagram does not answer. Please try again in a moment.",

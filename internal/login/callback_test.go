@@ -653,6 +653,44 @@ func TestSuccessIsACleanRedirect(t *testing.T) {
 	}
 }
 
+// A page is true of everybody who reads it: the address of a login that succeeded
+// may be opened again when its flow has ended.
+func TestExpiredPageAfterALogin(t *testing.T) {
+	a := apptest.New(t, apptest.Options{})
+	b, back := consented(t, a)
+	wantLogin(t, "GET /callback", b.Get(back), "/profile")
+	a.Clock.Advance(10 * time.Minute)
+	r := b.Get(back, "Accept", "text/html")
+	if r.Status != http.StatusBadRequest || strings.Contains(r.Body, "nothing was changed") {
+		t.Errorf("GET /callback: got status %d, want 400 and a page that does not deny the login", r.Status)
+	}
+	if want := "if you were connected in that time, your profile is ready, and if not, please connect again."; !strings.Contains(r.Body, want) {
+		t.Errorf("GET /callback: the page lacks %s", want)
+	}
+	wantProfile(t, "after that", b, http.StatusOK)
+}
+
+// Another browser, such as the one inside an app, is told so. It knows nothing of
+// where the login was to end.
+func TestPageOfAnotherBrowser(t *testing.T) {
+	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+	b := a.Browser()
+	back := b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "allow")
+	r := a.Browser().Get(back, "Accept", "text/html")
+	for _, want := range []string{
+		"This may be another browser than the one in which you began", "go back to the browser in which you began",
+		`id="action" href="/authorize">Connect in this browser</a>`,
+	} {
+		if !strings.Contains(r.Body, want) {
+			t.Errorf("GET /callback: the page lacks %s", want)
+		}
+	}
+	if strings.Contains(r.Body, "app.example") {
+		t.Error("GET /callback: the page names return_to")
+	}
+	wantLogin(t, "the first browser", b.Get(back), "https://app.example/done")
+}
+
 // What is written of a login, once, in full.
 func TestWhatALoginStores(t *testing.T) {
 	a := apptest.New(t, apptest.Options{})

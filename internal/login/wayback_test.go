@@ -159,7 +159,7 @@ func TestNoWayBackFromAnExpiredFlow(t *testing.T) {
 	late.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	s.callback = login.NewCallback(late)
 	r := s.visit(v, "Accept", "text/html")
-	if want := "<h1>That took too long</h1>"; !strings.Contains(r.Body, want) {
+	if want := "<h1>This link has expired</h1>"; !strings.Contains(r.Body, want) {
 		t.Errorf("GET /callback: the page lacks %s", want)
 	}
 	wantWays(t, "GET /callback", r, "/authorize", "")
