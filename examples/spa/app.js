@@ -5,8 +5,8 @@
 const photopass = document.querySelector("meta[name=photopass]").content;
 const $ = id => document.getElementById(id);
 
-// After a login the address has a connect_code, and after one that failed, on
-// the way back from photopass's page about it, an error.
+// After a login the address has a connect_code, and after one that failed an
+// error: of a denial at once, else on the way back from photopass's page about it.
 const returned = new URL(location.href);
 const failure = returned.searchParams.get("error");
 

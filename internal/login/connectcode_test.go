@@ -172,7 +172,10 @@ func TestConnectCodeNamesTheConnectionThatWasWritten(t *testing.T) {
 func TestNoConnectCodeWithoutALogin(t *testing.T) {
 	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
 	b := a.Browser()
-	wantProblem(t, "cancel", b.Get(b.Decide(b.Authorize("?return_to=https://app.example/done"), "deny")), 403, "access_denied")
+	r := b.Get(b.Decide(b.Authorize("?return_to=https://app.example/done"), "deny"))
+	if want := "https://app.example/done?error=access_denied#"; r.Status != http.StatusSeeOther || r.Location != want || len(r.Cookies) != 0 {
+		t.Errorf("cancel: got status %d to %q and %d cookies, want 303 to %q and none", r.Status, r.Location, len(r.Cookies), want)
+	}
 	back := b.Decide(b.Authorize("?return_to=https://app.example/done"), "allow")
 	a.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Kind: fakeinstagram.KindHTML, Count: -1})
 	wantProblem(t, "failed login", b.Get(back), 503, "instagram_unavailable")

@@ -41,7 +41,7 @@ type Problem struct {
 	Err        error
 
 	ReturnTo string // where the login that failed was to end; connecting again keeps it. It must be a valid return_to
-	Back     string // URL at the origin that sent the person here, which may be told of the failure
+	Back     string // URL at the origin that sent the person here, which may be told of the failure; AccessDenied leads there without a page
 }
 
 // Error implements error.
@@ -134,6 +134,10 @@ func (t text) forPage(words Words, p *Problem, path string) text {
 const defaultRetryAfter = 30 * time.Second
 
 func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string, hidesQuery bool) error {
+	if p.Code == AccessDenied && p.Back != "" { // the person knows what they chose; the application wants to know
+		Redirect(w, http.StatusSeeOther, p.Back)
+		return nil
+	}
 	t := texts[p.Code]
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
