@@ -152,6 +152,24 @@ func TestNoFragmentIsCarriedOn(t *testing.T) {
 	}
 }
 
+// The profile's link leads to another account, and ends the first one's session.
+func TestAnotherAccount(t *testing.T) {
+	v, s := visit(t, localprocess.Options{})
+	tab := v.Tab(t)
+	login(tab, s)
+	first := v.Cookies(t)[sessionCookie].Value
+	tab.Click("#another", allow)
+	tab.Click(allow, profile)
+	wantText(t, tab, "#username", "lima_tests")
+	if v.Cookies(t)[sessionCookie].Value == first {
+		t.Error("session cookie: it is still the first account's")
+	}
+	tab.Open(s.URL + "/")
+	tab.Click("#another", allow)
+	tab.Click(allow, profile)
+	wantText(t, tab, "#username", "lima_tests") // acme is still the one that is signed in at Instagram
+}
+
 func TestSessionCookie(t *testing.T) {
 	v, s := visit(t, localprocess.Options{})
 	tab := v.Tab(t)

@@ -278,7 +278,7 @@ type stub struct {
 }
 
 // AuthorizationURL implements [instagram.Client].
-func (s *stub) AuthorizationURL(state, challenge string) string {
+func (s *stub) AuthorizationURL(state, challenge string, _ bool) string {
 	return s.issuer + "/oauth/authorize?state=" + state + "&code_challenge=" + challenge
 }
 

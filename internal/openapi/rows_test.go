@@ -88,6 +88,7 @@ var rows = []row{
 	{"legacy", getHead, "/authorize", 302, legacy(at("/authorize"))},
 	{"with many flows", getHead, "/authorize", 302, manyFlows},
 	{"from elsewhere", getHead, "/authorize", 200, at("/authorize", "Sec-Fetch-Site", "cross-site")},
+	{"with another account", getHead, "/authorize", 302, at("/authorize?force_reauth=true")},
 	{"to a stranger", getHead, "/authorize", 400, at("/authorize?return_to=//evil.example")},
 	{"without a public URL", getHead, "/authorize", 500, withoutPublicURL("/authorize")},
 

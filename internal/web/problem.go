@@ -118,6 +118,16 @@ func connectLink(returnTo string) string {
 	return connectPath + "?" + url.Values{"return_to": {returnTo}}.Encode()
 }
 
+// anotherLink is connectLink for a person who wants to choose another Instagram
+// account than the one that is logged in there.
+func anotherLink(returnTo string) string {
+	q := url.Values{"force_reauth": {"true"}}
+	if returnTo != "" {
+		q.Set("return_to", returnTo)
+	}
+	return connectPath + "?" + q.Encode()
+}
+
 // forPage returns t with the link that helps where p happened.
 func (t text) forPage(words Words, p *Problem, path string) text {
 	switch {
