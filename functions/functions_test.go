@@ -26,7 +26,7 @@ func TestLoginProfileLogoutDisconnect(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, options{})
 	b := s.browser()
-	if got, want := b.Login().Location, "/profile"; got != want {
+	if got, want := b.Login().Location, "/profile#"; got != want {
 		t.Errorf("callback: got Location %q, want %q", got, want)
 	}
 	r := b.Get("/profile")
@@ -39,8 +39,8 @@ func TestLoginProfileLogoutDisconnect(t *testing.T) {
 		t.Errorf("profile page: got status %d, want 200 with the id", r.Status)
 	}
 	session := b.Cookie("__Host-session")
-	if r := b.Post("/logout", nil); r.Status != 303 || r.Location != "/" {
-		t.Errorf("log-out: got %d to %q, want 303 to /", r.Status, r.Location)
+	if r := b.Post("/logout", nil); r.Status != 303 || r.Location != "/#" {
+		t.Errorf("log-out: got %d to %q, want 303 to /#", r.Status, r.Location)
 	}
 	b.SetCookie("__Host-session", session)
 	wantProblem(t, "profile after log-out", b.Get("/profile"), 401, "unauthenticated")
@@ -48,8 +48,8 @@ func TestLoginProfileLogoutDisconnect(t *testing.T) {
 	b.Login()
 	other := s.browser()
 	other.Login()
-	if r := b.Post("/disconnect", nil); r.Status != 303 || r.Location != "/" {
-		t.Errorf("disconnect: got %d to %q, want 303 to /", r.Status, r.Location)
+	if r := b.Post("/disconnect", nil); r.Status != 303 || r.Location != "/#" {
+		t.Errorf("disconnect: got %d to %q, want 303 to /#", r.Status, r.Location)
 	}
 	wantProblem(t, "another browser's profile after disconnect", other.Get("/profile"), 401, "unauthenticated")
 	if dump := s.dump(); strings.Contains(dump, "27640875392278831") || strings.Contains(dump, "acme") || !strings.Contains(dump, "TOMBSTONE#") {
@@ -130,8 +130,8 @@ func TestParallelCallbacksOverSeveralProcesses(t *testing.T) {
 	wg.Wait()
 	first := answers[0]
 	for i, a := range answers {
-		if a.Status != http.StatusSeeOther || a.Location != "/profile" || a.Header.Get("Set-Cookie") != first.Header.Get("Set-Cookie") {
-			t.Errorf("answer %d: got status %d, Location %q, or another session; want 303 to /profile with the first answer's session", i, a.Status, a.Location)
+		if a.Status != http.StatusSeeOther || a.Location != "/profile#" || a.Header.Get("Set-Cookie") != first.Header.Get("Set-Cookie") {
+			t.Errorf("answer %d: got status %d, Location %q, or another session; want 303 to /profile# with the first answer's session", i, a.Status, a.Location)
 		}
 	}
 	if got, want := s.fake.Count(fakeinstagram.OpExchange), 1; got != want {

@@ -52,6 +52,7 @@ var wrongValues = []struct{ variable, value, says string }{
 	{"RETURN_TO_ORIGINS", "https://app.example,hunter2", saysOrigin},
 	{"FLOW_TTL", "10", saysDuration},
 	{"FLOW_TTL", "-10m", saysDuration},
+	{"FLOW_TTL", "720h", " takes at most 15m"},
 	{"SESSION_IDLE", "hunter2", saysDuration},
 	{"SESSION_IDLE", "721h", " must not be longer than SESSION_MAX"},
 	{"SESSION_MAX", "30d", saysDuration},

@@ -173,8 +173,8 @@ func TestDisconnectWhoseCleanUpFails(t *testing.T) {
 			session := b.Cookie("__Host-session")
 			s.profileAWS.TakeCalls()
 			s.profileAWS.Fail(tt.fault)
-			if r := b.Post("/disconnect", nil); r.Status != 303 || r.Location != "/" {
-				t.Errorf("disconnect: got %d to %q, want 303 to /", r.Status, r.Location)
+			if r := b.Post("/disconnect", nil); r.Status != 303 || r.Location != "/#" {
+				t.Errorf("disconnect: got %d to %q, want 303 to /#", r.Status, r.Location)
 			}
 			// A call that hangs is tried three times and ends the clean-up. Both
 			// sessions are removed side by side.

@@ -230,7 +230,7 @@ func TestConnectCodeWithAnSDK(t *testing.T) {
 	s := program.Start(t, localprocess.Options{Env: []string{"RETURN_TO_ORIGINS=http://localhost:3000"}})
 	b := apptest.NewBrowser(t, s.URL)
 	r := b.Get(b.Decide(b.Authorize("?return_to=http%3A%2F%2Flocalhost%3A3000%2Fconnected%3Fstate%3Ds1"), "allow"))
-	code, ok := strings.CutPrefix(r.Location, "http://localhost:3000/connected?state=s1&connect_code=")
+	code, ok := strings.CutPrefix(strings.TrimSuffix(r.Location, "#"), "http://localhost:3000/connected?state=s1&connect_code=")
 	if !ok {
 		t.Fatalf("GET /callback: got status %d to elsewhere, want 303 to the application", r.Status)
 	}

@@ -60,22 +60,22 @@ func TestEveryRoute(t *testing.T) {
 	if want := s.URL + "/callback?"; !strings.HasPrefix(callback, want) {
 		t.Fatalf("consent: got a redirect to %s, want %s…", beforeQuery(callback), want)
 	}
-	if r := b.Get(callback); r.Status != http.StatusSeeOther || r.Location != "/profile" {
-		t.Fatalf("GET /callback: got status %d to %q, want 303 to /profile", r.Status, r.Location)
+	if r := b.Get(callback); r.Status != http.StatusSeeOther || r.Location != "/profile#" {
+		t.Fatalf("GET /callback: got status %d to %q, want 303 to /profile#", r.Status, r.Location)
 	}
 	r := b.Get("/profile")
 	if want := `"id":"27640875392278831","user_id":"17841405793187218","username":"acme"`; r.Status != http.StatusOK || !strings.Contains(r.Body, want) {
 		t.Errorf("GET /profile: got status %d, want 200 with %s", r.Status, want)
 	}
-	if r := b.Post("/logout", nil); r.Status != http.StatusSeeOther || r.Location != "/" {
-		t.Errorf("POST /logout: got status %d to %q, want 303 to /", r.Status, r.Location)
+	if r := b.Post("/logout", nil); r.Status != http.StatusSeeOther || r.Location != "/#" {
+		t.Errorf("POST /logout: got status %d to %q, want 303 to /#", r.Status, r.Location)
 	}
 	if got, want := b.Get("/profile").Status, http.StatusUnauthorized; got != want {
 		t.Errorf("GET /profile after log-out: got status %d, want %d", got, want)
 	}
 	b.Login()
-	if r := b.Post("/disconnect", nil); r.Status != http.StatusSeeOther || r.Location != "/" {
-		t.Errorf("POST /disconnect: got status %d to %q, want 303 to /", r.Status, r.Location)
+	if r := b.Post("/disconnect", nil); r.Status != http.StatusSeeOther || r.Location != "/#" {
+		t.Errorf("POST /disconnect: got status %d to %q, want 303 to /#", r.Status, r.Location)
 	}
 	for _, path := range []string{"/nothing", "/profile/", "//profile", "/./profile"} {
 		if got, want := b.Get(path).Status, http.StatusNotFound; got != want {

@@ -5,8 +5,8 @@
 const photopass = document.querySelector("meta[name=photopass]").content;
 const $ = id => document.getElementById(id);
 
-// After a login the address has a connect_code, and after one that failed, on
-// the way back from photopass's page about it, an error.
+// After a login the address has a connect_code, and after one that failed an
+// error: of a denial at once, else on the way back from photopass's page about it.
 const returned = new URL(location.href);
 const failure = returned.searchParams.get("error");
 
@@ -22,7 +22,7 @@ const failure = returned.searchParams.get("error");
 // works once and for a minute. docs/backend.md has the whole way.
 returned.searchParams.delete("connect_code");
 returned.searchParams.delete("error");
-if (returned.hash === "#_") returned.hash = ""; // Instagram's, which browsers take along
+if (returned.hash === "") returned.hash = ""; // the bare "#" that photopass's redirects end in
 history.replaceState(null, "", returned);
 
 // A plain link, so that the person sees where it leads. It brings them back to
@@ -42,7 +42,7 @@ const failures = {
   access_denied: "You did not allow access, so nothing was connected.",
   permission_missing: "Reading your profile needs the basic permission. Please leave it ticked on Instagram's page.",
   account_unsupported: "Instagram offers this for business and creator accounts only.",
-  flow_expired: "That took too long. Please connect again.",
+  flow_expired: "This link has expired. Please connect again.",
   flow_used: "This login was finished before; if you are connected, your profile is below.",
   rate_limited: "Instagram asks us to wait. Please try again later.",
   instagram_unavailable: "Instagram does not answer. Please try again in a moment.",

@@ -417,12 +417,11 @@ func (tab *Tab) Text(selector string) string {
 	return Value(tab, "text of "+selector, chromedp.Text(chromedp.CSS(selector)))
 }
 
-// URL returns the address in the address bar without the "#_" that Instagram
-// adds to its redirect: browsers take it along through ours (Fetch standard,
-// "HTTP-redirect fetch").
+// URL returns the address in the address bar without the "#" that photopass's
+// redirects end in.
 func (tab *Tab) URL() string {
 	tab.t.Helper()
-	return strings.TrimSuffix(Value(tab, "address", chromedp.Location()), "#_")
+	return strings.TrimSuffix(Value(tab, "address", chromedp.Location()), "#")
 }
 
 // Eval returns the value of a JavaScript expression.

@@ -37,7 +37,7 @@ func TestFlowExpires(t *testing.T) {
 	tab.Click(landing, allow)
 	advance(s, "10m")
 	tab.Click(allow, problem)
-	wantText(t, tab, "h1", "That took too long")
+	wantText(t, tab, "h1", "This link has expired")
 	wantURL(t, tab, s.URL+"/callback")
 	refused(t, tab, "400")
 	if got, want := exchanges(t, s), 0; got != want {

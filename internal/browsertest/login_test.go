@@ -3,6 +3,7 @@ package browsertest_test
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -125,6 +126,48 @@ func TestLogin(t *testing.T) {
 	tab.Open(s.URL + "/")
 	tab.Click("#profile", profile)
 	wantText(t, tab, "#id", "27640875392278831")
+}
+
+// Instagram's redirect ends in "#_". No redirect of ours carries a fragment on:
+// neither that one to where the login ends, nor one of /authorize to Instagram.
+func TestNoFragmentIsCarriedOn(t *testing.T) {
+	app := "http://localhost" + elsewhere(t, `<h1 id="app">app</h1>`)
+	v, s := visit(t, localprocess.Options{Env: []string{"RETURN_TO_ORIGINS=" + app}})
+	tab := v.Tab(t)
+	wantHash := func(where, want string) {
+		t.Helper()
+		if got := browsertest.Eval[string](tab, "location.hash"); got != want {
+			t.Errorf("location.hash %s: got %q, want %q", where, got, want)
+		}
+	}
+	tab.Open(s.URL + "/authorize#private")
+	tab.Wait(allow)
+	wantHash("at Instagram", "")
+	tab.Click(allow, profile)
+	wantHash("at the profile", "")
+	for target, want := range map[string]string{app + "/": "", app + "/#/connected": "#/connected"} {
+		tab.Open(s.URL + "/authorize?return_to=" + url.QueryEscape(target))
+		tab.Click(allow, "#app")
+		wantHash("at "+target, want)
+	}
+}
+
+// The profile's link leads to another account, and ends the first one's session.
+func TestAnotherAccount(t *testing.T) {
+	v, s := visit(t, localprocess.Options{})
+	tab := v.Tab(t)
+	login(tab, s)
+	first := v.Cookies(t)[sessionCookie].Value
+	tab.Click("#another", allow)
+	tab.Click(allow, profile)
+	wantText(t, tab, "#username", "lima_tests")
+	if v.Cookies(t)[sessionCookie].Value == first {
+		t.Error("session cookie: it is still the first account's")
+	}
+	tab.Open(s.URL + "/")
+	tab.Click("#another", allow)
+	tab.Click(allow, profile)
+	wantText(t, tab, "#username", "lima_tests") // acme is still the one that is signed in at Instagram
 }
 
 func TestSessionCookie(t *testing.T) {

@@ -317,9 +317,11 @@ func TestProblemPages(t *testing.T) {
 			wantOperator, wantLink("#action", "Contact the operator", "mailto:"+contact),
 		)},
 		{"internal", "500", inTurn(s.internal(store), wantOperator, wantLink("#action", "Go to the start page", "/"))},
-		{"back-to-front-end", "403", inTurn(
-			s.open(returning), click(deny, problem),
-			wantOperator, wantLink("#back", "Back to "+app, app+"/a?b=c&error=access_denied#d"),
+		{"back-to-front-end", "400", inTurn(
+			s.open(returning), func(*testing.T, *browsertest.Tab) {
+				s.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Code: 400})
+			}, click(allow, problem),
+			wantOperator, wantLink("#back", "Back to "+app, app+"/a?b=c&error=exchange_rejected#d"),
 		)},
 		{"rate-limited", "429", s.refusedLogin(fakeinstagram.Fault{Code: 429})},
 		{"instagram-unavailable", "503", s.refusedLogin(fakeinstagram.Fault{Kind: fakeinstagram.KindHTML})},

@@ -173,7 +173,7 @@ func TestSPAReturnsWithError(t *testing.T) {
 	v, _, f := visitSPA(t)
 	for _, tt := range []struct{ query, want string }{
 		{"?error=access_denied", "You did not allow access, so nothing was connected."},
-		{"?error=account_unsupported#_", "Instagram offers this for business and creator accounts only."},
+		{"?error=account_unsupported#", "Instagram offers this for business and creator accounts only."},
 		{"?error=flow_used", "This login was finished before; if you are connected, your profile is below."},
 		{"?error=internal", "The connection was not made."},
 		{"?error=constructor", "The connection was not made."},
@@ -345,7 +345,7 @@ func TestSPAIsStrict(t *testing.T) {
 	}
 }
 
-// A login that failed offers the way back to the front end, which learns why.
+// A denial leads back to the front end at once, which learns of it.
 func TestSPADenial(t *testing.T) {
 	v, _, f := visitSPA(t)
 	tab := v.Tab(t)
@@ -353,9 +353,26 @@ func TestSPADenial(t *testing.T) {
 	tab.Wait(spaSignedOut)
 	refused(t, tab, "401")
 	tab.Click("#connect", deny)
-	tab.Click(deny, `a[href^="`+f.URL+`/"]`)
-	refused(t, tab, "403")
-	tab.Click(`a[href^="`+f.URL+`/"]`, spaSignedOut)
+	tab.Click(deny, spaSignedOut)
 	refused(t, tab, "401")
 	wantText(t, tab, "#notice", "You did not allow access, so nothing was connected.")
+	if got := browsertest.Eval[string](tab, "location.href"); got != f.URL+"/" {
+		t.Errorf("address bar: got %s, want %s/", got, f.URL)
+	}
+}
+
+// Any other failure is told on photopass's page, which offers the way back.
+func TestSPAFailedLogin(t *testing.T) {
+	v, s, f := visitSPA(t)
+	tab := v.Tab(t)
+	tab.Open(f.URL + "/")
+	tab.Wait(spaSignedOut)
+	refused(t, tab, "401")
+	tab.Click("#connect", allow)
+	advance(s, "10m")
+	tab.Click(allow, `a[href^="`+f.URL+`/"]`)
+	refused(t, tab, "400")
+	tab.Click(`a[href^="`+f.URL+`/"]`, spaSignedOut)
+	refused(t, tab, "401")
+	wantText(t, tab, "#notice", "This link has expired. Please connect again.")
 }

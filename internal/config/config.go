@@ -123,6 +123,9 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	}
 	c.ReturnToOrigins = l.origins("RETURN_TO_ORIGINS")
 	c.FlowTTL = l.duration("FLOW_TTL", "10m")
+	if c.FlowTTL > maxFlowTTL {
+		l.fail("FLOW_TTL", "takes at most 15m")
+	}
 	c.SessionIdle = l.duration("SESSION_IDLE", "168h")
 	c.SessionMax = l.duration("SESSION_MAX", "720h")
 	c.ProfileTTL = l.duration("PROFILE_TTL", "15m")
@@ -133,6 +136,10 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	}
 	return c, l.err
 }
+
+// maxFlowTTL is time enough for any login. For as long as a flow lasts, its
+// browser gets the same session again.
+const maxFlowTTL = 15 * time.Minute
 
 var (
 	clientIDShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

@@ -341,7 +341,7 @@ func (y *halfYear) connect(p *person) {
 func (y *halfYear) consent(p *person) string {
 	y.t.Helper()
 	browser := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := browser.PostForm(y.client.AuthorizationURL("state", "challenge"), url.Values{"decision": {"allow"}, "account": {p.id}})
+	resp, err := browser.PostForm(y.client.AuthorizationURL("state", "challenge", false), url.Values{"decision": {"allow"}, "account": {p.id}})
 	if err != nil {
 		y.t.Fatalf("consent: got error %v, want none", err)
 	}

@@ -146,13 +146,16 @@ type consentScope struct {
 // consentPage shows who asks for what, and lets the person choose the account.
 func (i *Instagram) consentPage(r *http.Request, scopes []string) answer {
 	var data struct {
-		ClientID, RedirectURI, SignedIn string
-		Scopes                          []consentScope
-		Accounts                        []Account
+		ClientID, RedirectURI, Offered string
+		Scopes                         []consentScope
+		Accounts                       []Account
 	}
 	data.ClientID = i.config.ClientID
 	data.RedirectURI = r.URL.Query().Get("redirect_uri")
-	data.SignedIn = i.signedIn
+	data.Offered = i.signedIn
+	if r.URL.Query().Get("force_reauth") == "true" {
+		data.Offered = i.anotherAccount()
+	}
 	data.Accounts = slices.Clone(i.accounts)
 	for n, a := range data.Accounts {
 		data.Accounts[n].Picture = i.pictureURL(r, a)
@@ -165,6 +168,17 @@ func (i *Instagram) consentPage(r *http.Request, scopes []string) answer {
 		return newAnswer(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()))
 	}
 	return htmlAnswer(http.StatusOK, page.Bytes())
+}
+
+// anotherAccount returns the id of the first account that is not signed in, since
+// whoever is made to log in again wants another one; with one account it is that.
+func (i *Instagram) anotherAccount() string {
+	for _, a := range i.accounts {
+		if a.ID != i.signedIn {
+			return a.ID
+		}
+	}
+	return i.signedIn
 }
 
 // fixedScope reports whether a person cannot untick s. In 2018 it was all or

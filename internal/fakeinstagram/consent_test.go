@@ -45,7 +45,7 @@ func TestConsentPage(t *testing.T) {
 	f := newFake(t, nil)
 	f.SignIn(lima)
 	f.SignIn("nobody")
-	r := f.get(authorizeQuery("scope", "instagram_business_basic instagram_business_manage_comments", "code_challenge", "x", "force_reauth", "true"))
+	r := f.get(authorizeQuery("scope", "instagram_business_basic instagram_business_manage_comments", "code_challenge", "x"))
 	if r.status != 200 || r.header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Fatalf("got %d %s, want 200 text/html; charset=utf-8", r.status, r.header.Get("Content-Type"))
 	}
@@ -64,6 +64,22 @@ func TestConsentPage(t *testing.T) {
 	}
 	if strings.Contains(r.body, "<script") {
 		t.Error("consent page: got a script, want none")
+	}
+}
+
+// A person who is made to log in again wants another account.
+func TestForceReauthOffersAnotherAccount(t *testing.T) {
+	f := newFake(t, nil)
+	for _, tt := range []struct{ signedIn, forceReauth, want string }{
+		{acme, "true", lima},
+		{lima, "true", acme},
+		{lima, "false", lima},
+	} {
+		f.SignIn(tt.signedIn)
+		r := f.get(authorizeQuery("force_reauth", tt.forceReauth))
+		if want := `value="` + tt.want + `" checked>`; strings.Count(r.body, `<input type="radio"`) != 3 || !strings.Contains(r.body, want) {
+			t.Errorf("consent page of %s, force_reauth=%s: got it without %s", tt.signedIn, tt.forceReauth, want)
+		}
 	}
 }
 

@@ -35,8 +35,24 @@ func TestAuthorizationURL(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := config(tt.api, "https://graph.instagram.com")
 			c.AuthorizeURL, c.Scopes = tt.base, tt.scopes
-			wantEqual(t, "AuthorizationURL", newClient(t, c).AuthorizationURL("S1", challenge), tt.want)
+			wantEqual(t, "AuthorizationURL", newClient(t, c).AuthorizationURL("S1", challenge, false), tt.want)
 		})
+	}
+}
+
+// Only today's API lets a person choose another account.
+func TestAuthorizationURLForceReauth(t *testing.T) {
+	const common = "?client_id=990602627938098&code_challenge=nP-IG9w-pXxFbzZ4sJtc4KpVbq8ZNxe3_W9nxAZGBTY&code_challenge_method=S256"
+	const rest = "&redirect_uri=https%3A%2F%2Fphotopass.example%2Fcallback&response_type=code&scope="
+	for _, tt := range []struct{ api, base, scope, want string }{
+		{instagram.Graph, "https://www.instagram.com/oauth/authorize", "instagram_business_basic",
+			"https://www.instagram.com/oauth/authorize" + common + "&force_reauth=true" + rest + "instagram_business_basic&state=S1"},
+		{instagram.Legacy, "https://api.instagram.com/oauth/authorize/", "basic",
+			"https://api.instagram.com/oauth/authorize/" + common + rest + "basic&state=S1"},
+	} {
+		c := config(tt.api, "https://graph.instagram.com")
+		c.AuthorizeURL, c.Scopes = tt.base, []string{tt.scope}
+		wantEqual(t, "AuthorizationURL", newClient(t, c).AuthorizationURL("S1", challenge, true), tt.want)
 	}
 }
 
@@ -44,7 +60,7 @@ func TestAuthorizationURL(t *testing.T) {
 func TestAuthorizationURLEscapes(t *testing.T) {
 	c := config(instagram.Graph, "https://graph.instagram.com")
 	c.AuthorizeURL = "https://www.instagram.com/oauth/authorize"
-	got := newClient(t, c).AuthorizationURL("S1&scope=x#y", challenge)
+	got := newClient(t, c).AuthorizationURL("S1&scope=x#y", challenge, false)
 	wantEqual(t, "AuthorizationURL", got, wantGraphURL+"instagram_business_basic&state=S1%26scope%3Dx%23y")
 }
 

@@ -20,7 +20,7 @@ func ExampleClient_AuthorizationURL() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(client.AuthorizationURL("S1", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"))
+	fmt.Println(client.AuthorizationURL("S1", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", false))
 	// Output:
 	// https://api.instagram.com/oauth/authorize/?client_id=990602627938098&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&redirect_uri=https%3A%2F%2Fphotopass.example%2Fcallback&response_type=code&scope=basic+public_content&state=S1
 }

@@ -25,8 +25,8 @@ const (
 )
 
 // AuthorizationURL implements [Client].
-func (g *graph) AuthorizationURL(state, challenge string) string {
-	return g.authorizationURL(state, challenge, ",")
+func (g *graph) AuthorizationURL(state, challenge string, forceReauth bool) string {
+	return g.authorizationURL(state, challenge, ",", forceReauth)
 }
 
 // Issuer implements [Client].

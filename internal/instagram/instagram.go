@@ -33,8 +33,10 @@ const (
 // its methods match [*Error].
 type Client interface {
 	// AuthorizationURL returns the address of the consent page (RFC 6749,
-	// section 4.1.1) with a PKCE challenge of method S256 (RFC 7636).
-	AuthorizationURL(state, challenge string) string
+	// section 4.1.1) with a PKCE challenge of method S256 (RFC 7636). With
+	// forceReauth the person has to log in again and so can choose another
+	// account; the API of 2018 has no such thing.
+	AuthorizationURL(state, challenge string, forceReauth bool) string
 
 	// Issuer returns the origin of Instagram's own consent page, which names the
 	// authorization server (RFC 9207).
@@ -142,7 +144,7 @@ func (b *base) now() time.Time { return b.Now().UTC().Truncate(time.Second) }
 
 // authorizationURL builds the consent page's address. Instagram's two dialects
 // differ in what stands between scopes.
-func (b *base) authorizationURL(state, challenge, separator string) string {
+func (b *base) authorizationURL(state, challenge, separator string, forceReauth bool) string {
 	q := url.Values{
 		"client_id":             {b.ClientID},
 		"redirect_uri":          {b.RedirectURI},
@@ -151,6 +153,9 @@ func (b *base) authorizationURL(state, challenge, separator string) string {
 		"state":                 {state},
 		"code_challenge":        {challenge},
 		"code_challenge_method": {"S256"},
+	}
+	if forceReauth {
+		q.Set("force_reauth", "true") // as in the URLs that Meta's App Dashboard makes
 	}
 	join := "?"
 	if strings.Contains(b.AuthorizeURL, "?") {

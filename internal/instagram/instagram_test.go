@@ -199,7 +199,7 @@ func newFake(t *testing.T, api string) *fake {
 // code lets the signed-in person allow and returns the code.
 func (f *fake) code() string {
 	f.t.Helper()
-	u, err := url.Parse(f.AuthorizationURL("S1", challenge))
+	u, err := url.Parse(f.AuthorizationURL("S1", challenge, false))
 	if err != nil {
 		f.t.Fatalf("AuthorizationURL: %v", err)
 	}

@@ -13,8 +13,8 @@ type legacy struct{ base }
 // AuthorizationURL implements [Client]. The API of 2018 wants its scopes
 // separated by a "+" in the URL, which is how a space is encoded there; it
 // refuses "%2B" and a comma.
-func (l *legacy) AuthorizationURL(state, challenge string) string {
-	return l.authorizationURL(state, challenge, " ")
+func (l *legacy) AuthorizationURL(state, challenge string, _ bool) string {
+	return l.authorizationURL(state, challenge, " ", false)
 }
 
 // Issuer implements [Client].

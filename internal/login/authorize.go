@@ -59,9 +59,10 @@ func (a authorize) writeLanding(w http.ResponseWriter, r *http.Request, returnTo
 }
 
 // authorize begins a flow, when the person asked for it. Of the query only
-// return_to is read: state, scope, client and redirect URI are ours.
+// return_to and force_reauth are read: state, scope, client and redirect URI are
+// ours.
 func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
-	returnTo, ok := a.returnTo(r)
+	returnTo, forceReauth, ok := a.wishes(r)
 	if !ok {
 		return &web.Problem{Code: web.InvalidRequest}
 	}
@@ -78,19 +79,22 @@ func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
 	record := telemetry.Of(r.Context())
 	record.SetOutcome(telemetry.Started)
 	record.SetFlow(flowID(state))
-	web.Redirect(w, http.StatusFound, a.Instagram.AuthorizationURL(state, f.challenge()))
+	web.Redirect(w, http.StatusFound, a.Instagram.AuthorizationURL(state, f.challenge(), forceReauth))
 	return nil
 }
 
-// returnTo returns the query's return_to, empty if there is none. It reports
-// false when it may not be used.
-func (a authorize) returnTo(r *http.Request) (string, bool) {
+// wishes returns the query's return_to, empty if there is none, and whether it
+// has force_reauth. It reports false when one of them is not valid.
+func (a authorize) wishes(r *http.Request) (returnTo string, forceReauth, ok bool) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil || len(q["return_to"]) > 1 {
-		return "", false
+	if err != nil || len(q["return_to"]) > 1 || len(q["force_reauth"]) > 1 {
+		return "", false, false
 	}
-	target := q.Get("return_to")
-	return target, !q.Has("return_to") || validReturnTo(target, a.ReturnToOrigins)
+	returnTo, forceReauth = q.Get("return_to"), q.Has("force_reauth")
+	if forceReauth && q.Get("force_reauth") != "true" {
+		return "", false, false
+	}
+	return returnTo, forceReauth, returnTo == "" || validReturnTo(returnTo, a.ReturnToOrigins)
 }
 
 // mayStart reports whether the person went here on purpose: from our own pages,

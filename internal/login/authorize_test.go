@@ -25,6 +25,10 @@ func TestAuthorizationRequest(t *testing.T) {
 	if want := a.FakeURL + "/oauth/authorize"; page != want {
 		t.Errorf("consent page: got %q, want %q", page, want)
 	}
+	query, ok := strings.CutSuffix(query, "#")
+	if !ok {
+		t.Error("Location: it does not end in #, so it would carry the fragment of the page before on")
+	}
 	q, err := url.ParseQuery(query)
 	if err != nil {
 		t.Fatal("Location: query does not parse")
@@ -98,7 +102,7 @@ func TestAuthorizationRequestsAreDistinctAndLeaveNothing(t *testing.T) {
 func TestQueryChoosesNothing(t *testing.T) {
 	a := apptest.New(t, apptest.Options{})
 	consent := a.Browser().Authorize("?state=chosen&nonce=chosen&scope=chosen&redirect_uri=https%3A%2F%2Fchosen.example&client_id=chosen" +
-		"&response_type=token&code_challenge=chosen&code_challenge_method=plain&cookie=chosen&force_reauth=chosen")
+		"&response_type=token&code_challenge=chosen&code_challenge_method=plain&cookie=chosen")
 	if strings.Contains(consent, "chosen") {
 		t.Error("Location: holds a value of the request's query")
 	}
@@ -113,6 +117,40 @@ func TestQueryChoosesNothing(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
+}
+
+// A person may ask Instagram to choose another account. No other value counts.
+func TestForceReauth(t *testing.T) {
+	a := apptest.New(t, apptest.Options{})
+	b := a.Browser()
+	consent := b.Authorize("?force_reauth=true&return_to=/profile?a=1")
+	if got, want := param(t, consent, "force_reauth"), "true"; got != want {
+		t.Errorf("force_reauth at Instagram: got %q, want %q", got, want)
+	}
+	wantLogin(t, "GET /callback", b.Get(b.Decide(consent, "allow")), "/profile?a=1")
+	if strings.Contains(b.Authorize(""), "force_reauth") {
+		t.Error("consent page: force_reauth without being asked for")
+	}
+	for _, query := range []string{"force_reauth=", "force_reauth", "force_reauth=false", "force_reauth=1", "force_reauth=TRUE", "force_reauth=true+",
+		"force_reauth=true%23_", "force_reauth=true&force_reauth=true", "force_reauth=true&force_reauth="} {
+		b := a.Browser()
+		wantProblem(t, query, b.Get("/authorize?"+query), http.StatusBadRequest, "invalid_request")
+		wantProblem(t, query+" from elsewhere", b.Get("/authorize?"+query, "Sec-Fetch-Site", "cross-site"), http.StatusBadRequest, "invalid_request")
+	}
+	r := a.Browser().Get("/authorize?force_reauth=true&return_to=/profile", "Sec-Fetch-Site", "cross-site")
+	if want := `id="another" href="/authorize?force_reauth=true&amp;return_to=%2Fprofile"`; r.Status != http.StatusOK || !strings.Contains(r.Body, want) {
+		t.Errorf("from elsewhere: got status %d, want 200 and a start page with %s", r.Status, want)
+	}
+}
+
+// The API of 2018 does not know it, and the link to it does no harm there.
+func TestForceReauthLegacy(t *testing.T) {
+	b := apptest.New(t, apptest.Options{API: "legacy"}).Browser()
+	consent := b.Authorize("?force_reauth=true")
+	if strings.Contains(consent, "force_reauth") {
+		t.Error("consent page: got force_reauth, want none")
+	}
+	wantLogin(t, "GET /callback", b.Get(b.Decide(consent, "allow")), "/profile")
 }
 
 func TestPKCE(t *testing.T) {

@@ -92,6 +92,19 @@ func TestMalformedResponses(t *testing.T) {
 		{"error_reason twice", "error=access_denied&error_reason=a&error_reason=b&state={state}"},
 		{"error_description twice", "error=access_denied&error_description=a&error_description=b&state={state}"},
 		{"error empty", "error=&state={state}"},
+		{"error_code twice", "error_code=901&error_code=901&state={state}"},
+		{"error_code twice without state", "error_code=901&error_code=901"},
+		{"error_code twice with error", "error=access_denied&error_code=1&error_code=2&state={state}"},
+		{"error_message twice", "error_code=901&error_message=a&error_message=b&state={state}"},
+		{"error_code empty", "error_code=&error_message=a&state={state}"},
+		{"error_code of 11 digits", "error_code=12345678901&state={state}"},
+		{"error_code with sign", "error_code=-1&state={state}"},
+		{"error_code no number", "error_code=sandbox&state={state}"},
+		{"error_code with final line feed", "error_code=901%0a&state={state}"},
+		{"error_code malformed beside error", "error=access_denied&error_code=x&state={state}"},
+		{"error_code and code", "code={code}&error_code=901&state={state}"},
+		{"error_code without state", "error_code=901&error_message=This+app+is+in+sandbox+mode."},
+		{"error_message alone", "error_message=a&state={state}"},
 		{"error of 65 characters", "error=" + strings.Repeat("e", 65) + "&state={state}"},
 		{"error with tag", "error=%3Cscript%3Ealert(1)%3C/script%3E&state={state}"},
 		{"other error without state", "error=server_error"},
@@ -503,6 +516,62 @@ func TestErrorResponses(t *testing.T) {
 	}
 }
 
+// Meta's dialogs also send a number without an error. It is an error like others:
+// it uses the state up, keeps the way back and is in the log with its flow.
+func TestErrorCodes(t *testing.T) {
+	const message = "&error_message=This+app+is+in+sandbox+mode.++Edit+the+app+configuration+at+http%3A%2F%2Fdevelopers.facebook.com%2Fapps"
+	for _, tt := range []struct {
+		query  string
+		status int
+		code   string
+		err    string
+	}{
+		{"error_code=901" + message, 500, "app_misconfigured", "authorization response: error_code 901"},
+		{"error_code=901", 500, "app_misconfigured", "authorization response: error_code 901"},
+		{"error_code=1349126" + message, 500, "app_misconfigured", "authorization response: error_code 1349126"},
+		{"error_code=1" + message, 503, "instagram_unavailable", "authorization response: error_code 1"},
+		{"error_code=2" + message, 503, "instagram_unavailable", "authorization response: error_code 2"},
+		{"error=server_error&error_code=901" + message, 503, "instagram_unavailable", `authorization response: error \"server_error\"`},
+	} {
+		t.Run(tt.query, func(t *testing.T) {
+			a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+			b := a.Browser()
+			state := param(t, b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "allow"), "state")
+			a.Fake.ResetRequests()
+			r := b.Get("/callback?"+tt.query+"&state="+state, "Accept", "text/html")
+			if r.Status != tt.status {
+				t.Errorf("GET /callback: got status %d, want %d", r.Status, tt.status)
+			}
+			if got, want := backLink.FindStringSubmatch(r.Body), "https://app.example/done?error="+tt.code; got == nil || got[1] != want {
+				t.Errorf("way back: got %q, want %s", got, want)
+			}
+			wantCalls(t, "GET /callback", a, 0)
+			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+			logs := a.Logs()
+			line := logs[strings.LastIndex(logs[:len(logs)-1], "\n")+1:]
+			for _, want := range []string{`"outcome":"` + tt.code + `"`, `"flow":"`, `"err":"` + tt.err + `"`} {
+				if !strings.Contains(line, want) {
+					t.Errorf("log: got %s, want a last line with %s", line, want)
+				}
+			}
+			if strings.Contains(logs, "sandbox") {
+				t.Error("log: it repeats the message")
+			}
+			b.Login()
+		})
+	}
+}
+
+// Without a state nothing is known of the login, but the operator hears of the
+// number.
+func TestErrorCodeWithoutState(t *testing.T) {
+	a := apptest.New(t, apptest.Options{})
+	wantProblem(t, "GET /callback", a.Browser().Get("/callback?error_code=901&error_message=m"), http.StatusBadRequest, "invalid_request")
+	if want := `"err":"authorization response: error_code 901"`; !strings.Contains(a.Logs(), want) {
+		t.Errorf("log: got %s, want it to hold %s", a.Logs(), want)
+	}
+}
+
 func TestNothingIsReflected(t *testing.T) {
 	a := apptest.New(t, apptest.Options{})
 	b := a.Browser()
@@ -511,7 +580,7 @@ func TestNothingIsReflected(t *testing.T) {
 		`<script>canary(1)</script>`, `"><img src=x onerror=canary(1)>`, `'-canary(1)-'`, `javascript:canary(1)`,
 		`</title><svg/onload=canary(1)>`, `&lt;canary&gt;`, "\r\nSet-Cookie: canary=1", "\x00canary", "{{canary}}", "canary",
 	} {
-		for _, name := range []string{"error_reason", "error_description", "error", "code", "state", "iss", "unknown"} {
+		for _, name := range []string{"error_reason", "error_description", "error_code", "error_message", "error", "code", "state", "iss", "unknown"} {
 			for _, accept := range []string{"text/html", "application/json"} {
 				for _, address := range []string{flow, "/callback?error=access_denied"} {
 					r := b.Get(edit(t, address, func(q url.Values) { q.Set(name, canary) }), "Accept", accept)
@@ -595,6 +664,44 @@ func TestSuccessIsACleanRedirect(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
+}
+
+// A page is true of everybody who reads it: the address of a login that succeeded
+// may be opened again when its flow has ended.
+func TestExpiredPageAfterALogin(t *testing.T) {
+	a := apptest.New(t, apptest.Options{})
+	b, back := consented(t, a)
+	wantLogin(t, "GET /callback", b.Get(back), "/profile")
+	a.Clock.Advance(10 * time.Minute)
+	r := b.Get(back, "Accept", "text/html")
+	if r.Status != http.StatusBadRequest || strings.Contains(r.Body, "nothing was changed") {
+		t.Errorf("GET /callback: got status %d, want 400 and a page that does not deny the login", r.Status)
+	}
+	if want := "if you were connected in that time, your profile is ready, and if not, please connect again."; !strings.Contains(r.Body, want) {
+		t.Errorf("GET /callback: the page lacks %s", want)
+	}
+	wantProfile(t, "after that", b, http.StatusOK)
+}
+
+// Another browser, such as the one inside an app, is told so. It knows nothing of
+// where the login was to end.
+func TestPageOfAnotherBrowser(t *testing.T) {
+	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+	b := a.Browser()
+	back := b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "allow")
+	r := a.Browser().Get(back, "Accept", "text/html")
+	for _, want := range []string{
+		"This may be another browser than the one in which you began", "go back to the browser in which you began",
+		`id="action" href="/authorize">Connect in this browser</a>`,
+	} {
+		if !strings.Contains(r.Body, want) {
+			t.Errorf("GET /callback: the page lacks %s", want)
+		}
+	}
+	if strings.Contains(r.Body, "app.example") {
+		t.Error("GET /callback: the page names return_to")
+	}
+	wantLogin(t, "the first browser", b.Get(back), "https://app.example/done")
 }
 
 // What is written of a login, once, in full.

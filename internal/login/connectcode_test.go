@@ -27,40 +27,40 @@ func storedCodes(t *testing.T, a *apptest.App) int {
 func TestConnectCodeIsTheOnlyOne(t *testing.T) {
 	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
 	for _, tt := range []struct{ name, target, want string }{
-		{"no query", "/done", "/done?connect_code=CODE"},
-		{"no path", "", "?connect_code=CODE"},
-		{"empty query", "/done?", "/done?connect_code=CODE"},
-		{"query", "/done?state=a%2Fb%3D", "/done?state=a%2Fb%3D&connect_code=CODE"},
+		{"no query", "/done", "/done?connect_code=CODE#"},
+		{"no path", "", "?connect_code=CODE#"},
+		{"empty query", "/done?", "/done?connect_code=CODE#"},
+		{"query", "/done?state=a%2Fb%3D", "/done?state=a%2Fb%3D&connect_code=CODE#"},
 		{"fragment", "/done#top", "/done?connect_code=CODE#top"},
 		{"empty fragment", "/done#", "/done?connect_code=CODE#"},
 		{"query and fragment", "/done?a=1#b?c=2", "/done?a=1&connect_code=CODE#b?c=2"},
-		{"odd bytes of the query", "/done?&&a=%zz;=;b+c&&", "/done?&&a=%zz;=;b+c&&&connect_code=CODE"},
+		{"odd bytes of the query", "/done?&&a=%zz;=;b+c&&", "/done?&&a=%zz;=;b+c&&&connect_code=CODE#"},
 		{"names that only look alike", "/done?connect_codes=1&xconnect_code=2&code=3&connect-code=4&a=connect_code=5",
-			"/done?connect_codes=1&xconnect_code=2&code=3&connect-code=4&a=connect_code=5&connect_code=CODE"},
+			"/done?connect_codes=1&xconnect_code=2&code=3&connect-code=4&a=connect_code=5&connect_code=CODE#"},
 
-		{"planted alone", "/done?connect_code=evil", "/done?connect_code=CODE"},
-		{"planted first", "/done?connect_code=evil&a=1", "/done?a=1&connect_code=CODE"},
-		{"planted in the middle", "/done?a=1&connect_code=evil&b=2", "/done?a=1&b=2&connect_code=CODE"},
-		{"planted last", "/done?a=1&connect_code=evil", "/done?a=1&connect_code=CODE"},
-		{"planted twice", "/done?connect_code=evil&a=1&connect_code=evil", "/done?a=1&connect_code=CODE"},
-		{"planted without a value", "/done?connect_code&a=1", "/done?a=1&connect_code=CODE"},
+		{"planted alone", "/done?connect_code=evil", "/done?connect_code=CODE#"},
+		{"planted first", "/done?connect_code=evil&a=1", "/done?a=1&connect_code=CODE#"},
+		{"planted in the middle", "/done?a=1&connect_code=evil&b=2", "/done?a=1&b=2&connect_code=CODE#"},
+		{"planted last", "/done?a=1&connect_code=evil", "/done?a=1&connect_code=CODE#"},
+		{"planted twice", "/done?connect_code=evil&a=1&connect_code=evil", "/done?a=1&connect_code=CODE#"},
+		{"planted without a value", "/done?connect_code&a=1", "/done?a=1&connect_code=CODE#"},
 		{"planted in front of a fragment", "/done?connect_code=evil#top", "/done?connect_code=CODE#top"},
-		{"planted in capitals", "/done?Connect_CODE=evil", "/done?connect_code=CODE"},
-		{"planted escaped", "/done?%63onnect%5Fcode=evil", "/done?connect_code=CODE"},
-		{"planted escaped in capitals", "/done?%43ONNECT_%63ode=evil", "/done?connect_code=CODE"},
-		{"planted beside a bad escape", "/done?%63onnect_code[%zz]=evil", "/done?connect_code=CODE"},
-		{"planted as a list", "/done?connect_code[]=evil", "/done?connect_code=CODE"},
-		{"planted as an object", "/done?connect_code[a][b]=evil", "/done?connect_code=CODE"},
-		{"planted as an escaped list", "/done?connect_code%5B0%5D=evil", "/done?connect_code=CODE"},
-		{"planted as an open list", "/done?connect_code[=evil", "/done?connect_code=CODE"},
-		{"planted behind a semicolon", "/done?a=1;connect_code=evil", "/done?a=1&connect_code=CODE"},
-		{"planted between semicolons", "/done?a=1;connect_code=evil;b=2", "/done?a=1;b=2&connect_code=CODE"},
-		{"planted before a semicolon", "/done?connect_code=evil;a=1", "/done?a=1&connect_code=CODE"},
-		{"planted as PHP reads it, blank", "/done?+connect_code=evil&%09connect_code=evil", "/done?connect_code=CODE"},
-		{"planted as PHP reads it, dot", "/done?connect.code=evil", "/done?connect_code=CODE"},
-		{"planted as PHP reads it, space", "/done?connect+code=evil", "/done?connect_code=CODE"},
-		{"planted as PHP reads it, bracket", "/done?connect[code=evil", "/done?connect_code=CODE"},
-		{"planted as C reads it", "/done?connect_code%00x=evil", "/done?connect_code=CODE"},
+		{"planted in capitals", "/done?Connect_CODE=evil", "/done?connect_code=CODE#"},
+		{"planted escaped", "/done?%63onnect%5Fcode=evil", "/done?connect_code=CODE#"},
+		{"planted escaped in capitals", "/done?%43ONNECT_%63ode=evil", "/done?connect_code=CODE#"},
+		{"planted beside a bad escape", "/done?%63onnect_code[%zz]=evil", "/done?connect_code=CODE#"},
+		{"planted as a list", "/done?connect_code[]=evil", "/done?connect_code=CODE#"},
+		{"planted as an object", "/done?connect_code[a][b]=evil", "/done?connect_code=CODE#"},
+		{"planted as an escaped list", "/done?connect_code%5B0%5D=evil", "/done?connect_code=CODE#"},
+		{"planted as an open list", "/done?connect_code[=evil", "/done?connect_code=CODE#"},
+		{"planted behind a semicolon", "/done?a=1;connect_code=evil", "/done?a=1&connect_code=CODE#"},
+		{"planted between semicolons", "/done?a=1;connect_code=evil;b=2", "/done?a=1;b=2&connect_code=CODE#"},
+		{"planted before a semicolon", "/done?connect_code=evil;a=1", "/done?a=1&connect_code=CODE#"},
+		{"planted as PHP reads it, blank", "/done?+connect_code=evil&%09connect_code=evil", "/done?connect_code=CODE#"},
+		{"planted as PHP reads it, dot", "/done?connect.code=evil", "/done?connect_code=CODE#"},
+		{"planted as PHP reads it, space", "/done?connect+code=evil", "/done?connect_code=CODE#"},
+		{"planted as PHP reads it, bracket", "/done?connect[code=evil", "/done?connect_code=CODE#"},
+		{"planted as C reads it", "/done?connect_code%00x=evil", "/done?connect_code=CODE#"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := a.Browser()
@@ -80,10 +80,10 @@ func TestConnectCodeIsTheOnlyOne(t *testing.T) {
 func TestNoConnectCodeOnThisSite(t *testing.T) {
 	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example", "https://photopass.example"}, PublicURL: "https://photopass.example"})
 	for _, tt := range []struct{ name, query, want string }{
-		{"no return_to", "", "/profile"},
-		{"path", "?return_to=/profile?a=1", "/profile?a=1"},
-		{"path that has one", "?return_to=/profile?connect_code=mine", "/profile?connect_code=mine"},
-		{"own origin, although listed", "?return_to=https://photopass.example/profile", "https://photopass.example/profile"},
+		{"no return_to", "", "/profile#"},
+		{"path", "?return_to=/profile?a=1", "/profile?a=1#"},
+		{"path that has one", "?return_to=/profile?connect_code=mine", "/profile?connect_code=mine#"},
+		{"own origin, although listed", "?return_to=https://photopass.example/profile", "https://photopass.example/profile#"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := a.Browser()
@@ -172,7 +172,10 @@ func TestConnectCodeNamesTheConnectionThatWasWritten(t *testing.T) {
 func TestNoConnectCodeWithoutALogin(t *testing.T) {
 	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
 	b := a.Browser()
-	wantProblem(t, "cancel", b.Get(b.Decide(b.Authorize("?return_to=https://app.example/done"), "deny")), 403, "access_denied")
+	r := b.Get(b.Decide(b.Authorize("?return_to=https://app.example/done"), "deny"))
+	if want := "https://app.example/done?error=access_denied#"; r.Status != http.StatusSeeOther || r.Location != want || len(r.Cookies) != 0 {
+		t.Errorf("cancel: got status %d to %q and %d cookies, want 303 to %q and none", r.Status, r.Location, len(r.Cookies), want)
+	}
 	back := b.Decide(b.Authorize("?return_to=https://app.example/done"), "allow")
 	a.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Kind: fakeinstagram.KindHTML, Count: -1})
 	wantProblem(t, "failed login", b.Get(back), 503, "instagram_unavailable")

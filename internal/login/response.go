@@ -26,6 +26,8 @@ var (
 	stateShape = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 	codeShape  = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]+$`)
 	errorShape = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+	errorNumberShape = regexp.MustCompile(`^[0-9]{1,10}$`)
 )
 
 // parseResponse reads the query. Anything missing, doubled or malformed is an
@@ -36,7 +38,7 @@ func parseResponse(r *http.Request, issuer string) (response, error) {
 	if err != nil {
 		return response{}, invalid
 	}
-	for _, name := range []string{"state", "code", "error", "error_reason", "error_description", "iss"} {
+	for _, name := range []string{"state", "code", "error", "error_reason", "error_description", "error_code", "error_message", "iss"} {
 		if len(q[name]) > 1 {
 			return response{}, invalid
 		}
@@ -50,22 +52,56 @@ func parseResponse(r *http.Request, issuer string) (response, error) {
 	// Instagram appends a fragment "#_"; scripts that relay a code take it along.
 	code := strings.TrimSuffix(q.Get("code"), "#_")
 	state := strings.TrimSuffix(q.Get("state"), "#_")
+	problem, ok := refusal(q)
 	switch {
-	case !stateShape.MatchString(state) || q.Has("code") == q.Has("error"):
+	case !ok || q.Has("code") == (problem != nil):
 		return response{}, invalid
-	case q.Has("code") && (len(code) > maxCode || !codeShape.MatchString(code)):
+	case !stateShape.MatchString(state):
+		if problem != nil {
+			invalid.Err = problem.Err // so that the operator learns it all the same
+		}
 		return response{}, invalid
-	case q.Has("error") && !errorShape.MatchString(q.Get("error")):
+	case problem != nil:
+		return response{state: state, problem: problem}, nil
+	case len(code) > maxCode || !codeShape.MatchString(code):
 		return response{}, invalid
-	case q.Has("error"):
-		return response{state: state, problem: refusal(q.Get("error"))}, nil
 	}
 	return response{state: state, code: account.NewSecret(code)}, nil
 }
 
-// refusal says what an error in the authorization response means (RFC 6749,
-// section 4.1.2.1). What the person did is the usual case.
-func refusal(code string) *web.Problem {
+// refusal returns what the error in an authorization response means; nil: there
+// is none. It reports false for one that is malformed. Meta's dialogs also send
+// error_code and error_message without error; the message is not read.
+func refusal(q url.Values) (p *web.Problem, ok bool) {
+	switch code, number := q.Get("error"), q.Get("error_code"); {
+	case q.Has("error") && !errorShape.MatchString(code), q.Has("error_code") && !errorNumberShape.MatchString(number):
+		return nil, false
+	case q.Has("error"):
+		return refusalByCode(code), true
+	case q.Has("error_code"):
+		return refusalByNumber(number), true
+	}
+	return nil, true
+}
+
+// refusalByNumber says what an error_code without error means. Those seen refuse
+// the app before the person is asked: 901 is an app in development and a person
+// who is not its tester (jaredhanson/passport-oauth, issue 16), 100 an unknown
+// permission. Only the operator can fix that, so the operator must hear of it,
+// and of a number that nobody knows as well. 1 and 2 are Meta's own trouble
+// (Meta, "Handle Errors").
+func refusalByNumber(number string) *web.Problem {
+	p := &web.Problem{Code: web.AppMisconfigured, Err: fmt.Errorf("authorization response: error_code %s", number)}
+	switch number {
+	case "1", "2":
+		p.Code = web.InstagramUnavailable
+	}
+	return p
+}
+
+// refusalByCode says what an error means (RFC 6749, section 4.1.2.1). What the
+// person did is the usual case.
+func refusalByCode(code string) *web.Problem {
 	p := &web.Problem{Code: web.ExchangeRejected, Err: fmt.Errorf("authorization response: error %q", code)}
 	switch code {
 	case "access_denied":

@@ -14,7 +14,6 @@ func TestReturnToRefused(t *testing.T) {
 	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example", "http://localhost:3000"}})
 	b := a.Browser()
 	for _, tt := range []struct{ name, target string }{
-		{"empty", ""},
 		{"513 bytes", "/" + strings.Repeat("x", 512)},
 		{"relative", "profile"},
 		{"query only", "?a=1"},
@@ -144,11 +143,24 @@ func TestReturnToMalformedQuery(t *testing.T) {
 		{"twice, one evil", "return_to=/profile&return_to=//evil.example"},
 		{"semicolon", "a=1;return_to=/profile"},
 		{"bad escape elsewhere", "a=%zz&return_to=/profile"},
-		{"no value", "return_to"},
+		{"twice, both empty", "return_to=&return_to="},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			wantProblem(t, "GET /authorize", b.Get("/authorize?"+tt.query), http.StatusBadRequest, "invalid_request")
 		})
+	}
+}
+
+// Empty counts as absent: a template may leave it so.
+func TestEmptyReturnTo(t *testing.T) {
+	a := apptest.New(t, apptest.Options{})
+	for _, query := range []string{"?return_to=", "?return_to"} {
+		b := a.Browser()
+		wantLogin(t, query, b.Get(b.Decide(b.Authorize(query), "allow")), "/profile")
+		r := b.Get("/authorize"+query, "Sec-Fetch-Site", "cross-site")
+		if want := `id="connect" href="/authorize"`; r.Status != http.StatusOK || !strings.Contains(r.Body, want) {
+			t.Errorf("GET /authorize%s from elsewhere: got status %d, want 200 and a start page with %s", query, r.Status, want)
+		}
 	}
 }
 

@@ -61,9 +61,13 @@ func wantProblem(t *testing.T, op string, r apptest.Response, status int, code s
 
 // wantLogin checks that r ends a login at target with a new session, and
 // returns the session cookie's value. A target of another origin gets a connect
-// code, which is taken off before the comparison.
+// code, which is taken off before the comparison. A target without a fragment
+// gets an empty one.
 func wantLogin(t *testing.T, op string, r apptest.Response, target string) string {
 	t.Helper()
+	if !strings.Contains(target, "#") {
+		target += "#"
+	}
 	location, code := splitCode(r.Location)
 	if r.Status != http.StatusSeeOther || location != target {
 		t.Errorf("%s: got status %d to %q, want 303 to %q", op, r.Status, location, target)
@@ -282,7 +286,7 @@ type stub struct {
 }
 
 // AuthorizationURL implements [instagram.Client].
-func (s *stub) AuthorizationURL(state, challenge string) string {
+func (s *stub) AuthorizationURL(state, challenge string, _ bool) string {
 	return s.issuer + "/oauth/authorize?state=" + state + "&code_challenge=" + challenge
 }
 

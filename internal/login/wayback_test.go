@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"photopass/internal/apptest"
+	"photopass/internal/fakeinstagram"
 	"photopass/internal/login"
 )
 
@@ -44,14 +45,12 @@ func TestFailureKeepsReturnTo(t *testing.T) {
 		query = "?return_to=https%3A%2F%2Fapp.example%2Fdone%3Fstate%3Dx%23top"
 		again = "/authorize?return_to=https%3A%2F%2Fapp.example%2Fdone%3Fstate%3Dx%23top"
 	)
-	denied := func(q url.Values) { q.Del("code"); q.Set("error", "access_denied") }
 	for _, tt := range []struct {
 		name    string
 		prepare func(a *apptest.App, b *apptest.Browser, back string) string // returns the callback's address
 		code    string
 		action  string
 	}{
-		{"denied", func(_ *apptest.App, _ *apptest.Browser, back string) string { return edit(t, back, denied) }, "access_denied", again},
 		{"expired", func(a *apptest.App, _ *apptest.Browser, back string) string {
 			a.Clock.Advance(10 * time.Minute)
 			return back
@@ -63,14 +62,9 @@ func TestFailureKeepsReturnTo(t *testing.T) {
 			return edit(t, back, func(q url.Values) { q.Del("code"); q.Set("error", "server_error") })
 		}, "instagram_unavailable", again},
 		{"used", func(_ *apptest.App, b *apptest.Browser, back string) string {
-			b.Get(edit(t, back, denied))
+			b.Get(edit(t, back, func(q url.Values) { q.Set("code", "AQother") }))
 			return back
 		}, "flow_used", "/profile"},
-		{"denied again", func(_ *apptest.App, b *apptest.Browser, back string) string {
-			back = edit(t, back, denied)
-			b.Get(back)
-			return back
-		}, "access_denied", again},
 		{"refused code again", func(_ *apptest.App, b *apptest.Browser, back string) string {
 			back = edit(t, back, func(q url.Values) { q.Set("code", "AQother") })
 			b.Get(back)
@@ -90,11 +84,47 @@ func TestFailureKeepsReturnTo(t *testing.T) {
 	}
 }
 
+// Who asked for the connection from another origin hears of a denial at once,
+// whatever the browser would like to read. It is in the log as any denial.
+func TestDenialGoesBackAtOnce(t *testing.T) {
+	for _, accept := range []string{"text/html", "application/json"} {
+		t.Run(accept, func(t *testing.T) {
+			a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+			b := a.Browser()
+			back := b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone%3Fstate%3Dx%23top"), "deny")
+			a.Fake.ResetRequests()
+			r := b.Get(back, "Accept", accept)
+			again := b.Get(back, "Accept", accept)
+			for op, r := range map[string]apptest.Response{"GET /callback": r, "GET /callback again": again} {
+				if want := "https://app.example/done?state=x&error=access_denied#top"; r.Status != http.StatusSeeOther || r.Location != want {
+					t.Errorf("%s: got status %d to %q, want 303 to %q", op, r.Status, r.Location, want)
+				}
+			}
+			if len(r.Cookies) != 0 || r.Body != "" {
+				t.Errorf("GET /callback: got %d cookies and %d bytes, want neither", len(r.Cookies), len(r.Body))
+			}
+			for name, want := range map[string]string{"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"} {
+				if got := r.Header.Get(name); got != want {
+					t.Errorf("%s: got %q, want %q", name, got, want)
+				}
+			}
+			wantCalls(t, "GET /callback", a, 0)
+			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
+			for _, want := range []string{`"event":"denied"`, `"status":303,"outcome":"access_denied"`} {
+				if !strings.Contains(a.Logs(), want) {
+					t.Errorf("logs: they lack %s", want)
+				}
+			}
+		})
+	}
+}
+
 // Connecting again by the page's button ends where the first try was to end.
 func TestConnectAgain(t *testing.T) {
 	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
 	b := a.Browser()
-	r := b.Get(b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "deny"), "Accept", "text/html")
+	a.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Code: 400})
+	r := b.Get(b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "allow"), "Accept", "text/html")
 	m := actionLink.FindStringSubmatch(r.Body)
 	if m == nil {
 		t.Fatal("GET /callback: the page has no button")
@@ -145,6 +175,7 @@ func TestNoWayBack(t *testing.T) {
 		{"malformed", listed.callback, visit{"code=a&" + mine.query, mine.cookie}, "/"},
 		{"denied without a state", listed.callback, visit{"error=access_denied", mine.cookie}, "/authorize"},
 		{"origin taken off the list", login.NewCallback(unlisted), mine, "/"},
+		{"origin taken off the list, denied", login.NewCallback(unlisted), visit{strings.Replace(mine.query, "code=AQcode", "error=access_denied", 1), mine.cookie}, "/"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := service{callback: tt.callback}
@@ -168,7 +199,7 @@ func TestNoWayBackFromAnExpiredFlow(t *testing.T) {
 	late.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	s.callback = login.NewCallback(late)
 	r := s.visit(v, "Accept", "text/html")
-	if want := "<h1>That took too long</h1>"; !strings.Contains(r.Body, want) {
+	if want := "<h1>This link has expired</h1>"; !strings.Contains(r.Body, want) {
 		t.Errorf("GET /callback: the page lacks %s", want)
 	}
 	wantWays(t, "GET /callback", r, "/authorize", "")
@@ -179,38 +210,35 @@ func TestNoWayBackFromAnExpiredFlow(t *testing.T) {
 func TestErrorIsTheOnlyOne(t *testing.T) {
 	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
 	for _, tt := range []struct{ name, target, want string }{
-		{"no query", "/done", "/done?error=access_denied"},
-		{"no path", "", "?error=access_denied"},
-		{"empty query", "/done?", "/done?error=access_denied"},
-		{"query", "/done?state=a%2Fb%3D", "/done?state=a%2Fb%3D&error=access_denied"},
+		{"no query", "/done", "/done?error=access_denied#"},
+		{"no path", "", "?error=access_denied#"},
+		{"empty query", "/done?", "/done?error=access_denied#"},
+		{"query", "/done?state=a%2Fb%3D", "/done?state=a%2Fb%3D&error=access_denied#"},
 		{"fragment", "/done#top", "/done?error=access_denied#top"},
 		{"empty fragment", "/done#", "/done?error=access_denied#"},
 		{"query and fragment", "/done?a=1#b?error=2", "/done?a=1&error=access_denied#b?error=2"},
-		{"odd bytes of the query", "/done?&&a=%zz;=;b+c&&", "/done?&&a=%zz;=;b+c&&&error=access_denied"},
+		{"odd bytes of the query", "/done?&&a=%zz;=;b+c&&", "/done?&&a=%zz;=;b+c&&&error=access_denied#"},
 		{"names that only look alike", "/done?errors=1&xerror=2&error_description=3&error-=4&a=error=5",
-			"/done?errors=1&xerror=2&error_description=3&error-=4&a=error=5&error=access_denied"},
-		{"quotes", `/done?a="><script>`, `/done?a="><script>&error=access_denied`},
+			"/done?errors=1&xerror=2&error_description=3&error-=4&a=error=5&error=access_denied#"},
+		{"quotes", `/done?a="><script>`, `/done?a="><script>&error=access_denied#`},
 
-		{"planted alone", "/done?error=none", "/done?error=access_denied"},
-		{"planted first and last", "/done?error=none&a=1&error=", "/done?a=1&error=access_denied"},
-		{"planted without a value", "/done?error&a=1", "/done?a=1&error=access_denied"},
-		{"planted in capitals", "/done?ERROR=none", "/done?error=access_denied"},
-		{"planted escaped", "/done?%65rr%6Fr=none", "/done?error=access_denied"},
-		{"planted as a list", "/done?error[]=none&error%5B0%5D=none", "/done?error=access_denied"},
-		{"planted behind a semicolon", "/done?a=1;error=none", "/done?a=1&error=access_denied"},
-		{"planted as PHP reads it, blank", "/done?+error=none&%09error=none", "/done?error=access_denied"},
-		{"planted as C reads it", "/done?error%00x=none", "/done?error=access_denied"},
-		{"planted code", "/done?connect_code=evil&a=1&%63onnect.code=evil", "/done?a=1&error=access_denied"},
+		{"planted alone", "/done?error=none", "/done?error=access_denied#"},
+		{"planted first and last", "/done?error=none&a=1&error=", "/done?a=1&error=access_denied#"},
+		{"planted without a value", "/done?error&a=1", "/done?a=1&error=access_denied#"},
+		{"planted in capitals", "/done?ERROR=none", "/done?error=access_denied#"},
+		{"planted escaped", "/done?%65rr%6Fr=none", "/done?error=access_denied#"},
+		{"planted as a list", "/done?error[]=none&error%5B0%5D=none", "/done?error=access_denied#"},
+		{"planted behind a semicolon", "/done?a=1;error=none", "/done?a=1&error=access_denied#"},
+		{"planted as PHP reads it, blank", "/done?+error=none&%09error=none", "/done?error=access_denied#"},
+		{"planted as C reads it", "/done?error%00x=none", "/done?error=access_denied#"},
+		{"planted code", "/done?connect_code=evil&a=1&%63onnect.code=evil", "/done?a=1&error=access_denied#"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := a.Browser()
 			back := b.Decide(b.Authorize("?return_to="+url.QueryEscape("https://app.example"+tt.target)), "deny")
-			m := backLink.FindStringSubmatch(b.Get(back, "Accept", "text/html").Body)
-			if m == nil {
-				t.Fatal("GET /callback: the page has no way back")
-			}
-			if got, want := html.UnescapeString(m[1]), "https://app.example"+tt.want; got != want {
-				t.Errorf("way back: got %q, want %q", got, want)
+			r := b.Get(back)
+			if want := "https://app.example" + tt.want; r.Status != http.StatusSeeOther || r.Location != want {
+				t.Errorf("GET /callback: got status %d to %q, want 303 to %q", r.Status, r.Location, want)
 			}
 		})
 	}
@@ -220,8 +248,9 @@ func TestErrorIsTheOnlyOne(t *testing.T) {
 func TestNoWaysInJSON(t *testing.T) {
 	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
 	b := a.Browser()
-	r := b.Get(b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "deny"))
-	wantProblem(t, "GET /callback", r, http.StatusForbidden, "access_denied")
+	a.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Code: 400})
+	r := b.Get(b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "allow"))
+	wantProblem(t, "GET /callback", r, http.StatusBadRequest, "exchange_rejected")
 	if strings.Contains(r.Body, "app.example") {
 		t.Error("GET /callback: the JSON names return_to")
 	}

@@ -88,12 +88,14 @@ var rows = []row{
 	{"legacy", getHead, "/authorize", 302, legacy(at("/authorize"))},
 	{"with many flows", getHead, "/authorize", 302, manyFlows},
 	{"from elsewhere", getHead, "/authorize", 200, at("/authorize", "Sec-Fetch-Site", "cross-site")},
+	{"with another account", getHead, "/authorize", 302, at("/authorize?force_reauth=true")},
 	{"to a stranger", getHead, "/authorize", 400, at("/authorize?return_to=//evil.example")},
 	{"without a public URL", getHead, "/authorize", 500, withoutPublicURL("/authorize")},
 
 	{"", get, "/callback", 303, callback("", nil)},
 	{"legacy", get, "/callback", 303, legacy(callback("", nil))},
 	{"to another origin", get, "/callback", 303, callback("?return_to="+elsewhere+"/done", nil)},
+	{"denied, to another origin", get, "/callback", 303, deniedElsewhere},
 	{"again", get, "/callback", 303, again(callback("", nil))},
 	{"malformed", get, "/callback", 400, at("/callback?code=AQx")},
 	{"another browser", get, "/callback", 400, anotherBrowser},
@@ -346,6 +348,12 @@ func tooLate(app *apptest.App) { app.Clock.Advance(10 * time.Minute) }
 func denied(t *testing.T, o apptest.Options) visit {
 	b := apptest.New(t, o).Browser()
 	return visit{browser: b, target: b.Decide(b.Authorize(""), "deny")}
+}
+
+// deniedElsewhere is denied in a login that another origin asked for.
+func deniedElsewhere(t *testing.T, o apptest.Options) visit {
+	b := apptest.New(t, o).Browser()
+	return visit{browser: b, target: b.Decide(b.Authorize("?return_to="+elsewhere+"/done"), "deny")}
 }
 
 // anotherBrowser opens the address that belongs to the first one.

@@ -19,8 +19,8 @@ func TestDisconnect(t *testing.T) {
 	app.Fake.ResetRequests()
 
 	r := b.Post("/disconnect", nil)
-	if r.Status != http.StatusSeeOther || r.Location != "/" || r.Body != "" {
-		t.Errorf("POST /disconnect: got status %d to %q with %d bytes, want 303 to / without a body", r.Status, r.Location, len(r.Body))
+	if r.Status != http.StatusSeeOther || r.Location != "/#" || r.Body != "" {
+		t.Errorf("POST /disconnect: got status %d to %q with %d bytes, want 303 to /# without a body", r.Status, r.Location, len(r.Body))
 	}
 	wantCleared(t, r)
 	thief := app.Browser()

@@ -217,8 +217,8 @@ func TestLogout(t *testing.T) {
 	cookie := b.Cookie(sessionCookie)
 
 	r := b.Post("/logout", nil)
-	if r.Status != http.StatusSeeOther || r.Location != "/" || r.Body != "" {
-		t.Errorf("POST /logout: got status %d to %q with %d bytes, want 303 to / without a body", r.Status, r.Location, len(r.Body))
+	if r.Status != http.StatusSeeOther || r.Location != "/#" || r.Body != "" {
+		t.Errorf("POST /logout: got status %d to %q with %d bytes, want 303 to /# without a body", r.Status, r.Location, len(r.Body))
 	}
 	wantCleared(t, r)
 	if got, want := r.Header.Get("Cache-Control"), "no-store"; got != want {
@@ -237,8 +237,8 @@ func TestLogout(t *testing.T) {
 		if c != "" {
 			again.SetCookie(sessionCookie, c)
 		}
-		if r := again.Post("/logout", nil); r.Status != http.StatusSeeOther || r.Location != "/" {
-			t.Errorf("POST /logout without a session: got status %d to %q, want 303 to /", r.Status, r.Location)
+		if r := again.Post("/logout", nil); r.Status != http.StatusSeeOther || r.Location != "/#" {
+			t.Errorf("POST /logout without a session: got status %d to %q, want 303 to /#", r.Status, r.Location)
 		}
 	}
 }

@@ -85,7 +85,11 @@ func TestParameterPatterns(t *testing.T) {
 			takes:   []string{"", "Z0123456789ABCDEFGHIJ", "Z1D633PJN98FT9"},
 			refuses: []string{" ", "example.com", "/hostedzone/Z1D633PJN98FT9", "z1d633pjn98ft9", "Z"},
 		},
-		"FlowTtl": duration, "SessionIdle": duration, "SessionMax": duration, "ProfileTtl": duration, "ProfileMaxStale": duration,
+		"FlowTtl": {
+			takes:   []string{"10m", "15m", "15m0s", "14m59s", "14m59.5s", "1m30s", "7.5m", "90s", "900s", "1s", "0.5s", "9m"},
+			refuses: append([]string{"16m", "15m1s", "15.5m", "15m0.5s", "20m", "901s", "1000s", "1h", "720h", "0m", "0m0s", "9m60s", "500ms"}, duration.refuses...),
+		},
+		"SessionIdle": duration, "SessionMax": duration, "ProfileTtl": duration, "ProfileMaxStale": duration,
 		"InstagramAuthorizeUrl": endpoint, "InstagramTokenUrl": endpoint, "InstagramGraphUrl": endpoint,
 		"InstagramClientId": {
 			takes:   []string{"990602627938098", "fd4ab1c_-X"},

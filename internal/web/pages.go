@@ -39,10 +39,10 @@ func hash(s string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// LandingPage is the start page. Its Connect link keeps returnTo, a valid
+// LandingPage is the start page. Its links to connect keep returnTo, a valid
 // return_to or empty; hasSession says whether to offer the profile.
 func LandingPage(words Words, returnTo string, hasSession bool) templ.Component {
-	return landingPage(words, connectLink(returnTo), hasSession)
+	return landingPage(words, returnTo, hasSession)
 }
 
 // DeletionPage says what became of a deletion that Meta passed on, and what

@@ -100,17 +100,19 @@ func TestLandingPage(t *testing.T) {
 	const (
 		begin = `<header><p dir="auto">photopass</p></header><main><h1>Connect your Instagram account</h1>` +
 			`<p>Instagram will ask you what you allow. You can disconnect at any time.</p><p><a class="button" id="connect" href="`
-		end = `">Connect Instagram</a></p></main>`
+		middle  = `">Connect Instagram</a></p><p><a class="link" id="another" href="/authorize?force_reauth=true`
+		end     = `">Use another Instagram account</a></p>`
+		profile = `<p><a class="link" id="profile" href="/profile">Open my profile</a></p>`
 	)
 	for _, tt := range []struct {
 		name, returnTo string
 		session        bool
 		want           string
 	}{
-		{"no session", "", false, begin + `/authorize` + end},
-		{"session", "", true, begin + `/authorize">Connect Instagram</a></p><p><a class="link" id="profile" href="/profile">Open my profile</a></p></main>`},
-		{"return_to", "/a?b=c&d", false, begin + `/authorize?return_to=%2Fa%3Fb%3Dc%26d` + end},
-		{"quote", `"><script>`, false, begin + `/authorize?return_to=%22%3E%3Cscript%3E` + end},
+		{"no session", "", false, begin + `/authorize` + middle + end + `</main>`},
+		{"session", "", true, begin + `/authorize` + middle + end + profile + `</main>`},
+		{"return_to", "/a?b=c&d", false, begin + `/authorize?return_to=%2Fa%3Fb%3Dc%26d` + middle + `&amp;return_to=%2Fa%3Fb%3Dc%26d` + end + `</main>`},
+		{"quote", `"><script>`, false, begin + `/authorize?return_to=%22%3E%3Cscript%3E` + middle + `&amp;return_to=%22%3E%3Cscript%3E` + end + `</main>`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			wantBody(t, render(t, web.Page{Status: 200, Body: web.LandingPage(web.Words{}, tt.returnTo, tt.session)}), tt.want)
@@ -191,6 +193,7 @@ const (
 	header = `<header><p dir="auto">photopass</p></header>`
 
 	forms = `<form method="post" action="/logout"><button id="logout">Log out</button></form>` +
+		`<p><a class="link" id="another" href="/authorize?force_reauth=true">Use another Instagram account</a></p>` +
 		`<details><summary id="leave">Disconnect…</summary>` +
 		`<p>Your profile, the connection to Instagram and your sessions in all browsers are deleted here at once. You can connect again at any time.</p>` +
 		`<form method="post" action="/disconnect"><button id="disconnect" class="danger">Delete all and disconnect</button></form></details></main>`

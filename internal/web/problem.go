@@ -46,7 +46,7 @@ type Problem struct {
 	Repeated   bool // an earlier visit was answered so: metrics have counted it
 
 	ReturnTo string // where the login that failed was to end; connecting again keeps it. It must be a valid return_to
-	Back     string // URL at the origin that sent the person here, which may be told of the failure
+	Back     string // URL at the origin that sent the person here, which may be told of the failure; AccessDenied leads there without a page
 }
 
 // Error implements error.
@@ -79,16 +79,16 @@ const (
 var texts = map[Code]text{
 	InvalidRequest: {400, "The request is not valid",
 		"A part of the address is missing, doubled or malformed, so nothing was changed.", "/", "Start over"},
-	FlowMismatch: {400, "This browser did not start this connection",
-		"The cookie that was set when you pressed Connect is missing: cookies may be blocked, the link was opened in another browser, or it took too long.", connectPath, "Connect again"},
-	FlowExpired: {400, "That took too long",
-		"The connection was started too long ago, so nothing was changed.", connectPath, "Connect again"},
+	FlowMismatch: {400, "This browser can't finish the connection",
+		"This may be another browser than the one in which you began, such as one inside an app or your phone's default one: go back to the browser in which you began, unless its cookies are blocked or it took too long.", connectPath, "Connect in this browser"},
+	FlowExpired: {400, "This link has expired",
+		"It works for a few minutes after you press Connect: if you were connected in that time, your profile is ready, and if not, please connect again.", connectPath, "Connect again"},
 	ExchangeRejected: {400, "Instagram did not accept the connection",
 		"Instagram refused the code it had given you, or answered for another account.", connectPath, "Connect again"},
 	Unauthenticated: {401, "You are not connected",
 		"There is no session in this browser, or it has ended.", connectPath, "Connect Instagram"},
 	AccessDenied: {403, "You did not allow access",
-		"Nothing was connected and nothing was stored.", connectPath, "Connect again"},
+		"Nothing new was connected or stored.", connectPath, "Connect again"},
 	PermissionMissing: {403, "A permission is missing",
 		"Reading your profile needs the basic permission, so please leave it ticked on Instagram's page.", connectPath, "Connect again"},
 	AccountUnsupported: {403, "This kind of account can't be connected",
@@ -138,6 +138,16 @@ func connectLink(returnTo string) string {
 	return connectPath + "?" + url.Values{"return_to": {returnTo}}.Encode()
 }
 
+// anotherLink is connectLink for a person who wants to choose another Instagram
+// account than the one that is logged in there.
+func anotherLink(returnTo string) string {
+	q := url.Values{"force_reauth": {"true"}}
+	if returnTo != "" {
+		q.Set("return_to", returnTo)
+	}
+	return connectPath + "?" + q.Encode()
+}
+
 // forPage returns t with the link that helps where p happened.
 func (t text) forPage(words Words, p *Problem, path string) text {
 	switch {
@@ -154,6 +164,10 @@ func (t text) forPage(words Words, p *Problem, path string) text {
 const defaultRetryAfter = 30 * time.Second
 
 func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string, hidesQuery bool) error {
+	if p.Code == AccessDenied && p.Back != "" { // the person knows what they chose; the application wants to know
+		Redirect(w, http.StatusSeeOther, p.Back)
+		return nil
+	}
 	t := texts[p.Code]
 	t.detail = cmp.Or(causes[p.Code][p.Cause], t.detail)
 	h := w.Header()

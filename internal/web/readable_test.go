@@ -228,7 +228,7 @@ func TestWebsite(t *testing.T) {
 				return
 			}
 			wantShown(t, page, `<p id="website" dir="auto">`+tt.text+`</p>`)
-			wantEqual(t, "links", strings.Count(page, "<a "), 0)
+			wantEqual(t, "links", strings.Count(page, "<a "), 1) // the one to another account
 		})
 	}
 }

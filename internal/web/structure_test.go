@@ -29,7 +29,10 @@ func everyPage(t *testing.T) map[string]*httptest.ResponseRecorder {
 		"deletion, superseded": render(t, web.Page{Status: 200, Body: web.DeletionPage(words, account.Receipt{}, now, 30, now)}),
 	}
 	for _, c := range codes {
-		p := &web.Problem{Code: c.code, ReturnTo: "https://app.example/a", Back: "https://app.example/a?error=" + c.name}
+		p := &web.Problem{Code: c.code, ReturnTo: "https://app.example/a"}
+		if c.code != web.AccessDenied { // with a way back it has no page
+			p.Back = "https://app.example/a?error=" + c.name
+		}
 		pages[c.name] = failing(p).do("GET", "/", "Accept", html)
 	}
 	return pages
@@ -123,7 +126,7 @@ func TestFailurePages(t *testing.T) {
 // Connecting again leads where the login that failed was to end. Of a foreign
 // page, there is a way back that tells of the failure.
 func TestFailureKeepsTheWay(t *testing.T) {
-	const foreign, back = "https://app.example/a?b=c#d", "https://app.example/a?b=c&error=access_denied#d"
+	const foreign, back = "https://app.example/a?b=c#d", "https://app.example/a?b=c&error=x#d"
 	const again = `id="action" href="/authorize?return_to=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%23d"`
 	for _, tt := range []struct {
 		name    string
@@ -133,7 +136,7 @@ func TestFailureKeepsTheWay(t *testing.T) {
 	}{
 		{"nowhere to go", web.Problem{Code: web.AccessDenied}, `id="action" href="/authorize"`, false},
 		{"a path here", web.Problem{Code: web.AccessDenied, ReturnTo: "/app"}, `id="action" href="/authorize?return_to=%2Fapp"`, false},
-		{"denied", web.Problem{Code: web.AccessDenied, ReturnTo: foreign, Back: back}, again, true},
+		{"permission missing", web.Problem{Code: web.PermissionMissing, ReturnTo: foreign, Back: back}, again, true},
 		{"expired", web.Problem{Code: web.FlowExpired, ReturnTo: foreign, Back: back}, again, true},
 		{"unavailable", web.Problem{Code: web.InstagramUnavailable, ReturnTo: foreign, Back: back}, again, true},
 		{"used", web.Problem{Code: web.FlowUsed, ReturnTo: foreign, Back: back}, `id="action" href="/profile"`, true},
@@ -143,13 +146,24 @@ func TestFailureKeepsTheWay(t *testing.T) {
 			s := newSite(publicURL, web.Routes{"/callback": {Get: func(http.ResponseWriter, *http.Request) error { return &tt.problem }}})
 			page := s.do("GET", "/callback", "Accept", html).Body.String()
 			wantShown(t, page, tt.action)
-			link := `<a class="link" id="back" href="https://app.example/a?b=c&amp;error=access_denied#d">Back to https://app.example</a>`
+			link := `<a class="link" id="back" href="https://app.example/a?b=c&amp;error=x#d">Back to https://app.example</a>`
 			wantEqual(t, "way back", strings.Contains(page, link), tt.back)
 			wantEqual(t, "any way back", strings.Contains(page, "Back to"), tt.back)
 			if json := s.do("GET", "/callback").Body.String(); strings.Contains(json, "app.example") {
 				t.Error("JSON: it tells of return_to, want it on pages alone")
 			}
 		})
+	}
+}
+
+// A denial needs no page where there is a way back.
+func TestDenialIsSentBack(t *testing.T) {
+	for _, accept := range []string{"", html} {
+		w := failing(&web.Problem{Code: web.AccessDenied, ReturnTo: "https://app.example/a", Back: "https://app.example/a?error=access_denied"}).do("GET", "/", "Accept", accept)
+		wantEqual(t, "status", w.Code, 303)
+		wantHeader(t, w, "Location", "https://app.example/a?error=access_denied#")
+		wantHeader(t, w, "Cache-Control", "no-store")
+		wantEqual(t, "body", w.Body.String(), "")
 	}
 }
 

@@ -270,9 +270,15 @@ func origin(rawURL string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// Redirect answers with a status of 3xx. Unlike [http.Redirect] it leaves
-// target as it is and writes no body.
+// Redirect answers with a status of 3xx and no body. Unlike [http.Redirect] it
+// leaves target as it is, but for an empty fragment where there is none: the
+// browser would carry the fragment of the address it comes from to target (Fetch
+// standard, "HTTP-redirect fetch"), such as Instagram's "#_" or one that is a
+// front end's own affair.
 func Redirect(w http.ResponseWriter, status int, target string) {
+	if !strings.Contains(target, "#") {
+		target += "#"
+	}
 	w.Header().Set("Location", target)
 	w.WriteHeader(status)
 }

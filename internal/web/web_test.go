@@ -285,11 +285,18 @@ func TestHeadOverHTTP(t *testing.T) {
 }
 
 func TestRedirect(t *testing.T) {
-	for _, target := range []string{"/profile", "https://app.example/a?b=c&d=%20#e", "/a/../b", "//x"} {
+	for _, tt := range []struct{ target, want string }{
+		{"/profile", "/profile#"},
+		{"https://app.example/a?b=c&d=%20#e", "https://app.example/a?b=c&d=%20#e"},
+		{"https://app.example/a?b=c%23d", "https://app.example/a?b=c%23d#"},
+		{"/a#", "/a#"},
+		{"/a/../b", "/a/../b#"},
+		{"//x", "//x#"},
+	} {
 		w := httptest.NewRecorder()
-		web.Redirect(w, 302, target)
+		web.Redirect(w, 302, tt.target)
 		wantEqual(t, "status", w.Code, 302)
-		wantHeader(t, w, "Location", target)
+		wantHeader(t, w, "Location", tt.want)
 		wantEqual(t, "body", w.Body.String(), "")
 		wantHeader(t, w, "Content-Type", "")
 	}
