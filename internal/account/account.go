@@ -112,12 +112,12 @@ type ConnectCode struct {
 	ExpiresAt time.Time
 }
 
-// A Receipt says what became of a deletion that Meta passed on. It names no
-// account.
+// A Receipt says what became of a notice of Meta's, and that the notice has acted.
+// It names no account.
 type Receipt struct {
 	Code      string    // confirmation code
-	At        time.Time // when the deletion was carried out or refused
-	Deleted   bool      // false: the account was connected again after the person had asked
+	At        time.Time // when the notice was obeyed or refused
+	Deleted   bool      // false: the account was connected again after the notice was issued
 	ExpiresAt time.Time
 }
 

@@ -117,8 +117,8 @@ type Store interface {
 	// nothing, when the account is not as seen, and nil when there is no account.
 	Delete(ctx context.Context, id string, seen Seen, at time.Time) error
 
-	// PutReceipt records that a deletion was asked for. When there is a receipt
-	// of that code already, that one stays.
+	// PutReceipt records that a notice has acted. When there is a receipt of that
+	// code already, that one stays.
 	PutReceipt(ctx context.Context, r Receipt) error
 
 	// Receipt returns the receipt of a confirmation code, or ErrNotFound.
