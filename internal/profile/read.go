@@ -192,8 +192,8 @@ func (h handler) tokenDied(ctx context.Context, a account.Account, hold *custody
 	switch {
 	case errors.Is(err, account.ErrNotFound) || err == nil && now.Connection != a.Connection:
 		return a, &web.Problem{Code: web.Unauthenticated}
-	case err != nil:
-		return a, fmt.Errorf("mark for reconnect: %w", err)
+	case err != nil: // the next visit is refused again
+		return h.failed(ctx, a, fmt.Errorf("mark for reconnect: %w", err))
 	}
 	p := &web.Problem{Code: web.InstagramUnavailable, Err: cause}
 	if now.Status == account.ReconnectRequired {
