@@ -15,7 +15,9 @@ import (
 type graph struct{ base }
 
 // The fields of /me that instagram_business_basic covers, and the four that
-// every account answers: some accounts refuse the longer list with code 100.
+// every account answers: some accounts refuse the longer list with code 100. Meta
+// documents biography and website for Facebook Login only; here they might be
+// refused, and the rest of the list with them.
 const (
 	allFields  = "id,user_id,username,name,account_type,profile_picture_url,followers_count,follows_count,media_count"
 	fewFields  = "id,username,name,account_type"
@@ -145,8 +147,6 @@ func (g *graph) me(ctx context.Context, token account.Secret, fields string) (ac
 		Name        string `json:"name"`
 		AccountType string `json:"account_type"`
 		Picture     string `json:"profile_picture_url"`
-		Biography   string `json:"biography"`
-		Website     string `json:"website"`
 		Followers   *int64 `json:"followers_count"`
 		Follows     *int64 `json:"follows_count"`
 		Media       *int64 `json:"media_count"`
@@ -164,8 +164,6 @@ func (g *graph) me(ctx context.Context, token account.Secret, fields string) (ac
 		Name:              clip(me.Name, maxName),
 		AccountType:       clip(me.AccountType, maxName),
 		ProfilePictureURL: g.pictureURL(me.Picture),
-		Biography:         clip(me.Biography, maxText),
-		Website:           clip(me.Website, maxText),
 		FollowersCount:    me.Followers,
 		FollowsCount:      me.Follows,
 		MediaCount:        me.Media,
