@@ -85,6 +85,12 @@ type Store interface {
 	// nothing, when the account is missing or its Connection differs.
 	PutProfile(ctx context.Context, id, connection string, p Profile) error
 
+	// PutUserID gives an account the professional id userID, with its alias, in
+	// place of the one that a has, as it was read. It leaves the rest alone. It
+	// returns ErrConflict, and writes nothing, when the account is missing, its
+	// Connection or UserID is not a's, or the alias leads to another account.
+	PutUserID(ctx context.Context, a Account, userID string) error
+
 	// Lease gives l.Holder the sole right, until l.Until, to ask Instagram about
 	// the account, or to leave Instagram alone for so long. The holder may ask for
 	// another end. It changes no mark. It returns ErrConflict, and writes

@@ -174,6 +174,31 @@ func (s *Store) AccountByUserID(ctx context.Context, userID string) (account.Acc
 	return a, err
 }
 
+// PutUserID implements [account.Store] with one write, a transaction.
+func (s *Store) PutUserID(ctx context.Context, a account.Account, userID string) error {
+	update := &types.Update{
+		TableName:                 &s.table,
+		Key:                       accountKey(a.ID),
+		UpdateExpression:          aws.String("SET #user_id = :new"),
+		ExpressionAttributeNames:  names("connection"),
+		ExpressionAttributeValues: item{":connection": text(a.Connection), ":new": text(userID)},
+	}
+	asRead := hasUserID(a.UserID, update.ExpressionAttributeNames, update.ExpressionAttributeValues)
+	update.ConditionExpression = aws.String("#connection = :connection AND (" + asRead + " OR #user_id = :new)")
+	writes := []types.TransactWriteItem{
+		{Update: update},
+		{Put: s.putAlias(account.Login{Account: account.Account{ID: a.ID, UserID: userID}})},
+	}
+	if a.UserID != "" && a.UserID != userID {
+		writes = append(writes, types.TransactWriteItem{Delete: s.deleteAlias(a.UserID, a.ID)})
+	}
+	err := s.transact(ctx, writes)
+	if failedConditions(err) != nil {
+		return account.ErrConflict
+	}
+	return failure("put user id", err)
+}
+
 // PutProfile implements [account.Store] with one write.
 func (s *Store) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
 	err := s.update(ctx, &dynamodb.UpdateItemInput{

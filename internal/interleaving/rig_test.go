@@ -70,6 +70,7 @@ type world struct {
 	age   time.Duration // of the profile
 	dead  int           // subcode of the 190 by which the account was marked; 0: it is active
 	lives bool          // Instagram takes the token again
+	bare  bool          // the professional id is not known; Instagram sends it from now on
 
 	with string // the operation for which it differs from another world; empty: for all
 }
@@ -91,7 +92,6 @@ func newService(t *testing.T) service {
 		HTTP:  calls,
 		Store: func(account.Store) account.Store { return s.store },
 	})
-	s.app.Fake.SetShape(fakeinstagram.Shape{RotateOnRefresh: true, InvalidateOnRotate: true})
 	s.app.Fake.PutAccount(fakeinstagram.Account{
 		ID: movedID, UserID: acmeUserID, Username: "acme", Name: "Acme", AccountType: "BUSINESS",
 	})
@@ -141,6 +141,12 @@ func newClient(t *testing.T, a *apptest.App, calls *http.Client) instagram.Clien
 // refreshes it.
 func (r *rig) build(w world) {
 	r.t.Helper()
+	shape := fakeinstagram.Shape{RotateOnRefresh: true, InvalidateOnRotate: true}
+	defer r.app.Fake.SetShape(shape)
+	if w.bare {
+		shape.OmitFields = []string{"user_id"}
+	}
+	r.app.Fake.SetShape(shape)
 	r.app.Fake.SignIn(acmeID)
 	r.second, r.first = r.browser(), r.browser()
 	r.second.Login()

@@ -89,6 +89,7 @@ func (h handler) profile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	a.Profile.UserID = a.UserID // the one that leads to the account, for the application's backend too
 	if h.pictureEnded(a.Profile.ProfilePictureURL, 0) {
 		a.Profile.ProfilePictureURL = "" // nobody gets it any more
 	}

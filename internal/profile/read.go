@@ -133,6 +133,7 @@ func (h handler) refetch(ctx context.Context, a account.Account) (account.Accoun
 	if err != nil {
 		return h.refused(ctx, a, hold, err)
 	}
+	a.UserID = h.userID(ctx, a, fresh.UserID)
 	err = h.Store.PutProfile(ctx, a.ID, a.Connection, fresh)
 	switch {
 	case errors.Is(err, account.ErrConflict):
@@ -144,6 +145,21 @@ func (h handler) refetch(ctx context.Context, a account.Account) (account.Accoun
 	}
 	a.Profile = fresh
 	return a, nil
+}
+
+// userID stores the professional id that a profile read brought, which Instagram
+// does not send each time, and returns the id that the account has then. An id that
+// leads to another account stays there until the next login: that moves it and
+// removes the other account, which no read may do.
+func (h handler) userID(ctx context.Context, a account.Account, fresh string) string {
+	if fresh == "" || fresh == a.UserID {
+		return a.UserID
+	}
+	if err := h.Store.PutUserID(ctx, a, fresh); err != nil {
+		h.Log.WarnContext(ctx, "store professional id", "account", a.ID, "err", err)
+		return a.UserID
+	}
+	return fresh
 }
 
 var errOtherAccount = errors.New("profile is of another account than the token")

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -235,6 +236,29 @@ func TestInvalidRequests(t *testing.T) {
 	if got, want := len(r.audit()), 34; got != want {
 		t.Errorf("audit log: got %d lines, want %d", got, want)
 	}
+}
+
+// The professional id that a profile shows is one that asks for the token and that
+// Meta's notices mean, also when Instagram did not send it at the login.
+func TestUserIDThatComesWithALaterRead(t *testing.T) {
+	r := newRig(t, "", nil)
+	r.Fake.SetShape(fakeinstagram.Shape{OmitFields: []string{"user_id"}})
+	b, _ := r.login()
+	wantError(t, "user_id that nobody knows", r.invoke(by("user_id", acmeUserID)), "not_found")
+	r.Fake.SetShape(fakeinstagram.Shape{})
+	r.Clock.Advance(16 * time.Minute)
+	if got := b.Get("/profile").Body; !strings.Contains(got, `"user_id":"17841405793187218"`) {
+		t.Errorf("GET /profile: got %s, want the professional id", got)
+	}
+	a := r.invoke(by("user_id", acmeUserID))
+	r.wantToken("user_id", a)
+	if a.UserID == nil || *a.UserID != acmeUserID {
+		t.Errorf("user_id: got another one than %s", acmeUserID)
+	}
+	notice := r.Fake.SignedRequest(map[string]any{"user_id": acmeUserID, "algorithm": "HMAC-SHA256", "issued_at": r.Clock.Now().Unix()})
+	r.Browser().Post("/notices/deauthorize", url.Values{"signed_request": {notice}})
+	wantError(t, "user_id after the notice", r.invoke(by("user_id", acmeUserID)), "not_found")
+	wantError(t, "id after the notice", r.invoke(by("id", acmeID)), "not_found")
 }
 
 // Tokens of 60 days fall due after 36 days at the latest.
