@@ -44,6 +44,10 @@ type Account struct {
 	// app, or Meta has disabled it; zero while it says nothing of the kind.
 	RemovedAt time.Time
 
+	// CheckedAt is when Instagram last said, having been asked just that, that it
+	// takes the token; zero: it was not asked since the last login.
+	CheckedAt time.Time
+
 	// LeaseUntil is when the lease ends that somebody has, or had, on asking
 	// Instagram about the account; zero: there is none. [Store.Lease] sets it, and
 	// a login does not write it but ends the lease.

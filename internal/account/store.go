@@ -174,6 +174,7 @@ type TokenState struct {
 	Status    Status
 	Token     Token
 	RemovedAt time.Time
+	CheckedAt time.Time // zero: as before
 }
 
 // A Seen is what an account must still be to be deleted. Empty members are not

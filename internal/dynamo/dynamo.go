@@ -8,7 +8,7 @@
 //	account       ACCOUNT#<id>             ACCOUNT        user_id, connection, token_rev, status,
 //	                                                      token_sealed, token_issued_at, token_expires_at,
 //	                                                      token_refresh_at, due_shard, removed_at,
-//	                                                      lease_holder, lease_until, permissions,
+//	                                                      checked_at, lease_holder, lease_until, permissions,
 //	                                                      connected_at, last_login_at,
 //	                                                      profile, a map of the members of account.Profile
 //	session       ACCOUNT#<id>             SESSION#<key>  connection, created_at, last_used_at, ttl

@@ -51,6 +51,7 @@ func accountItem(a account.Account) item {
 	e.text("token_rev", a.TokenRev)
 	e.text("status", string(a.Status))
 	e.token(a.ID, a.Token, a.RemovedAt)
+	e.time("checked_at", a.CheckedAt)
 	e.texts("permissions", a.Permissions)
 	e.time("connected_at", a.ConnectedAt)
 	e.time("last_login_at", a.LastLoginAt)
@@ -77,6 +78,7 @@ func accountOf(i item) (account.Account, error) {
 		LastLoginAt: d.time("last_login_at"),
 		Profile:     d.profile("profile"),
 		RemovedAt:   d.time("removed_at"),
+		CheckedAt:   d.time("checked_at"),
 		LeaseUntil:  d.time("lease_until"),
 	}
 	return a, d.err

@@ -170,3 +170,22 @@ func (g *graph) me(ctx context.Context, token account.Secret, fields string) (ac
 		FetchedAt:         g.now(),
 	}, a.usage, nil
 }
+
+// ID implements [Client]. Unlike a profile's, the path has no version: every version
+// has the field, and who asks for nothing else needs no setting for it.
+func (g *graph) ID(ctx context.Context, token account.Secret) (string, error) {
+	a, err := g.get(ctx, "profile", "/me", url.Values{"fields": {"id"}}, token)
+	if err != nil {
+		return "", err
+	}
+	var me struct {
+		ID id `json:"id"`
+	}
+	if err := a.decode(&me); err != nil {
+		return "", err
+	}
+	if !account.ValidID(string(me.ID)) {
+		return "", a.malformed()
+	}
+	return string(me.ID), nil
+}

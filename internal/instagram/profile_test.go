@@ -3,6 +3,7 @@ package instagram_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -102,6 +103,42 @@ func TestProfileLegacyTokenIsInQuery(t *testing.T) {
 	wantEqual(t, "path", r.URL.Path, "/v1/users/self/")
 	wantValues(t, "query", r.URL.Query(), url.Values{"access_token": {longToken}})
 	wantEqual(t, "Authorization lines", len(r.Header.Values("Authorization")), 0)
+}
+
+// The id is asked for without a version and without a second try, and means what
+// the profile's means.
+func TestID(t *testing.T) {
+	s := answer(t, operation{instagram.Graph, "profile"}, 200, `{"id":"27640875392278831"}`)
+	id, err := s.client(t).ID(t.Context(), account.NewSecret(longToken))
+	if err != nil || id != "27640875392278831" {
+		t.Errorf("ID: got %q and error %v, want 27640875392278831", id, err)
+	}
+	r, _ := s.last(t)
+	wantSecret(t, "Authorization", r.Header.Get("Authorization"), "Bearer "+longToken)
+	wantEqual(t, "request URI", r.RequestURI, "/me?fields=id")
+	for _, api := range []string{instagram.Graph, instagram.Legacy} {
+		f := newFake(t, api)
+		token := f.grant().Token
+		if id, err := f.ID(t.Context(), token); err != nil || id != f.profile(instagram.Grant{Token: token}).ID {
+			t.Errorf("ID, %s: got %q and error %v, want the profile's", api, id, err)
+		}
+		for _, body := range []string{"{}", `{"id":""}`, `{"id":"acme"}`, "[]", "<html>"} {
+			_, err := answer(t, operation{api, "profile"}, 200, body).client(t).ID(t.Context(), account.NewSecret(longToken))
+			if e, ok := errors.AsType[*instagram.Error](err); !ok || e.Class != instagram.Transient {
+				t.Errorf("ID, %s, of %s: got error %v, want a transient one", api, body, err)
+			}
+		}
+		for code, class := range map[int]instagram.Class{190: instagram.TokenDead, 100: instagram.Refused, 4: instagram.Throttled} {
+			if api == instagram.Legacy {
+				continue
+			}
+			s := answer(t, operation{api, "profile"}, 400, fmt.Sprintf(`{"error":{"message":"x","type":"OAuthException","code":%d}}`, code))
+			_, err := s.client(t).ID(t.Context(), account.NewSecret(longToken))
+			if e, ok := errors.AsType[*instagram.Error](err); !ok || e.Class != class || e.Op != "profile" {
+				t.Errorf("ID, code %d: got error %v, want class %v", code, err, class)
+			}
+		}
+	}
 }
 
 func TestProfileFallsBackToFewFields(t *testing.T) {

@@ -308,6 +308,9 @@ func (s *Store) PutToken(_ context.Context, id, tokenRev string, t account.Token
 		return account.ErrConflict
 	}
 	a.TokenRev, a.Status, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Token, t.RemovedAt
+	if !t.CheckedAt.IsZero() {
+		a.CheckedAt = t.CheckedAt
+	}
 	a.LeaseUntil = time.Time{}
 	s.accounts[id] = cloneAccount(a)
 	delete(s.leases, id)

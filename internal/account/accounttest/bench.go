@@ -240,6 +240,7 @@ func newAccount(id, userID string) account.Account {
 		LastLoginAt: at.Add(-6 * time.Minute),
 		Profile:     newProfile(id, userID),
 		RemovedAt:   at.Add(-7 * time.Minute),
+		CheckedAt:   at.Add(-10 * time.Minute),
 	}
 }
 
@@ -256,6 +257,7 @@ func newTokenState() account.TokenState {
 			RefreshAt: at.Add(29 * 24 * time.Hour),
 		},
 		RemovedAt: at.Add(-9 * time.Minute),
+		CheckedAt: at.Add(-11 * time.Minute),
 	}
 }
 
