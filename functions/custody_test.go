@@ -208,6 +208,16 @@ func TestTokenForTheBackend(t *testing.T) {
 		s.wantRefusal(payload, "invalid_request")
 	}
 
+	s.tokenAWS.TakeCalls()
+	reads := s.fake.Count(fakeinstagram.OpProfile)
+	s.wantToken(`{"check":true,"id":"27640875392278831"}`)
+	wantCalls(t, "token with check", s.tokenAWS.TakeCalls(), []string{"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:UpdateItem"})
+	s.wantToken(`{"user_id":"17841405793187218","check":true}`)
+	wantCalls(t, "token with check, once more", s.tokenAWS.TakeCalls(), []string{"dynamodb:GetItem", "dynamodb:GetItem"})
+	if got := s.fake.Count(fakeinstagram.OpProfile) - reads; got != 1 {
+		t.Errorf("calls to Instagram: got %d, want 1", got)
+	}
+
 	s.due()
 	s.wantToken(`{"id":"27640875392278831"}`) // refreshed
 	if got := s.fake.Count(fakeinstagram.OpRefresh); got != 1 {

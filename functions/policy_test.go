@@ -33,6 +33,17 @@ func TestPoliciesAllowWhatIsCalled(t *testing.T) {
 	b.Get("/profile")
 	b.Post("/logout", nil)
 
+	// A professional id that comes with a later profile read gets an alias then.
+	s.fake.SetShape(fakeinstagram.Shape{OmitFields: []string{"user_id"}})
+	lima := fakeinstagram.Account{ID: "17841405793187219", UserID: "17841405793187221", Username: "lima", AccountType: "BUSINESS"}
+	without := s.login(lima)
+	s.fake.SetShape(fakeinstagram.Shape{})
+	if got := without.Get("/profile"); !strings.Contains(got.Body, `"user_id":"17841405793187221"`) || len(items(s.dump(), "ALIAS#17841405793187221")) != 1 {
+		t.Errorf("GET /profile: got %s, want the professional id, and its alias", got.Body)
+	}
+	s.ask(`{"user_id":"17841405793187221"}`)
+	without.Post("/disconnect", nil)
+
 	a := fakeinstagram.Account{ID: "27640875392278831", UserID: "17841405793187777", Username: "acme", AccountType: "BUSINESS"}
 	s.login(a)
 	if got := len(items(s.dump(), "ALIAS#17841405793187218")); got != 0 {

@@ -85,6 +85,7 @@ func TestInvoke(t *testing.T) {
 		{"by partial ARN", "/2015-03-31/functions/123456789012%3Afunction%3ATokenFunction/invocations", acmeByID, nil, 200, `"username":"acme"`, ""},
 		{"by name and version", "/2015-03-31/functions/TokenFunction:$LATEST/invocations", acmeByID, nil, 200, `"username":"acme"`, ""},
 		{"qualifier", invocations + "?Qualifier=%24LATEST", acmeByID, nil, 200, `"username":"acme"`, ""},
+		{"with check", invocations, `{"id":"27640875392278831","check":true}`, nil, 200, `"username":"acme"`, ""},
 		{"error of the function", invocations, `{"id":"1"}`, nil, 200, `{"error":{"code":"not_found",`, ""},
 		{"no body", invocations, "", nil, 200, `{"error":{"code":"invalid_request",`, ""},
 		{"dry run", invocations, acmeByID, []string{"X-Amz-Invocation-Type", "DryRun"}, 204, "", ""},

@@ -15,6 +15,7 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/dynamo"
 	"photopass/internal/seal"
+	"photopass/internal/telemetry"
 )
 
 // A table is where the accounts are.
@@ -279,7 +280,7 @@ func (p program) accountsDisconnect(ctx context.Context, args []string) error {
 		}
 	}
 	// No other connection than the one that was shown.
-	if err := t.remove(ctx, a.ID, account.Seen{Connection: a.Connection}, p.now()); err != nil {
+	if err := p.remove(ctx, t, a.ID, account.Seen{Connection: a.Connection}, ""); err != nil {
 		return err
 	}
 	return p.print(*o.json, disconnection{s.ID, s.UserID, s.Username, len(sessions)}, []string{
@@ -295,7 +296,7 @@ func (p program) cleanUp(ctx context.Context, t table, id string, asJSON bool) e
 		return t.failed(err)
 	}
 	// No account has the mark, so one that a login makes meanwhile is a conflict.
-	if err := t.remove(ctx, id, account.Seen{TokenRev: account.NewMark()}, p.now()); err != nil {
+	if err := p.remove(ctx, t, id, account.Seen{TokenRev: account.NewMark()}, telemetry.Unknown); err != nil {
 		return err
 	}
 	return p.print(asJSON, disconnection{ID: id, Sessions: dead}, []string{
@@ -303,16 +304,18 @@ func (p program) cleanUp(ctx context.Context, t table, id string, asJSON bool) e
 	})
 }
 
-// remove deletes the account id if it is as seen. The store's success says no
-// more than that no session opens any more, so remove looks whether some are left.
-func (t table) remove(ctx context.Context, id string, seen account.Seen, at time.Time) error {
-	err := t.Delete(ctx, id, seen, at)
+// remove deletes the account id if it is as seen, and writes the audit log. The
+// store's success says no more than that no session opens any more, so remove looks
+// whether some are left.
+func (p program) remove(ctx context.Context, t table, id string, seen account.Seen, outcome telemetry.Outcome) error {
+	err := t.Delete(ctx, id, seen, p.now())
 	if errors.Is(err, account.ErrConflict) {
 		return fmt.Errorf("account %s was connected anew meanwhile; nothing was removed", id)
 	}
 	if err != nil {
 		return t.failed(err)
 	}
+	p.audit(ctx, telemetry.Entry{Event: telemetry.Disconnect, Account: id, Outcome: outcome})
 	dead, err := t.DeadSessions(ctx, id)
 	const gone = "the account is gone and no session opens any more, but"
 	switch {

@@ -297,8 +297,10 @@ func TestAccountsDisconnect(t *testing.T) {
 		"accounts", "disconnect", "27640875392278831", "-yes")
 	s.wantGone(t, true, "27640875392278831", "17841405793187218", "key-1", "key-2")
 	s.wantGone(t, false, "27640875392278832", "17841405793187219", "key-3")
+	s.wantAudit(t, "disconnect operator 27640875392278831 ")
 	s.wantRun(t, "There is no account 27640875392278831. What an interrupted deletion may have left of it is removed.\n",
 		"accounts", "disconnect", "27640875392278831", "-yes")
+	s.wantAudit(t, "disconnect operator 27640875392278831 unknown")
 
 	s.wantRun(t, `{
   "id": "27640875392278832",
@@ -307,6 +309,7 @@ func TestAccountsDisconnect(t *testing.T) {
   "sessions": 1
 }
 `, "accounts", "disconnect", "-yes", "-json", "17841405793187219")
+	s.wantAudit(t, "disconnect operator 27640875392278832 ")
 	s.wantGone(t, true, "27640875392278832", "17841405793187219", "key-3")
 }
 
@@ -334,6 +337,7 @@ func TestAccountsDisconnectFinishesAnInterruptedOne(t *testing.T) {
 	s.wantRefused(t, left, "accounts", "disconnect", "17841405793187218", "-yes")
 	s.wantGone(t, true, "27640875392278831", "17841405793187218", "key-1", "key-2")
 	s.wantDead(t, "27640875392278831", 2)
+	s.wantAudit(t, "disconnect operator 27640875392278831 ") // the account is gone
 	s.wantRefused(t, left, "accounts", "disconnect", "27640875392278831")
 
 	s.endpoint = whole
@@ -385,6 +389,7 @@ func TestAccountsDisconnectSparesANewLogin(t *testing.T) {
 				return ""
 			})
 			s.wantRefused(t, "account 1111 was connected anew meanwhile; nothing was removed", "accounts", "disconnect", "1111", "-yes")
+			s.wantAudit(t)
 			s.wantGone(t, false, "1111", "2222", "key-2")
 		})
 	}

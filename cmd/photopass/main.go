@@ -3,8 +3,9 @@
 // sealed under, makes a restored table fit for use, and examines what is deployed.
 // Its usage lists what it takes.
 //
-// Results go to standard output, questions and progress to standard error. No
-// result holds a token, a session's cookie or a key.
+// Results go to standard output, questions, progress and the audit log of what the
+// operator does to standard error. No result holds a token, a session's cookie or a
+// key.
 //
 // It uses AWS's own settings: AWS_PROFILE, AWS_REGION and the like.
 package main
@@ -19,6 +20,7 @@ import (
 	"os/signal"
 	"time"
 
+	"photopass/internal/telemetry"
 	"photopass/internal/version"
 )
 
@@ -162,6 +164,19 @@ func parse(flags *flag.FlagSet, args []string, least, most int) ([]string, error
 		return nil, errUsage
 	}
 	return others, nil
+}
+
+// audit writes a line of the audit log, in the form of the functions' logs, to
+// standard error: what the operator does is in no log group.
+func (p program) audit(ctx context.Context, e telemetry.Entry) {
+	e.By = "operator"
+	log := telemetry.NewLogger(p.err, func(name string) string {
+		if name == "AWS_LAMBDA_LOG_FORMAT" {
+			return "JSON"
+		}
+		return ""
+	})
+	telemetry.Audit(ctx, log, e)
 }
 
 // sleep waits for d or until ctx ends, and returns its error then.

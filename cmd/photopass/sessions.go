@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/telemetry"
 )
 
 // A sessionRow is a session as lists show it.
@@ -107,6 +108,7 @@ func (p program) sessionsEnd(ctx context.Context, args []string) error {
 		if err := t.EndSession(ctx, account.SessionRef{AccountID: a.ID, Key: s.Key}); err != nil {
 			return fmt.Errorf("after %s ended: %w", count(len(e.Ended), "session"), t.failed(err))
 		}
+		p.audit(ctx, telemetry.Entry{Event: telemetry.Logout, Account: a.ID})
 		e.Ended = append(e.Ended, s.Key)
 	}
 	return p.print(*o.json, e, []string{fmt.Sprintf("Ended %s of %s.", count(len(e.Ended), "session"), summary(a))})

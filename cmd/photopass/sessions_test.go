@@ -82,6 +82,7 @@ func TestSessionsEnd(t *testing.T) {
 	s := threeSessions(t)
 	s.wantRun(t, "Ended 1 session of 27640875392278831 (acme).\n", "sessions", "end", "27640875392278831", plain)
 	s.wantSessions(t, dashed, third)
+	s.wantAudit(t, "logout operator 27640875392278831 ")
 	s.wantRun(t, `{
   "id": "27640875392278831",
   "ended": [
@@ -90,6 +91,7 @@ func TestSessionsEnd(t *testing.T) {
   ]
 }
 `, "sessions", "end", "17841405793187218", dashed, third, "-json")
+	s.wantAudit(t, "logout operator 27640875392278831 ", "logout operator 27640875392278831 ")
 	s.wantSessions(t)
 	s.wantRun(t, "[]\n", "sessions", "list", "27640875392278831", "-json")
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,7 +45,8 @@ type stack struct {
 	name, table, ring string
 	store             *dynamo.Store
 	secrets           *secretsmanager.Client
-	endpoint          string // of AWS
+	endpoint          string   // of AWS
+	audit             []string // lines of the audit log so far, "event by account outcome"
 }
 
 // newStack makes a stack without accounts, whose key ring has the key k1.
@@ -151,7 +153,35 @@ func (s *stack) run(t *testing.T, args ...string) (status int, out, progress str
 		t.Fatalf("run %v: %v", args, err)
 	}
 	s.wantNoSecrets(t, stdout.String()+stderr.String())
-	return cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()
+	return cmd.ProcessState.ExitCode(), stdout.String(), s.takeAudit(t, stderr.String())
+}
+
+// takeAudit notes the lines of the audit log in what a command said, and returns
+// the rest.
+func (s *stack) takeAudit(t *testing.T, said string) string {
+	t.Helper()
+	var rest strings.Builder
+	for line := range strings.Lines(said) {
+		var l struct{ Timestamp, Level, Message, Event, By, Account, Outcome string }
+		if json.Unmarshal([]byte(line), &l) != nil || l.Message != "audit" {
+			rest.WriteString(line)
+			continue
+		}
+		if l.Level != "INFO" || l.Timestamp == "" {
+			t.Errorf("audit log: got %s, want level INFO and a timestamp", line)
+		}
+		s.audit = append(s.audit, strings.Join([]string{l.Event, l.By, l.Account, l.Outcome}, " "))
+	}
+	return rest.String()
+}
+
+// wantAudit checks the lines of the audit log since the last time.
+func (s *stack) wantAudit(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.Equal(s.audit, want) {
+		t.Errorf("audit log: got %q, want %q", s.audit, want)
+	}
+	s.audit = nil
 }
 
 func (s *stack) environment(t *testing.T) []string {

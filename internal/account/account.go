@@ -58,6 +58,10 @@ type Account struct {
 	// app, or Meta has disabled it; zero while it says nothing of the kind.
 	RemovedAt time.Time
 
+	// CheckedAt is when Instagram last said, having been asked just that, that it
+	// takes the token; zero: it was not asked since the last login.
+	CheckedAt time.Time
+
 	// LeaseUntil is when the lease ends that somebody has, or had, on asking
 	// Instagram about the account; zero: there is none. [Store.Lease] sets it, and
 	// a login does not write it but ends the lease.
@@ -135,12 +139,12 @@ type ConnectCode struct {
 	ExpiresAt time.Time
 }
 
-// A Receipt says what became of a deletion that Meta passed on. It names no
-// account.
+// A Receipt says what became of a notice of Meta's, and that the notice has acted.
+// It names no account.
 type Receipt struct {
 	Code      string    // confirmation code
-	At        time.Time // when the deletion was carried out or refused
-	Deleted   bool      // false: the account was connected again after the person had asked
+	At        time.Time // when the notice was obeyed or refused
+	Deleted   bool      // false: the account was connected again after the notice was issued
 	ExpiresAt time.Time
 }
 

@@ -92,6 +92,12 @@ type Store interface {
 	// nothing, when the account is missing or its Connection differs.
 	PutProfile(ctx context.Context, id, connection string, p Profile) error
 
+	// PutUserID gives an account the professional id userID, with its alias, in
+	// place of the one that a has, as it was read. It leaves the rest alone. It
+	// returns ErrConflict, and writes nothing, when the account is missing, its
+	// Connection or UserID is not a's, or the alias leads to another account.
+	PutUserID(ctx context.Context, a Account, userID string) error
+
 	// Lease gives l.Holder the sole right, until l.Until, to ask Instagram about
 	// the account, or to leave Instagram alone for so long. The holder may ask for
 	// another end. It changes no mark. It returns ErrConflict, and writes
@@ -124,8 +130,8 @@ type Store interface {
 	// nothing, when the account is not as seen, and nil when there is no account.
 	Delete(ctx context.Context, id string, seen Seen, at time.Time) error
 
-	// PutReceipt records that a deletion was asked for. When there is a receipt
-	// of that code already, that one stays.
+	// PutReceipt records that a notice has acted. When there is a receipt of that
+	// code already, that one stays.
 	PutReceipt(ctx context.Context, r Receipt) error
 
 	// Receipt returns the receipt of a confirmation code, or ErrNotFound.
@@ -176,6 +182,7 @@ type TokenState struct {
 	Cause     Cause
 	Token     Token
 	RemovedAt time.Time
+	CheckedAt time.Time // zero: as before
 }
 
 // A Seen is what an account must still be to be deleted. Empty members are not

@@ -41,6 +41,7 @@ type Outcome string
 const (
 	NotDue    Outcome = "not_due"   // nothing to do yet
 	Refreshed Outcome = "refreshed" // the token has a new life
+	Works     Outcome = "works"     // Instagram takes the token; of [Keeper.Check] alone
 	Held      Outcome = "held"      // another one is at it, or has just been
 	Deferred  Outcome = "deferred"  // Instagram did not do it; RefreshAt says when it is asked again
 	Dead      Outcome = "dead"      // the token is gone; only a login helps
@@ -48,11 +49,11 @@ const (
 	Deleted   Outcome = "deleted"   // the person did remove the app; so is the account
 )
 
-// A Result is what [Keeper.Keep] returns.
+// A Result is what [Keeper.Keep] and [Keeper.Check] return.
 type Result struct {
 	Account account.Account // as it is stored now; zero when Deleted
 	Outcome Outcome
-	Cause   *instagram.Error // why Instagram did not refresh the token; nil if it was not asked or did
+	Cause   *instagram.Error // why Instagram did not do or say it; nil if it was not asked or did
 	Usage   instagram.Usage
 }
 
@@ -238,6 +239,9 @@ func (k *Keeper) put(ctx context.Context, a account.Account, t account.TokenStat
 		return Result{}, fmt.Errorf("custody: store token: %w", err)
 	}
 	a.TokenRev, a.Status, a.Cause, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Cause, t.Token, t.RemovedAt
+	if !t.CheckedAt.IsZero() {
+		a.CheckedAt = t.CheckedAt
+	}
 	a.LeaseUntil = time.Time{}
 	result.Account = a
 	k.record(ctx, a.ID, result)

@@ -599,7 +599,11 @@ func TestKeepOfABrokenToken(t *testing.T) {
 type stub struct {
 	instagram.Client
 	refresh func(context.Context) (instagram.Renewal, error)
+	id      func(context.Context) (string, error)
 }
+
+// ID implements [instagram.Client].
+func (s *stub) ID(ctx context.Context, _ account.Secret) (string, error) { return s.id(ctx) }
 
 // CanRefresh implements [instagram.Client].
 func (*stub) CanRefresh() bool { return true }

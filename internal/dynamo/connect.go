@@ -109,7 +109,8 @@ func (s *Store) loginWrites(l account.Login) []types.TransactWriteItem {
 	return writes
 }
 
-// putAccount writes the account if it is still as l.Prior has it.
+// putAccount writes the account if it is still as l.Prior has it. Its professional
+// id counts too: the login removes the alias of the one that it knows.
 func (s *Store) putAccount(l account.Login) *types.Put {
 	put := &types.Put{TableName: &s.table, Item: accountItem(l.Account)}
 	if l.Prior.Account == nil {
@@ -117,10 +118,22 @@ func (s *Store) putAccount(l account.Login) *types.Put {
 		put.ExpressionAttributeNames = names("pk")
 		return put
 	}
-	put.ConditionExpression = aws.String("#token_rev = :prior")
 	put.ExpressionAttributeNames = names("token_rev")
 	put.ExpressionAttributeValues = item{":prior": text(l.Prior.Account.TokenRev)}
+	asRead := hasUserID(l.Prior.Account.UserID, put.ExpressionAttributeNames, put.ExpressionAttributeValues)
+	put.ConditionExpression = aws.String("#token_rev = :prior AND " + asRead)
 	return put
+}
+
+// hasUserID returns the condition that an account has this professional id, or
+// none if it is empty, and adds what the condition takes.
+func hasUserID(userID string, names map[string]string, values item) string {
+	names["#user_id"] = "user_id"
+	if userID == "" {
+		return "attribute_not_exists(#user_id)"
+	}
+	values[":user_id"] = text(userID)
+	return "#user_id = :user_id"
 }
 
 // putAlias writes the alias if it still leads where l.Prior says.

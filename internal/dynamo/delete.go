@@ -68,14 +68,11 @@ func (s *Store) deletionWrites(a account.Account, seen account.Seen, at time.Tim
 	gone := &types.Delete{
 		TableName:                 &s.table,
 		Key:                       accountKey(a.ID),
-		ConditionExpression:       aws.String("#connection = :connection AND attribute_not_exists(#user_id)"),
-		ExpressionAttributeNames:  names("connection", "user_id"),
+		ExpressionAttributeNames:  names("connection"),
 		ExpressionAttributeValues: item{":connection": text(a.Connection)},
 	}
-	if a.UserID != "" {
-		gone.ConditionExpression = aws.String("#connection = :connection AND #user_id = :user_id")
-		gone.ExpressionAttributeValues[":user_id"] = text(a.UserID)
-	}
+	asRead := hasUserID(a.UserID, gone.ExpressionAttributeNames, gone.ExpressionAttributeValues)
+	gone.ConditionExpression = aws.String("#connection = :connection AND " + asRead)
 	if seen.TokenRev != "" {
 		*gone.ConditionExpression += " AND #token_rev = :token_rev"
 		gone.ExpressionAttributeNames["#token_rev"] = "token_rev"

@@ -8,7 +8,7 @@
 //	account       ACCOUNT#<id>             ACCOUNT        user_id, connection, token_rev, status,
 //	                                                      token_sealed, token_issued_at, token_expires_at,
 //	                                                      token_refresh_at, due_shard, removed_at,
-//	                                                      lease_holder, lease_until, permissions,
+//	                                                      checked_at, lease_holder, lease_until, permissions,
 //	                                                      connected_at, last_login_at,
 //	                                                      profile, a map of the members of account.Profile
 //	session       ACCOUNT#<id>             SESSION#<key>  connection, created_at, last_used_at, ttl
@@ -187,6 +187,31 @@ func (s *Store) AccountByUserID(ctx context.Context, userID string) (account.Acc
 		return account.Account{}, account.ErrNotFound // it took another one on between the reads
 	}
 	return a, err
+}
+
+// PutUserID implements [account.Store] with one write, a transaction.
+func (s *Store) PutUserID(ctx context.Context, a account.Account, userID string) error {
+	update := &types.Update{
+		TableName:                 &s.table,
+		Key:                       accountKey(a.ID),
+		UpdateExpression:          aws.String("SET #user_id = :new"),
+		ExpressionAttributeNames:  names("connection"),
+		ExpressionAttributeValues: item{":connection": text(a.Connection), ":new": text(userID)},
+	}
+	asRead := hasUserID(a.UserID, update.ExpressionAttributeNames, update.ExpressionAttributeValues)
+	update.ConditionExpression = aws.String("#connection = :connection AND (" + asRead + " OR #user_id = :new)")
+	writes := []types.TransactWriteItem{
+		{Update: update},
+		{Put: s.putAlias(account.Login{Account: account.Account{ID: a.ID, UserID: userID}})},
+	}
+	if a.UserID != "" && a.UserID != userID {
+		writes = append(writes, types.TransactWriteItem{Delete: s.deleteAlias(a.UserID, a.ID)})
+	}
+	err := s.transact(ctx, writes)
+	if failedConditions(err) != nil {
+		return account.ErrConflict
+	}
+	return failure("put user id", err)
 }
 
 // PutProfile implements [account.Store] with one write.

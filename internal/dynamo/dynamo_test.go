@@ -74,6 +74,15 @@ func TestRequests(t *testing.T) {
 		{"PutProfile", func(s *dynamo.Store) error {
 			return s.PutProfile(t.Context(), "1111", "connection-1111", account.Profile{ID: "1111"})
 		}, nil, []string{"UpdateItem"}},
+		{"PutUserID", func(s *dynamo.Store) error {
+			return s.PutUserID(t.Context(), account.Account{ID: "1111", UserID: "1111000", Connection: "connection-1111"}, "1111999")
+		}, nil, []string{"TransactWriteItems"}},
+		{"PutUserID back", func(s *dynamo.Store) error {
+			return s.PutUserID(t.Context(), account.Account{ID: "1111", UserID: "1111999", Connection: "connection-1111"}, "1111000")
+		}, nil, []string{"TransactWriteItems"}},
+		{"PutUserID of another Connection", func(s *dynamo.Store) error {
+			return s.PutUserID(t.Context(), account.Account{ID: "1111", UserID: "1111000", Connection: "connection-none"}, "1111999")
+		}, account.ErrConflict, []string{"TransactWriteItems"}},
 		{"PutToken", func(s *dynamo.Store) error {
 			return s.PutToken(t.Context(), "1111", "rev-known", account.TokenState{TokenRev: "rev-2", Status: account.ReconnectRequired})
 		}, nil, []string{"UpdateItem"}},

@@ -212,6 +212,7 @@ func TestFailedConditionsTellNothing(t *testing.T) {
 		{"Connect", s.Connect(t.Context(), again), "changed meanwhile"},
 		{"TouchSession", s.TouchSession(t.Context(), account.SessionRef{AccountID: "1111", Key: "key-none"}, at), "not found"},
 		{"PutProfile", s.PutProfile(t.Context(), "1111", "connection-none", account.Profile{}), "changed meanwhile"},
+		{"PutUserID", s.PutUserID(t.Context(), account.Account{ID: "1111", Connection: "connection-none"}, "1111999"), "changed meanwhile"},
 		{"PutToken", s.PutToken(t.Context(), "1111", "rev-none", account.TokenState{TokenRev: "rev-2", Status: account.ReconnectRequired}), "changed meanwhile"},
 		{"Lease", s.Lease(t.Context(), "1111", "rev-none", lease("one")), "changed meanwhile"},
 		{"RedeemCode", second(s.RedeemCode(t.Context(), "hash-one", "attempt-other")), "connect code already redeemed"},

@@ -52,6 +52,7 @@ func accountItem(a account.Account) item {
 	e.text("status", string(a.Status))
 	e.text("cause", string(a.Cause))
 	e.token(a.ID, a.Token, a.RemovedAt)
+	e.time("checked_at", a.CheckedAt)
 	e.texts("permissions", a.Permissions)
 	e.time("connected_at", a.ConnectedAt)
 	e.time("last_login_at", a.LastLoginAt)
@@ -79,6 +80,7 @@ func accountOf(i item) (account.Account, error) {
 		LastLoginAt: d.time("last_login_at"),
 		Profile:     d.profile("profile"),
 		RemovedAt:   d.time("removed_at"),
+		CheckedAt:   d.time("checked_at"),
 		LeaseUntil:  d.time("lease_until"),
 	}
 	return a, d.err

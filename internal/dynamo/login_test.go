@@ -210,6 +210,9 @@ func methods() []method {
 		{"PutProfile", func(ctx context.Context, s account.Store, l account.Login) error {
 			return s.PutProfile(ctx, l.Account.ID, l.Account.Connection, l.Account.Profile)
 		}},
+		{"PutUserID", func(ctx context.Context, s account.Store, l account.Login) error {
+			return s.PutUserID(ctx, l.Account, "1111999")
+		}},
 		{"PutToken", func(ctx context.Context, s account.Store, l account.Login) error {
 			return s.PutToken(ctx, l.Account.ID, l.Account.TokenRev, account.TokenState{TokenRev: "rev-reconnect", Status: account.ReconnectRequired})
 		}},

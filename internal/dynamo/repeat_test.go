@@ -81,6 +81,9 @@ func TestLostAnswers(t *testing.T) {
 		{"PutProfile", "UpdateItem", connected, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.PutProfile(ctx, l.Account.ID, l.Account.Connection, account.Profile{ID: l.Account.ID, Username: "renamed"})
 		}},
+		{"PutUserID", "TransactWriteItems", connected, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return s.PutUserID(ctx, l.Account, "1111999")
+		}},
 		{"PutToken", "UpdateItem", connected, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.PutToken(ctx, l.Account.ID, l.Account.TokenRev, account.TokenState{TokenRev: "rev-2", Status: account.ReconnectRequired})
 		}},

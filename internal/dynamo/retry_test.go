@@ -44,6 +44,9 @@ func TestHinderedWrites(t *testing.T) {
 		{"PutProfile", conflict, func(ctx context.Context, s *dynamo.Store) error {
 			return s.PutProfile(ctx, "1", "c", account.Profile{})
 		}},
+		{"PutUserID", transaction, func(ctx context.Context, s *dynamo.Store) error {
+			return s.PutUserID(ctx, account.Account{ID: "1"}, "2")
+		}},
 		{"PutToken", conflict, func(ctx context.Context, s *dynamo.Store) error {
 			return s.PutToken(ctx, "1", "r1", account.TokenState{TokenRev: "r2", Status: account.ReconnectRequired})
 		}},

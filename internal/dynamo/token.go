@@ -84,11 +84,14 @@ func (s *Store) PutToken(ctx context.Context, id, tokenRev string, t account.Tok
 	state.text("status", string(t.Status))
 	state.text("cause", string(t.Cause))
 	state.token(id, t.Token, t.RemovedAt)
+	state.time("checked_at", t.CheckedAt)
+	attributes := names(append([]string{"lease_holder", "lease_until"}, tokenAttributes...)...)
 	set, remove := []string{}, []string{"#lease_holder", "#lease_until"}
 	values := item{":old": text(tokenRev)}
 	for name, v := range state {
 		set = append(set, "#"+name+" = :"+name)
 		values[":"+name] = v
+		attributes["#"+name] = name
 	}
 	for _, name := range tokenAttributes {
 		if _, ok := state[name]; !ok {
@@ -96,11 +99,10 @@ func (s *Store) PutToken(ctx context.Context, id, tokenRev string, t account.Tok
 		}
 	}
 	err := s.update(ctx, &dynamodb.UpdateItemInput{
-		Key:                 accountKey(id),
-		UpdateExpression:    aws.String("SET " + strings.Join(set, ", ") + " REMOVE " + strings.Join(remove, ", ")),
-		ConditionExpression: aws.String("#token_rev = :old"),
-		ExpressionAttributeNames: names(append([]string{"token_rev", "status", "lease_holder", "lease_until"},
-			tokenAttributes...)...),
+		Key:                                 accountKey(id),
+		UpdateExpression:                    aws.String("SET " + strings.Join(set, ", ") + " REMOVE " + strings.Join(remove, ", ")),
+		ConditionExpression:                 aws.String("#token_rev = :old"),
+		ExpressionAttributeNames:            attributes,
 		ExpressionAttributeValues:           values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})

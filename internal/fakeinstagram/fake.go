@@ -84,6 +84,7 @@ type Instagram struct {
 	record       []*entry
 	seq          int
 	lastDeletion deletionAnswer
+	lastNotice   int64 // issued_at
 }
 
 // New returns an Instagram that knows the app of c and a few accounts, the

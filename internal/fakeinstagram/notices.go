@@ -91,9 +91,15 @@ func (i *Instagram) RequestDeletion(ctx context.Context, id string) (url, confir
 }
 
 // noticePayload is what both notices say (Meta, "Data Deletion Request
-// Callback"). user_id is the app-scoped id.
+// Callback"). user_id is the app-scoped id. No two have the same issued_at: people
+// don't remove an app twice within a second, but tests do, and a notice with the
+// bytes of an earlier one is a copy of it.
 func (i *Instagram) noticePayload(id string) map[string]any {
-	return map[string]any{"user_id": id, "algorithm": "HMAC-SHA256", "issued_at": i.Now().Unix()}
+	now := i.Now().Unix()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.lastNotice = max(now, i.lastNotice+1)
+	return map[string]any{"user_id": id, "algorithm": "HMAC-SHA256", "issued_at": i.lastNotice}
 }
 
 // SignedRequest returns payload as Meta signs it: base64url of the HMAC-SHA256

@@ -105,6 +105,13 @@ func TestRevoke(t *testing.T) {
 	if r := f.me(f.short(), "id"); r.status != 200 {
 		t.Errorf("after a new consent: got %d, want 200", r.status)
 	}
+	app.bodies = nil
+	if err := f.Revoke(t.Context(), acme); err != nil {
+		t.Errorf("Revoke again: %v", err)
+	}
+	if got, want := app.payload(t), `{"user_id":"27640875392278831","algorithm":"HMAC-SHA256","issued_at":1795435201}`; got != want {
+		t.Errorf("payload within the same second: got %s, want %s", got, want)
+	}
 }
 
 func TestRevokeErrors(t *testing.T) {

@@ -2,7 +2,9 @@ package instagram
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -53,6 +55,15 @@ func (e *Error) Error() string {
 
 // Unwrap returns what broke.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Level returns the level of a line of the log about err: ERROR when only the
+// operator can help, else WARN.
+func Level(err error) slog.Level {
+	if e, ok := errors.AsType[*Error](err); ok && e.Class.Meaning().Operator {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
+}
 
 // An envelope is an error as Instagram sends it. Three shapes are in use: of
 // the Graph API, of the token endpoint, and of the API of 2018.

@@ -57,6 +57,11 @@ type Client interface {
 	// Profile reads the profile of the account that the token belongs to.
 	Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error)
 
+	// ID returns the id of the account that the token belongs to, by the cheapest
+	// call that tells whether Instagram takes the token. Its errors mean what those
+	// of Profile mean.
+	ID(ctx context.Context, token account.Secret) (string, error)
+
 	// RequiredPermission returns the one permission nothing works without.
 	RequiredPermission() string
 }

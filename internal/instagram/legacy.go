@@ -96,3 +96,9 @@ func (l *legacy) Profile(ctx context.Context, token account.Secret) (account.Pro
 		FetchedAt:         l.now(),
 	}, a.usage, nil
 }
+
+// ID implements [Client]. The API of 2018 has no shorter answer than the profile.
+func (l *legacy) ID(ctx context.Context, token account.Secret) (string, error) {
+	p, _, err := l.Profile(ctx, token)
+	return p.ID, err
+}

@@ -3,6 +3,7 @@ package instagram_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -102,6 +103,42 @@ func TestProfileLegacyTokenIsInQuery(t *testing.T) {
 	wantEqual(t, "path", r.URL.Path, "/v1/users/self/")
 	wantValues(t, "query", r.URL.Query(), url.Values{"access_token": {longToken}})
 	wantEqual(t, "Authorization lines", len(r.Header.Values("Authorization")), 0)
+}
+
+// The id is asked for without a version and without a second try, and means what
+// the profile's means.
+func TestID(t *testing.T) {
+	s := answer(t, operation{instagram.Graph, "profile"}, 200, `{"id":"27640875392278831"}`)
+	id, err := s.client(t).ID(t.Context(), account.NewSecret(longToken))
+	if err != nil || id != "27640875392278831" {
+		t.Errorf("ID: got %q and error %v, want 27640875392278831", id, err)
+	}
+	r, _ := s.last(t)
+	wantSecret(t, "Authorization", r.Header.Get("Authorization"), "Bearer "+longToken)
+	wantEqual(t, "request URI", r.RequestURI, "/me?fields=id")
+	for _, api := range []string{instagram.Graph, instagram.Legacy} {
+		f := newFake(t, api)
+		token := f.grant().Token
+		if id, err := f.ID(t.Context(), token); err != nil || id != f.profile(instagram.Grant{Token: token}).ID {
+			t.Errorf("ID, %s: got %q and error %v, want the profile's", api, id, err)
+		}
+		for _, body := range []string{"{}", `{"id":""}`, `{"id":"acme"}`, "[]", "<html>"} {
+			_, err := answer(t, operation{api, "profile"}, 200, body).client(t).ID(t.Context(), account.NewSecret(longToken))
+			if e, ok := errors.AsType[*instagram.Error](err); !ok || e.Class != instagram.Transient {
+				t.Errorf("ID, %s, of %s: got error %v, want a transient one", api, body, err)
+			}
+		}
+		for code, class := range map[int]instagram.Class{190: instagram.TokenDead, 100: instagram.Refused, 4: instagram.AppThrottled} {
+			if api == instagram.Legacy {
+				continue
+			}
+			s := answer(t, operation{api, "profile"}, 400, fmt.Sprintf(`{"error":{"message":"x","type":"OAuthException","code":%d}}`, code))
+			_, err := s.client(t).ID(t.Context(), account.NewSecret(longToken))
+			if e, ok := errors.AsType[*instagram.Error](err); !ok || e.Class != class || e.Op != "profile" {
+				t.Errorf("ID, code %d: got error %v, want class %v", code, err, class)
+			}
+		}
+	}
 }
 
 func TestProfileFallsBackToFewFields(t *testing.T) {
@@ -206,18 +243,16 @@ func TestProfileTextsAreClipped(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string
 		names      int // characters of username, name, account_type
-		texts      int // of biography and website
 	}{
-		{"short", "acme", 4, 4},
-		{"longest name", strings.Repeat("x", 256), 256, 256},
-		{"above the longest name", strings.Repeat("x", 257), 256, 257},
-		{"above the longest text", strings.Repeat("x", 2049), 256, 2048},
-		{"of two bytes", strings.Repeat("ä", 3000), 256, 2048},
-		{"of four bytes", strings.Repeat("🦊", 3000), 256, 2048},
-		{"empty", "", 0, 0},
+		{"short", "acme", 4},
+		{"longest", strings.Repeat("x", 256), 256},
+		{"longer", strings.Repeat("x", 257), 256},
+		{"of two bytes", strings.Repeat("ä", 3000), 256},
+		{"of four bytes", strings.Repeat("🦊", 3000), 256},
+		{"empty", "", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			body := strings.ReplaceAll(`{"id":"1","username":"@","name":"@","account_type":"@","biography":"@","website":"@"}`, "@", tt.text)
+			body := strings.ReplaceAll(`{"id":"1","username":"@","name":"@","account_type":"@"}`, "@", tt.text)
 			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
 			if err != nil {
 				t.Fatalf("Profile: got error %v, want none", err)
@@ -225,23 +260,33 @@ func TestProfileTextsAreClipped(t *testing.T) {
 			for name, s := range map[string]string{"username": p.Username, "name": p.Name, "account_type": p.AccountType} {
 				wantPrefix(t, name, s, tt.text, tt.names)
 			}
-			wantPrefix(t, "biography", p.Biography, tt.text, tt.texts)
-			wantPrefix(t, "website", p.Website, tt.text, tt.texts)
 		})
 	}
 }
 
 func TestProfileLegacyTextsAreClipped(t *testing.T) {
-	text := strings.Repeat("ä", 3000)
-	body := strings.ReplaceAll(`{"data":{"id":"1","username":"@","full_name":"@","bio":"@","website":"@"}}`, "@", text)
-	p, _, err := answer(t, operation{instagram.Legacy, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
-	if err != nil {
-		t.Fatalf("Profile: got error %v, want none", err)
+	for _, tt := range []struct {
+		name, text   string
+		names, texts int // characters of username and full_name, and of bio and website
+	}{
+		{"longest name", strings.Repeat("x", 256), 256, 256},
+		{"above the longest name", strings.Repeat("x", 257), 256, 257},
+		{"longest text", strings.Repeat("x", 2048), 256, 2048},
+		{"above the longest text", strings.Repeat("x", 2049), 256, 2048},
+		{"of two bytes", strings.Repeat("ä", 3000), 256, 2048},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			body := strings.ReplaceAll(`{"data":{"id":"1","username":"@","full_name":"@","bio":"@","website":"@"}}`, "@", tt.text)
+			p, _, err := answer(t, operation{instagram.Legacy, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
+			if err != nil {
+				t.Fatalf("Profile: got error %v, want none", err)
+			}
+			wantPrefix(t, "username", p.Username, tt.text, tt.names)
+			wantPrefix(t, "full_name", p.Name, tt.text, tt.names)
+			wantPrefix(t, "bio", p.Biography, tt.text, tt.texts)
+			wantPrefix(t, "website", p.Website, tt.text, tt.texts)
+		})
 	}
-	wantPrefix(t, "username", p.Username, text, 256)
-	wantPrefix(t, "full_name", p.Name, text, 256)
-	wantPrefix(t, "bio", p.Biography, text, 2048)
-	wantPrefix(t, "website", p.Website, text, 2048)
 }
 
 // wantPrefix checks that got is the first n characters of text.

@@ -14,6 +14,7 @@ func worlds() []world {
 		{name: "token not due", age: 20 * time.Minute},
 		{name: "profile too old", age: 25 * time.Hour, due: true},
 		{name: "profile fresh", due: true, with: "extension"},
+		{name: "professional id not known", age: 20 * time.Minute, bare: true, with: "profile"},
 		{name: "marked", age: 20 * time.Minute, dead: 460},
 		{name: "app removed", age: 20 * time.Minute, dead: 458, with: "sweep"},
 		{name: "app disabled by mistake", age: 20 * time.Minute, dead: 458, lives: true, with: "sweep"},
@@ -26,6 +27,7 @@ func fewWorlds() []world {
 		{name: "token due", age: 20 * time.Minute, due: true},
 		{name: "profile too old", age: 25 * time.Hour, due: true, with: "sweep"},
 		{name: "app removed", age: 20 * time.Minute, dead: 458, with: "sweep"},
+		{name: "professional id not known", age: 20 * time.Minute, bare: true, with: "profile"},
 	}
 }
 

@@ -1,8 +1,9 @@
 package interleaving_test
 
 import (
+	"context"
 	"encoding/json"
-
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -70,6 +71,7 @@ type world struct {
 	age   time.Duration // of the profile
 	dead  int           // subcode of the 190 by which the account was marked; 0: it is active
 	lives bool          // Instagram takes the token again
+	bare  bool          // the professional id is not known; Instagram sends it from now on
 
 	with string // the operation for which it differs from another world; empty: for all
 }
@@ -91,7 +93,6 @@ func newService(t *testing.T) service {
 		HTTP:  calls,
 		Store: func(account.Store) account.Store { return s.store },
 	})
-	s.app.Fake.SetShape(fakeinstagram.Shape{RotateOnRefresh: true, InvalidateOnRotate: true})
 	s.app.Fake.PutAccount(fakeinstagram.Account{
 		ID: movedID, UserID: acmeUserID, Username: "acme", Name: "Acme", AccountType: "BUSINESS",
 	})
@@ -141,6 +142,12 @@ func newClient(t *testing.T, a *apptest.App, calls *http.Client) instagram.Clien
 // refreshes it.
 func (r *rig) build(w world) {
 	r.t.Helper()
+	shape := fakeinstagram.Shape{RotateOnRefresh: true, InvalidateOnRotate: true}
+	defer r.app.Fake.SetShape(shape)
+	if w.bare {
+		shape.OmitFields = []string{"user_id"}
+	}
+	r.app.Fake.SetShape(shape)
 	r.app.Fake.SignIn(acmeID)
 	r.second, r.first = r.browser(), r.browser()
 	r.second.Login()
@@ -229,6 +236,7 @@ func operations() []operation {
 		}},
 		{"login that moves", func(r *rig) func() { return r.login(r.browser(), movedID) }},
 		{"mark", func(r *rig) func() { return func() { r.kill(460); r.get(r.first) } }},
+		{"check", func(r *rig) func() { return r.askAboutToken }},
 		{"disconnect", func(r *rig) func() { return func() { r.post(r.first, "/disconnect") } }},
 		{"logout", func(r *rig) func() { return func() { r.post(r.first, "/logout") } }},
 		{"notice", func(r *rig) func() { return func() { r.notice(acmeID, r.app.Clock.Now().Add(-10*time.Minute)) } }},
@@ -251,6 +259,25 @@ func (r *rig) login(b *apptest.Browser, id string) func() {
 func (r *rig) post(b *apptest.Browser, target string) {
 	r.t.Helper()
 	r.answer("POST "+target, b.Post(target, url.Values{}))
+}
+
+// askAboutToken is the token function's check. It doesn't wait for another
+// operation, which goes on only after it.
+func (r *rig) askAboutToken() {
+	r.t.Helper()
+	a, err := r.store.Account(r.t.Context(), acmeID)
+	if err != nil || a.Status != account.Active {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Millisecond)
+	defer cancel()
+	result, err := r.keeper.Check(ctx, a)
+	if err != nil && !errors.Is(err, account.ErrNotFound) && !errors.Is(err, context.DeadlineExceeded) {
+		r.t.Errorf("Check: got error %v, want none", err)
+	}
+	if result.Outcome == custody.Works && result.Account.Status != account.Active {
+		r.t.Errorf("Check: got a token that works of an account of status %s", result.Account.Status)
+	}
 }
 
 // sweep is the scheduled refresh.

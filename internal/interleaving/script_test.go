@@ -213,6 +213,11 @@ func (s *store) PutProfile(ctx context.Context, id, connection string, p account
 	return s.call("PutProfile", func() error { return s.Store.PutProfile(ctx, id, connection, p) })
 }
 
+// PutUserID implements [account.Store].
+func (s *store) PutUserID(ctx context.Context, a account.Account, userID string) error {
+	return s.call("PutUserID", func() error { return s.Store.PutUserID(ctx, a, userID) })
+}
+
 // Lease implements [account.Store].
 func (s *store) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
 	return s.call("Lease", func() error { return s.Store.Lease(ctx, id, tokenRev, l) })

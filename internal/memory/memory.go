@@ -171,7 +171,7 @@ func (s *Store) Connect(_ context.Context, l account.Login) error {
 // login minds: a profile may have been written since.
 func (s *Store) current(l account.Login) bool {
 	a, ok := s.accounts[l.Account.ID]
-	if ok != (l.Prior.Account != nil) || ok && a.TokenRev != l.Prior.Account.TokenRev {
+	if ok != (l.Prior.Account != nil) || ok && (a.TokenRev != l.Prior.Account.TokenRev || a.UserID != l.Prior.Account.UserID) {
 		return false
 	}
 	return s.aliased(l.Account.ID, l.Account.UserID) == l.Prior.Aliased
@@ -272,6 +272,26 @@ func (s *Store) PutProfile(_ context.Context, id, connection string, p account.P
 	return nil
 }
 
+// PutUserID implements [account.Store].
+func (s *Store) PutUserID(_ context.Context, a account.Account, userID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored, ok := s.accounts[a.ID]
+	switch {
+	case !ok || stored.Connection != a.Connection || s.aliased(a.ID, userID) != "":
+		return account.ErrConflict
+	case stored.UserID == userID:
+		return nil // a repeat
+	case stored.UserID != a.UserID:
+		return account.ErrConflict
+	}
+	delete(s.aliases, stored.UserID)
+	s.aliases[userID] = a.ID
+	stored.UserID = userID
+	s.accounts[a.ID] = stored
+	return nil
+}
+
 // Lease implements [account.Store].
 func (s *Store) Lease(_ context.Context, id, tokenRev string, l account.Lease) error {
 	s.mu.Lock()
@@ -304,6 +324,9 @@ func (s *Store) PutToken(_ context.Context, id, tokenRev string, t account.Token
 		return account.ErrConflict
 	}
 	a.TokenRev, a.Status, a.Cause, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Cause, t.Token, t.RemovedAt
+	if !t.CheckedAt.IsZero() {
+		a.CheckedAt = t.CheckedAt
+	}
 	a.LeaseUntil = time.Time{}
 	s.accounts[id] = cloneAccount(a)
 	delete(s.leases, id)

@@ -34,8 +34,8 @@ func TestDeletion(t *testing.T) {
 		}
 		b.now = b.now.Add(24 * time.Hour)
 	}
-	b.wantCalls("POST", "ClientSecrets", "Account", "Delete", "PutReceipt", "ClientSecrets", "Account", "AccountByUserID", "Delete", "PutReceipt")
-	b.wantAudit("POST", "INFO deletion "+acmeID+" deleted", "INFO deletion "+acmeID+" unknown")
+	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "Delete", "PutReceipt", "ClientSecrets", "Receipt")
+	b.wantAudit("POST", "INFO deletion "+acmeID+" deleted", "INFO deletion "+acmeID+" repeated")
 }
 
 // A request that comes again after the person has reconnected says what it said,

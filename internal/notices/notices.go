@@ -3,9 +3,13 @@
 // the status page that goes with it (Meta, "Data Deletion Request Callback").
 //
 // A call proves itself by its signed_request alone. What it asks for is done
-// before it is answered, so "200" means that it is done. A notice that is older
-// than the account's last login changes nothing, so nobody who has a copy of one
-// can disconnect a person who came back.
+// before it is answered, so "200" means that it is done.
+//
+// A signed_request acts once. A receipt records that it has acted, so a copy of it
+// cannot disconnect a person who came back. One that has not acted counts unless it
+// was issued more than five minutes before the account's last login. Receipts
+// expire: a signed_request that may have outlived its receipt counts only if it was
+// issued at least five minutes after the last login.
 package notices
 
 import (
@@ -33,7 +37,8 @@ const (
 	// changed in between.
 	deleteTries = 3
 
-	// receiptAge is how long a confirmation code is answered for.
+	// receiptAge is how long a receipt is kept, and with it what its confirmation
+	// code answers and that its notice has acted.
 	receiptAge = 90 * 24 * time.Hour
 
 	// backupAge is the longest that DynamoDB keeps what is deleted (Amazon
@@ -96,8 +101,8 @@ func (h handler) deauthorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := h.obey(r.Context(), telemetry.Deauthorize, n); err != nil {
-		return err
+	if err := h.obey(r.Context(), telemetry.Deauthorize, n); err != nil {
+		return fmt.Errorf("%s: %w", telemetry.Deauthorize, err)
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil
@@ -109,39 +114,57 @@ func (h handler) deletion(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := h.obey(r.Context(), telemetry.Deletion, n)
-	if err != nil {
-		return err
+	if err := h.obey(r.Context(), telemetry.Deletion, n); err != nil {
+		return fmt.Errorf("%s: %w", telemetry.Deletion, err)
 	}
 	code := n.confirmationCode()
-	now := h.Now().UTC().Truncate(time.Second)
-	err = h.Store.PutReceipt(r.Context(), account.Receipt{
-		Code: code, At: now, Deleted: done != telemetry.Superseded, ExpiresAt: now.Add(receiptAge),
-	})
-	if err != nil {
-		return fmt.Errorf("store receipt: %w", err)
-	}
 	return writeJSON(w, struct {
 		URL              string `json:"url"`
 		ConfirmationCode string `json:"confirmation_code"`
 	}{h.PublicURL + statusPath + code, code})
 }
 
-// obey does what n asks for and writes the audit log. When the account changes
-// in between, by a login above all, it is judged anew.
-func (h handler) obey(ctx context.Context, event telemetry.Event, n notice) (telemetry.Outcome, error) {
-	var id string
-	var done telemetry.Outcome
-	err := account.ErrConflict
+// obey does what n asks for, unless a receipt says that this very notice has acted
+// before, on either route. The receipt is written last: when we die before it, Meta
+// sends the notice again and it is obeyed then.
+func (h handler) obey(ctx context.Context, event telemetry.Event, n notice) error {
+	_, err := h.Store.Receipt(ctx, n.confirmationCode())
+	if err == nil {
+		h.record(ctx, event, n.userID, telemetry.Repeated)
+		return nil
+	}
+	if !errors.Is(err, account.ErrNotFound) {
+		return fmt.Errorf("read receipt: %w", err)
+	}
+	id, done, err := h.act(ctx, n)
+	if err != nil {
+		return err
+	}
+	h.record(ctx, event, id, done)
+	now := h.Now().UTC().Truncate(time.Second)
+	err = h.Store.PutReceipt(ctx, account.Receipt{
+		Code: n.confirmationCode(), At: now, Deleted: done != telemetry.Superseded, ExpiresAt: now.Add(receiptAge),
+	})
+	if err != nil {
+		return fmt.Errorf("store receipt: %w", err)
+	}
+	return nil
+}
+
+// record writes what came of a notice to the log.
+func (h handler) record(ctx context.Context, event telemetry.Event, id string, done telemetry.Outcome) {
+	telemetry.Of(ctx).SetOutcome(done)
+	telemetry.Audit(ctx, h.Log, telemetry.Entry{Event: event, Account: id, Outcome: done})
+}
+
+// act calls delete again while the account changes in between, by a login above
+// all.
+func (h handler) act(ctx context.Context, n notice) (id string, done telemetry.Outcome, err error) {
+	err = account.ErrConflict
 	for try := 0; try < deleteTries && errors.Is(err, account.ErrConflict); try++ {
 		id, done, err = h.delete(ctx, n)
 	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", event, err)
-	}
-	telemetry.Of(ctx).SetOutcome(done)
-	telemetry.Audit(ctx, h.Log, telemetry.Entry{Event: event, Account: id, Outcome: done})
-	return done, nil
+	return id, done, err
 }
 
 // delete removes the account that n is about, and returns its id and what came
@@ -158,10 +181,27 @@ func (h handler) delete(ctx context.Context, n notice) (string, telemetry.Outcom
 		return n.userID, telemetry.Unknown, h.Store.Delete(ctx, n.userID, nobodys, h.Now())
 	case err != nil:
 		return "", "", fmt.Errorf("find account: %w", err)
-	case n.issuedAt.Before(a.LastLoginAt.Add(-maxSkew)):
+	case h.superseded(n, a.LastLoginAt):
 		return a.ID, telemetry.Superseded, nil
 	}
 	return a.ID, telemetry.Deleted, h.Store.Delete(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, h.Now())
+}
+
+// superseded reports whether a login came after n. Within maxSkew the clocks don't
+// tell: then n counts, since it acts only once. Once that is not certain any more,
+// the login counts.
+func (h handler) superseded(n notice, login time.Time) bool {
+	if h.forgotten(n) {
+		return n.issuedAt.Before(login.Add(maxSkew))
+	}
+	return n.issuedAt.Before(login.Add(-maxSkew))
+}
+
+// forgotten reports whether n is so old that it may have acted and its receipt may
+// be gone. A notice acts at most maxSkew before its issued_at, and has a receipt
+// for receiptAge from then on.
+func (h handler) forgotten(n notice) bool {
+	return !h.Now().Before(n.issuedAt.Add(receiptAge - maxSkew))
 }
 
 // find returns the account that Meta means by id. That is the app-scoped id by

@@ -28,9 +28,9 @@ func TestBothIDs(t *testing.T) {
 		calls           []string
 		left            []string
 	}{
-		{"app-scoped", acmeID, acmeID, []string{"Account", "Delete"}, []string{"17841405793187219"}},
-		{"professional", acmeUserID, acmeID, []string{"Account", "AccountByUserID", "Delete"}, []string{"17841405793187219"}},
-		{"app-scoped of one and professional of another", "17841405793187219", "17841405793187219", []string{"Account", "Delete"}, []string{acmeID}},
+		{"app-scoped", acmeID, acmeID, []string{"Account", "Delete", "PutReceipt"}, []string{"17841405793187219"}},
+		{"professional", acmeUserID, acmeID, []string{"Account", "AccountByUserID", "Delete", "PutReceipt"}, []string{"17841405793187219"}},
+		{"app-scoped of one and professional of another", "17841405793187219", "17841405793187219", []string{"Account", "Delete", "PutReceipt"}, []string{acmeID}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
@@ -40,7 +40,7 @@ func TestBothIDs(t *testing.T) {
 				b.login(acmeID, "17841405793187219", "k3") // acme's professional id is now the other's own
 			}
 			wantDone(t, "POST", b.post(deauthorize, about(tt.id, start)))
-			b.wantCalls("POST", append([]string{"ClientSecrets"}, tt.calls...)...)
+			b.wantCalls("POST", append([]string{"ClientSecrets", "Receipt"}, tt.calls...)...)
 			b.wantAccounts("POST", tt.left...)
 			b.wantAudit("POST", "INFO deauthorize "+tt.audit+" deleted")
 		})
@@ -54,7 +54,7 @@ func TestUnknownID(t *testing.T) {
 	b := newBench(t)
 	b.login(acmeID, acmeUserID, "k1")
 	wantDone(t, "POST", b.post(deauthorize, about("1", start)))
-	b.wantCalls("POST", "ClientSecrets", "Account", "AccountByUserID", "Delete")
+	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "AccountByUserID", "Delete", "PutReceipt")
 	b.wantAccounts("POST", acmeID)
 	b.wantAudit("POST", "INFO deauthorize 1 unknown")
 }
@@ -66,7 +66,7 @@ func TestTwice(t *testing.T) {
 		wantDone(t, "POST", b.post(deauthorize, notice(start)))
 		wantGone(t, "POST", b.memory)
 	}
-	b.wantAudit("POST", "INFO deauthorize "+acmeID+" deleted", "INFO deauthorize "+acmeID+" unknown")
+	b.wantAudit("POST", "INFO deauthorize "+acmeID+" deleted", "INFO deauthorize "+acmeID+" repeated")
 }
 
 // A notice counts against logins that came at most five minutes after it.
@@ -144,13 +144,91 @@ func TestInBetween(t *testing.T) {
 	}
 }
 
+// One signed_request acts once, however late or often it comes, by whichever route
+// and however its signature is padded. A new one counts.
+func TestActsOnce(t *testing.T) {
+	padded := func(s string) string { return strings.Replace(s, ".", "=.", 1) }
+	for _, tt := range []struct {
+		name      string
+		connected bool          // when the notice first comes
+		issued    time.Duration // from then
+		back      time.Duration // from then to the login after it
+	}{
+		{"three minutes later", true, 0, 3 * time.Minute},
+		{"at once", true, 0, 0},
+		{"Meta's clock ahead", true, 5 * time.Minute, 3 * time.Minute},
+		{"Meta's clock behind", true, -5 * time.Minute, 0},
+		{"nobody was connected", false, 0, 3 * time.Minute},
+	} {
+		for _, path := range []string{deauthorize, deletion} {
+			t.Run(tt.name+" "+path, func(t *testing.T) {
+				b := newBench(t)
+				if tt.connected {
+					b.login(acmeID, acmeUserID, "k1")
+				}
+				signed := notice(b.now.Add(tt.issued))
+				b.post(path, signed)
+				b.wantAccounts("POST")
+				b.before["Receipt"] = func() error { // the table drops it as soon as it may
+					if b.now.Before(start.Add(90 * 24 * time.Hour)) {
+						return nil
+					}
+					return account.ErrNotFound
+				}
+				b.now = b.now.Add(tt.back)
+				b.login(acmeID, acmeUserID, "k2")
+				for _, later := range []time.Duration{0, 72 * time.Hour, 87*24*time.Hour - tt.back, time.Hour, 365 * 24 * time.Hour} {
+					b.now = b.now.Add(later)
+					for _, copied := range []string{signed, padded(signed)} {
+						for _, again := range []string{deauthorize, deletion} {
+							if got := b.post(again, copied).Status; got != 200 {
+								t.Errorf("POST %s after %v: got status %d, want 200", again, later, got)
+							}
+							b.wantAccounts("a copy after "+later.String(), acmeID)
+						}
+					}
+				}
+				b.post(path, notice(b.now))
+				b.wantAccounts("a new notice")
+			})
+		}
+	}
+}
+
+// A notice that first arrives after its receipt would have expired counts where no
+// clock is in doubt.
+func TestLateNotice(t *testing.T) {
+	const age = 90*24*time.Hour - 5*time.Minute
+	for _, tt := range []struct {
+		name  string
+		after time.Duration // from the login to the notice
+		late  time.Duration
+		want  string
+	}{
+		{"a second before, five minutes before the login", -5 * time.Minute, age - time.Second, "deleted"},
+		{"issued at the login", 0, age, "superseded"},
+		{"issued less than five minutes after it", 5*time.Minute - time.Second, age, "superseded"},
+		{"issued five minutes after it", 5 * time.Minute, age, "deleted"},
+		{"a year late", 5 * time.Minute, 365 * 24 * time.Hour, "deleted"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t)
+			b.login(acmeID, acmeUserID, "k1")
+			signed := notice(start.Add(tt.after))
+			b.now = start.Add(tt.after + tt.late)
+			b.post(deauthorize, signed)
+			b.wantAudit("POST", "INFO deauthorize "+acmeID+" "+tt.want)
+		})
+	}
+}
+
 // An account that changes without end is no success.
 func TestConflictWithoutEnd(t *testing.T) {
 	b := newBench(t)
 	b.login(acmeID, acmeUserID, "k1")
 	b.before["Delete"] = func() error { b.refresh(); return nil }
 	wantProblem(t, "POST", b.post(deauthorize, notice(start)), 500, "internal")
-	b.wantCalls("POST", "ClientSecrets", "Account", "Delete", "Account", "Delete", "Account", "Delete")
+	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "Delete", "Account", "Delete", "Account", "Delete")
 	b.wantAudit("POST")
 }
 
@@ -164,7 +242,10 @@ func TestStoreFails(t *testing.T) {
 		{"Delete", deauthorize, acmeID},
 		{"Delete", deletion, acmeID},
 		{"Delete", deauthorize, "1"},
+		{"PutReceipt", deauthorize, acmeID},
 		{"PutReceipt", deletion, acmeID},
+		{"Receipt", deauthorize, acmeID},
+		{"Receipt", deletion, acmeID},
 	} {
 		t.Run(tt.method+" "+tt.path+" "+tt.id, func(t *testing.T) {
 			b := newBench(t)
@@ -175,7 +256,7 @@ func TestStoreFails(t *testing.T) {
 				t.Errorf("receipts: got %d, want 0", got)
 			}
 			if tt.method == "PutReceipt" { // what was done is on record
-				b.wantAudit("POST", "INFO deletion "+acmeID+" deleted")
+				b.wantAudit("POST", "INFO "+tt.path[len("/notices/"):]+" "+acmeID+" deleted")
 			} else {
 				b.wantAudit("POST")
 			}
@@ -203,12 +284,12 @@ func TestCallerGoesAway(t *testing.T) {
 	r.Header.Set("Content-Type", form)
 	b.handler.ServeHTTP(httptest.NewRecorder(), r)
 	wantGone(t, "POST", b.memory)
-	b.wantCalls("POST", "ClientSecrets", "Account", "Delete", "PutReceipt")
+	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "Delete", "PutReceipt")
 }
 
 // A store that does not answer is answered for in time.
 func TestStoreHangs(t *testing.T) {
-	for _, method := range []string{"ClientSecrets", "Account", "Delete", "PutReceipt"} {
+	for _, method := range []string{"ClientSecrets", "Receipt", "Account", "Delete", "PutReceipt"} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
 			b.hangs = method

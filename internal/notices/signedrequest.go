@@ -29,9 +29,8 @@ type notice struct {
 	mac      []byte // its signature
 }
 
-// confirmationCode returns the code of a deletion: the same for the same
-// request, known to nobody who has not seen the request, and telling nothing
-// of it.
+// confirmationCode returns the code of a notice: the same for the same request,
+// known to nobody who has not seen the request, and telling nothing of it.
 func (n notice) confirmationCode() string {
 	sum := sha256.Sum256(append([]byte("photopass/deletion/v1:"), n.mac...))
 	return base32.StdEncoding.EncodeToString(sum[:20])

@@ -69,7 +69,7 @@ type handler struct {
 
 // open returns the account of r's session, or "unauthenticated".
 func (h handler) open(r *http.Request) (account.Account, account.SessionRef, error) {
-	a, ref, err := h.Sessions.Open(r.Context(), h.Store, r, h.Now())
+	a, ref, err := h.Sessions.Open(r.Context(), h.Store, h.Log, r, h.Now())
 	switch {
 	case errors.Is(err, account.ErrNotFound):
 		return a, ref, &web.Problem{Code: web.Unauthenticated}
@@ -89,6 +89,7 @@ func (h handler) profile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	a.Profile.UserID = a.UserID // the one that leads to the account, for the application's backend too
 	if h.pictureEnded(a.Profile.ProfilePictureURL, 0) {
 		a.Profile.ProfilePictureURL = "" // nobody gets it any more
 	}
@@ -127,16 +128,21 @@ func (h handler) logout(w http.ResponseWriter, r *http.Request) error {
 }
 
 // end removes a session. The cookie names the account, but only a session that is
-// there proves it: of others the audit log has nothing.
+// there proves it: of one that is not there the audit log has nothing, and of one
+// that could not be read it does not say whose it was.
 func (h handler) end(ctx context.Context, ref account.SessionRef) error {
-	a, _, unknown := h.Store.Session(ctx, ref)
+	a, _, unread := h.Store.Session(ctx, ref)
 	if err := h.Store.EndSession(ctx, ref); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
-	if unknown == nil {
-		telemetry.Of(ctx).SetOutcome(telemetry.LoggedOut)
-		telemetry.Audit(ctx, h.Log, telemetry.Entry{Event: telemetry.Logout, Account: a.ID})
+	if errors.Is(unread, account.ErrNotFound) {
+		return nil
 	}
+	if unread != nil {
+		h.Log.ErrorContext(ctx, "read a session before its end", "err", unread)
+	}
+	telemetry.Of(ctx).SetOutcome(telemetry.LoggedOut)
+	telemetry.Audit(ctx, h.Log, telemetry.Entry{Event: telemetry.Logout, Account: a.ID})
 	return nil
 }
 

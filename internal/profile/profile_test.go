@@ -360,6 +360,7 @@ func TestProfileIsReadAnewAfterTTL(t *testing.T) {
 // document is what the tests look at in the JSON.
 type document struct {
 	ID         string
+	UserID     string `json:"user_id"`
 	Username   string
 	FetchedAt  string `json:"fetched_at"`
 	Code       string // of a problem

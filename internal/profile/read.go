@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"strconv"
 	"time"
@@ -133,6 +132,7 @@ func (h handler) refetch(ctx context.Context, a account.Account) (account.Accoun
 	if err != nil {
 		return h.refused(ctx, a, hold, err)
 	}
+	a.UserID = h.userID(ctx, a, fresh.UserID)
 	err = h.Store.PutProfile(ctx, a.ID, a.Connection, fresh)
 	switch {
 	case errors.Is(err, account.ErrConflict):
@@ -144,6 +144,21 @@ func (h handler) refetch(ctx context.Context, a account.Account) (account.Accoun
 	}
 	a.Profile = fresh
 	return a, nil
+}
+
+// userID stores the professional id that a profile read brought, which Instagram
+// does not send each time, and returns the id that the account has then. An id that
+// leads to another account stays there until the next login: that moves it and
+// removes the other account, which no read may do.
+func (h handler) userID(ctx context.Context, a account.Account, fresh string) string {
+	if fresh == "" || fresh == a.UserID {
+		return a.UserID
+	}
+	if err := h.Store.PutUserID(ctx, a, fresh); err != nil {
+		h.Log.WarnContext(ctx, "store professional id", "account", a.ID, "err", err)
+		return a.UserID
+	}
+	return fresh
 }
 
 var errOtherAccount = errors.New("profile is of another account than the token")
@@ -193,8 +208,8 @@ func (h handler) tokenDied(ctx context.Context, a account.Account, hold *custody
 	switch {
 	case errors.Is(err, account.ErrNotFound) || err == nil && now.Connection != a.Connection:
 		return a, &web.Problem{Code: web.Unauthenticated}
-	case err != nil:
-		return a, fmt.Errorf("mark for reconnect: %w", err)
+	case err != nil: // the next visit is refused again
+		return h.failed(ctx, a, fmt.Errorf("mark for reconnect: %w", err))
 	}
 	if now.Status == account.ReconnectRequired {
 		p := reconnect(now)
@@ -244,11 +259,7 @@ func (h handler) stale(ctx context.Context, a account.Account, p *web.Problem) (
 		return a, p
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.Stale)
-	level := slog.LevelWarn
-	if e, ok := errors.AsType[*instagram.Error](p.Err); ok && e.Class.Meaning().Operator {
-		level = slog.LevelError
-	}
-	h.Log.Log(ctx, level, "serving the last profile", "code", string(p.Code), "err", p.Err)
+	h.Log.Log(ctx, instagram.Level(p.Err), "serving the last profile", "code", string(p.Code), "err", p.Err)
 	return a, nil
 }
 

@@ -112,6 +112,14 @@ func (r *recorder) PutProfile(ctx context.Context, id, connection string, p acco
 	return r.Store.PutProfile(ctx, id, connection, p)
 }
 
+// PutUserID implements [account.Store].
+func (r *recorder) PutUserID(ctx context.Context, a account.Account, userID string) error {
+	if err := r.note("PutUserID"); err != nil {
+		return err
+	}
+	return r.Store.PutUserID(ctx, a, userID)
+}
+
 // Lease implements [account.Store].
 func (r *recorder) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
 	if err := r.note("Lease"); err != nil {

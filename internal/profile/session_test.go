@@ -265,12 +265,11 @@ func TestStoreFailures(t *testing.T) {
 		code         string
 	}{
 		{"session", "Session", errBroken, 0, fakeinstagram.Fault{}, "GET /profile", 500, "internal"},
-		{"last use", "TouchSession", errBroken, 17 * time.Hour, fakeinstagram.Fault{}, "GET /profile", 500, "internal"},
 		{"log-out", "EndSession", errBroken, 0, fakeinstagram.Fault{}, "POST /logout", 500, "internal"},
 		{"session of a disconnect", "Session", errBroken, 0, fakeinstagram.Fault{}, "POST /disconnect", 500, "internal"},
 		{"disconnect", "Delete", errBroken, 0, fakeinstagram.Fault{}, "POST /disconnect", 500, "internal"},
 		{"disconnect of another connection", "Delete", account.ErrConflict, 0, fakeinstagram.Fault{}, "POST /disconnect", 401, "unauthenticated"},
-		{"mark", "PutToken", errBroken, time.Hour, fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190}, "GET /profile", 500, "internal"},
+		{"mark, and no profile that may be shown", "PutToken", errBroken, 25 * time.Hour, fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190}, "GET /profile", 500, "internal"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			calls := &recorder{before: map[string]func() error{tt.method: func() error { return tt.err }}}
@@ -293,6 +292,73 @@ func TestStoreFailures(t *testing.T) {
 				t.Errorf("%s: the answer holds the error's text", tt.request)
 			}
 		})
+	}
+}
+
+// A valid session opens, whether or not its use could be recorded.
+func TestUseThatCannotBeRecorded(t *testing.T) {
+	for _, request := range []string{"GET /profile", "POST /disconnect"} {
+		calls := &recorder{before: map[string]func() error{"TouchSession": func() error { return errBroken }}}
+		app := apptest.New(t, apptest.Options{Store: calls.wrap})
+		b := app.Browser()
+		b.Login()
+		app.Clock.Advance(17 * time.Hour)
+		method, path, _ := strings.Cut(request, " ")
+		if r := b.Do(method, path, ""); r.Status >= 400 || calls.count("TouchSession") != 1 {
+			t.Errorf("%s: got status %d after %d touches, want a success after 1", request, r.Status, calls.count("TouchSession"))
+		}
+		if got := app.Logs(); !strings.Contains(got, `"msg":"record the last use of a session","account":"27640875392278831","err":"table is on fire"`) {
+			t.Errorf("%s: log: got %s, want the error of the touch", request, got)
+		}
+	}
+}
+
+// A session that can't be read is ended all the same, and the audit log says so
+// without saying whose it was, which nothing proves.
+func TestLogoutOfASessionThatCannotBeRead(t *testing.T) {
+	calls := &recorder{before: map[string]func() error{}}
+	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	b, thief := app.Browser(), app.Browser()
+	b.Login()
+	thief.SetCookie(sessionCookie, b.Cookie(sessionCookie))
+	calls.before["Session"] = func() error { return errBroken }
+	r := b.Post("/logout", nil)
+	if r.Status != http.StatusSeeOther || r.Location != "/#" {
+		t.Errorf("POST /logout: got status %d to %q, want 303 to /#", r.Status, r.Location)
+	}
+	wantCleared(t, r)
+	logs := app.Logs()
+	if !strings.Contains(logs, `"msg":"audit","event":"logout"}`) || !strings.Contains(logs, `"outcome":"logged_out"`) ||
+		!strings.Contains(logs, `"msg":"read a session before its end","err":"table is on fire"`) {
+		t.Errorf("log: got %s, want the audit event without an account, the outcome and the error", logs)
+	}
+	delete(calls.before, "Session")
+	if got := thief.Get("/profile").Status; got != http.StatusUnauthorized {
+		t.Errorf("GET /profile with the old cookie: got status %d, want 401", got)
+	}
+	if got := app.Browser(); got.Post("/logout", nil).Status != http.StatusSeeOther || strings.Count(app.Logs(), `"event":"logout"`) != 1 {
+		t.Error("POST /logout without a session: got an audit event, want none")
+	}
+}
+
+// The last profile may be shown, whether or not the account could be marked. The
+// next visit marks it.
+func TestMarkThatCannotBeStored(t *testing.T) {
+	calls := &recorder{before: map[string]func() error{"PutToken": func() error { return errBroken }}}
+	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	b := app.Browser()
+	b.Login()
+	app.Clock.Advance(time.Hour)
+	app.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190, Count: -1})
+	for _, status := range []string{"active", "active", "reconnect_required"} {
+		r := b.Get("/profile")
+		if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-24T12:00:00Z" || d.Connection.Status != status {
+			t.Errorf("GET /profile: got status %d, fetched_at %q, connection %q, want 200, noon, %s", r.Status, d.FetchedAt, d.Connection.Status, status)
+		}
+		app.Clock.Advance(21 * time.Second) // the lease ends
+		if calls.count("PutToken") == 2 {
+			delete(calls.before, "PutToken")
+		}
 	}
 }
 

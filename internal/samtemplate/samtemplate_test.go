@@ -145,7 +145,7 @@ func TestPolicies(t *testing.T) {
 		{"ProfileFunction", []samtemplate.Statement{
 			log("ProfileLog"), trace,
 			table("ACCOUNT#*", "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"),
-			table("TOMBSTONE#*", "dynamodb:PutItem"),
+			table("ALIAS#* TOMBSTONE#*", "dynamodb:PutItem"),
 			table("ACCOUNT#*", "dynamodb:UpdateItem"),
 			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
 			{Actions: secret, Resource: "TokenKeys"},

@@ -10,6 +10,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -111,8 +113,9 @@ func FromRequest(r *http.Request) (account.SessionRef, bool) {
 
 // Open returns the account and the session that r's cookie opens at now, and
 // records the use when that is due. It returns [account.ErrNotFound] when the
-// cookie opens none.
-func (p Policy) Open(ctx context.Context, store account.Store, r *http.Request, now time.Time) (account.Account, account.SessionRef, error) {
+// cookie opens none. That a use could not be recorded is logged and no error: the
+// session is good, and the next use is recorded.
+func (p Policy) Open(ctx context.Context, store account.Store, log *slog.Logger, r *http.Request, now time.Time) (account.Account, account.SessionRef, error) {
 	ref, ok := FromRequest(r)
 	if !ok {
 		return account.Account{}, ref, account.ErrNotFound
@@ -125,8 +128,12 @@ func (p Policy) Open(ctx context.Context, store account.Store, r *http.Request, 
 		return account.Account{}, ref, account.ErrNotFound
 	}
 	if p.TouchDue(s, now) {
-		if err := store.TouchSession(ctx, ref, now); err != nil {
-			return account.Account{}, ref, err
+		err := store.TouchSession(ctx, ref, now)
+		if errors.Is(err, account.ErrNotFound) {
+			return account.Account{}, ref, err // it has ended meanwhile
+		}
+		if err != nil {
+			log.ErrorContext(ctx, "record the last use of a session", "account", a.ID, "err", err)
 		}
 	}
 	return a, ref, nil

@@ -56,7 +56,7 @@ func (e Event) String() string { return events[e] }
 // a browser says is in it.
 type Entry struct {
 	Event   Event
-	By      string  // of TokenUse: what the token was asked for by
+	By      string  // of TokenUse: what the token was asked for by; of what the operator did: "operator"
 	Account string  // the app-scoped id, once it is proved whose request it is
 	Outcome Outcome // what came of it, where that varies
 	Cause   string  // why an account must be connected again, or was deleted

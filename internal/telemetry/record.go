@@ -20,7 +20,7 @@ const (
 	Landing      Outcome = "landing"      // the start page; at /authorize no flow was started
 	Started      Outcome = "started"      // a flow: the person is on the way to Instagram
 	LoggedIn     Outcome = "connected"    // the flow ended in a session
-	Repeated     Outcome = "repeated"     // an earlier visit's answer was given again
+	Repeated     Outcome = "repeated"     // an earlier visit's answer was given again, or a notice of Meta's has acted before
 	Stale        Outcome = "stale"        // the last profile was shown, since there was no newer one
 	LoggedOut    Outcome = "logged_out"   // a session was ended
 	Disconnected Outcome = "disconnected" // an account was deleted, by its person

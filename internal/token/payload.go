@@ -75,12 +75,14 @@ type Error struct {
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
 var (
-	errNoCode      = &Error{Code: NotFound, Message: "This connect_code opens nothing: it is unknown, used, older than a minute, or its account has been disconnected since. Let the person connect anew."}
+	errNoCode      = &Error{Code: NotFound, Message: "This connect_code opens nothing: it is unknown, used, older than a minute, or its account has been disconnected since. Let the person connect again."}
 	errNoAccount   = &Error{Code: NotFound, Message: "No account of this id is connected."}
 	errUnavailable = &Error{Code: InstagramUnavailable, Message: "The token is about to end, and Instagram does not refresh it at present. Ask again in a minute."}
+	errUnchecked   = &Error{Code: InstagramUnavailable, Message: "Instagram does not say at present whether it accepts the token. Ask again in a minute."}
 
-	errShape   = &Error{Code: InvalidRequest, Message: `The payload must be a JSON object with exactly one member, which is "connect_code", "id" or "user_id".`}
-	errUnknown = &Error{Code: InvalidRequest, Message: `The payload has a member that is none of "connect_code", "id" and "user_id".`}
+	errShape   = &Error{Code: InvalidRequest, Message: `The payload must be a JSON object with exactly one member of "connect_code", "id" and "user_id", and at most one "check".`}
+	errUnknown = &Error{Code: InvalidRequest, Message: `The payload has a member that is none of "connect_code", "id", "user_id" and "check".`}
+	errCheck   = &Error{Code: InvalidRequest, Message: `"check" must be true or false, and goes with "id" and "user_id" alone.`}
 	errString  = &Error{Code: InvalidRequest, Message: "The value must be a string. Ids are strings too: they exceed what a JavaScript number holds."}
 	errCode    = &Error{Code: InvalidRequest, Message: `"connect_code" must be the 43 characters that the redirect carried, and nothing else.`}
 	errID      = &Error{Code: InvalidRequest, Message: `"id" and "user_id" take 1 to 40 decimal digits.`}
@@ -105,6 +107,8 @@ type request struct {
 	by   member
 	code account.Secret // with byCode
 	id   string         // with the others
+
+	check bool // ask Instagram about the token first; not with byCode
 }
 
 // parseRequest reads a payload. With an error it returns by what was asked for,
@@ -114,17 +118,35 @@ func parseRequest(payload []byte) (request, error) {
 	if len(names) == 0 {
 		return request{}, errShape
 	}
-	for _, name := range names {
-		if n := member(name); n != byCode && n != byID && n != byUserID {
+	var by, check []int // where these are
+	for i, name := range names {
+		switch member(name) {
+		case byCode, byID, byUserID:
+			by = append(by, i)
+		case "check":
+			check = append(check, i)
+		default:
 			return request{}, errUnknown
 		}
 	}
-	if len(names) > 1 {
+	if len(by) != 1 || len(check) > 1 {
 		return request{}, errShape
 	}
-	r := request{by: member(names[0])}
+	r := request{by: member(names[by[0]])}
+	if len(check) == 1 {
+		var b *bool
+		if json.Unmarshal(values[check[0]], &b) != nil || b == nil || r.by == byCode {
+			return r, errCheck
+		}
+		r.check = *b
+	}
+	return r.read(values[by[0]])
+}
+
+// read returns r with the value that its account is asked for by.
+func (r request) read(value json.RawMessage) (request, error) {
 	var s *string
-	if json.Unmarshal(values[0], &s) != nil || s == nil {
+	if json.Unmarshal(value, &s) != nil || s == nil {
 		return r, errString
 	}
 	switch {

@@ -4,7 +4,8 @@
 //
 // A backend asks by the connect code that the redirect of a login carried, once,
 // or by an id that it recorded then. An id that a browser names is a claim and
-// no proof; docs/backend.md says so to those who build on this.
+// no proof; docs/backend.md says so to those who build on this. By an id it can ask
+// for a token that Instagram has just been asked about.
 //
 // Start with [New]. [Function.Invoke] answers everything with a payload, never
 // with an error: what the function's errors say reaches logs that are not ours.
@@ -23,6 +24,7 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/connectcode"
 	"photopass/internal/custody"
+	"photopass/internal/instagram"
 	"photopass/internal/telemetry"
 )
 
@@ -114,6 +116,11 @@ func (u *use) answer(ctx context.Context, payload []byte) (Answer, error) {
 	u.accountID = a.ID
 	if a, err = u.keep(ctx, a); err != nil {
 		return Answer{}, err
+	}
+	if r.check {
+		if a, err = u.check(ctx, a); err != nil {
+			return Answer{}, err
+		}
 	}
 	token, err := u.Tokens.Vault.Open(ctx, a.ID, a.Token.Sealed)
 	if err != nil {
@@ -214,6 +221,25 @@ func (u *use) keep(ctx context.Context, a account.Account) (account.Account, err
 		return a, errUnavailable
 	}
 	return kept, nil
+}
+
+// check returns a if Instagram takes its token. When Instagram does not say, the
+// backend gets no token: it may have that one already, from an answer without check.
+func (u *use) check(ctx context.Context, a account.Account) (account.Account, error) {
+	result, err := u.Tokens.Check(ctx, a)
+	switch {
+	case errors.Is(err, account.ErrNotFound):
+		return a, u.notFound() // it went while we asked
+	case err != nil:
+		return a, fmt.Errorf("check token: %w", err)
+	case result.Account.Status != account.Active:
+		return a, errReconnect(result.Account.ReconnectCause())
+	case result.Outcome == custody.Works:
+		return result.Account, nil
+	case result.Cause != nil:
+		u.Log.Log(ctx, instagram.Level(result.Cause), "check token", "account", a.ID, "err", result.Cause)
+	}
+	return a, errUnchecked
 }
 
 func (u *use) notFound() error {

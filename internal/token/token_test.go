@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -200,6 +201,16 @@ func TestInvalidRequests(t *testing.T) {
 		{"storage key as id", `{"id":"27640875392278831#SESSION"}`, "decimal digits"},
 		{"id with a space", `{"id":" 27640875392278831"}`, "decimal digits"},
 		{"41 digits", `{"id":"` + strings.Repeat("1", 41) + `"}`, "decimal digits"},
+		{"check alone", `{"check":true}`, "exactly one member"},
+		{"check twice", `{"id":"27640875392278831","check":true,"check":true}`, "exactly one member"},
+		{"check beside two", `{"id":"27640875392278831","check":true,"user_id":"17841405793187218"}`, "exactly one member"},
+		{"check in capitals", `{"id":"27640875392278831","Check":true}`, "none of"},
+		{"check as a string", `{"id":"27640875392278831","check":"true"}`, "true or false"},
+		{"check as a number", `{"user_id":"17841405793187218","check":1}`, "true or false"},
+		{"null check", `{"id":"27640875392278831","check":null}`, "true or false"},
+		{"check beside a code", `{"connect_code":"` + code + `","check":true}`, "true or false"},
+		{"no check beside a code", `{"check":false,"connect_code":"` + code + `"}`, "true or false"},
+		{"check beside a bad id", `{"check":true,"id":"acme"}`, "decimal digits"},
 		{"empty code", `{"connect_code":""}`, "43 characters"},
 		{"short code", `{"connect_code":"` + code[1:] + `"}`, "43 characters"},
 		{"code with its name", `{"connect_code":"connect_code=` + code + `"}`, "43 characters"},
@@ -232,9 +243,32 @@ func TestInvalidRequests(t *testing.T) {
 			t.Errorf("audit log: got %q, want no account and outcome invalid_request", line)
 		}
 	}
-	if got, want := len(r.audit()), 34; got != want {
+	if got, want := len(r.audit()), 44; got != want {
 		t.Errorf("audit log: got %d lines, want %d", got, want)
 	}
+}
+
+// The professional id that a profile shows is one that asks for the token and that
+// Meta's notices mean, also when Instagram did not send it at the login.
+func TestUserIDThatComesWithALaterRead(t *testing.T) {
+	r := newRig(t, "", nil)
+	r.Fake.SetShape(fakeinstagram.Shape{OmitFields: []string{"user_id"}})
+	b, _ := r.login()
+	wantError(t, "user_id that nobody knows", r.invoke(by("user_id", acmeUserID)), "not_found")
+	r.Fake.SetShape(fakeinstagram.Shape{})
+	r.Clock.Advance(16 * time.Minute)
+	if got := b.Get("/profile").Body; !strings.Contains(got, `"user_id":"17841405793187218"`) {
+		t.Errorf("GET /profile: got %s, want the professional id", got)
+	}
+	a := r.invoke(by("user_id", acmeUserID))
+	r.wantToken("user_id", a)
+	if a.UserID == nil || *a.UserID != acmeUserID {
+		t.Errorf("user_id: got another one than %s", acmeUserID)
+	}
+	notice := r.Fake.SignedRequest(map[string]any{"user_id": acmeUserID, "algorithm": "HMAC-SHA256", "issued_at": r.Clock.Now().Unix()})
+	r.Browser().Post("/notices/deauthorize", url.Values{"signed_request": {notice}})
+	wantError(t, "user_id after the notice", r.invoke(by("user_id", acmeUserID)), "not_found")
+	wantError(t, "id after the notice", r.invoke(by("id", acmeID)), "not_found")
 }
 
 // Tokens of 60 days fall due after 36 days at the latest.
@@ -336,6 +370,106 @@ func TestReconnectRequired(t *testing.T) {
 			r.wantToken("after a login", r.invoke(by("connect_code", code)))
 		})
 	}
+}
+
+// checked returns the payload that asks by one member, and Instagram first.
+func checked(member, value string) string { return `{"check":true,"` + member + `":"` + value + `"}` }
+
+// A backend that got a 190 asks with check, and gets a token that works or hears
+// that only a login helps.
+func TestCheck(t *testing.T) {
+	r := newRig(t, "", nil)
+	r.login()
+	r.Fake.ResetRequests()
+	r.wantToken("id", r.invoke(checked("id", acmeID)))
+	r.wantToken("user_id, within the minute", r.invoke(checked("user_id", acmeUserID)))
+	r.wantToken("check: false", r.invoke(`{"id":"27640875392278831","check":false}`))
+	if got := r.Fake.Count(""); got != 1 {
+		t.Errorf("calls to Instagram within the minute: got %d, want 1", got)
+	}
+	if err := r.Fake.Revoke(t.Context(), "17841405793187219"); err != nil { // somebody else
+		t.Fatalf("Revoke: %v", err)
+	}
+	r.Clock.Advance(time.Minute)
+	r.wantToken("a minute later", r.invoke(checked("id", acmeID)))
+	if got := r.Fake.Count(""); got != 2 {
+		t.Errorf("calls to Instagram a minute later: got %d, want 2", got)
+	}
+
+	r.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190, Subcode: 460, Count: -1})
+	r.wantToken("by a finding of the same minute", r.invoke(checked("id", acmeID)))
+	r.Clock.Advance(time.Minute)
+	r.wantToken("without check", r.invoke(by("id", acmeID)))
+	wantError(t, "with check", r.invoke(checked("id", acmeID)), "reconnect_required")
+	wantError(t, "without check, from then on", r.invoke(by("id", acmeID)), "reconnect_required")
+	wantError(t, "with check, from then on", r.invoke(checked("user_id", acmeUserID)), "reconnect_required")
+	if got := r.Fake.Count(""); got != 3 {
+		t.Errorf("calls to Instagram in all: got %d, want 3", got)
+	}
+	a, err := r.Memory.Account(t.Context(), acmeID)
+	if err != nil || a.Status != account.ReconnectRequired || a.Token.Sealed != nil {
+		t.Errorf("account: got status %q, a token of %d bytes, error %v, want reconnect_required, none", a.Status, len(a.Token.Sealed), err)
+	}
+	if logs := r.logs.String(); strings.Count(logs, `"event":"token_dead"`) != 1 {
+		t.Errorf("log: got %d lines token_dead, want 1", strings.Count(logs, `"event":"token_dead"`))
+	}
+
+	r.Fake.ClearFaults()
+	r.login()
+	r.wantToken("after a login", r.invoke(checked("id", acmeID)))
+}
+
+// While Instagram does not say, no token is given as one that works, and none is
+// given up.
+func TestCheckWhenInstagramDoesNotSay(t *testing.T) {
+	for name, fault := range map[string]fakeinstagram.Fault{
+		"in trouble":      {Code: 2},
+		"throttled":       {Code: 4},
+		"no JSON":         {Kind: fakeinstagram.KindHTML},
+		"no permission":   {Code: 10},
+		"a bad parameter": {Code: 100},
+		"unknown":         {Code: 987654},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, "", nil)
+			r.login()
+			r.Fake.ResetRequests()
+			fault.Operation, fault.Count = fakeinstagram.OpProfile, -1
+			r.Fake.Order(fault)
+			for range 2 {
+				wantError(t, "with check", r.invoke(checked("id", acmeID)), "instagram_unavailable")
+				r.wantToken("without check", r.invoke(by("id", acmeID)))
+			}
+			if got := r.Fake.Count(""); got != 1 {
+				t.Errorf("calls to Instagram: got %d, want 1", got)
+			}
+			r.Fake.ClearFaults()
+			r.Clock.Advance(time.Minute)
+			r.wantToken("a minute later", r.invoke(checked("id", acmeID)))
+		})
+	}
+}
+
+func TestCheckOfADueToken(t *testing.T) {
+	r := newRig(t, "", nil)
+	r.login()
+	r.Clock.Advance(due)
+	r.Fake.ResetRequests()
+	r.wantToken("when due", r.invoke(checked("id", acmeID)))
+	if refreshes, reads := r.Fake.Count(fakeinstagram.OpRefresh), r.Fake.Count(fakeinstagram.OpProfile); refreshes != 1 || reads != 1 {
+		t.Errorf("calls to Instagram: got %d that refresh and %d that check, want 1 and 1", refreshes, reads)
+	}
+}
+
+func TestCheckLegacy(t *testing.T) {
+	r := newRig(t, "legacy", nil)
+	r.login()
+	if a := r.invoke(checked("id", "1574083")); a.Error != nil || a.AccessToken == nil {
+		t.Errorf("with check: got an error, want a token")
+	}
+	r.Clock.Advance(time.Minute)
+	r.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Message: "The access_token provided is invalid.", ErrorType: "OAuthAccessTokenException"})
+	wantError(t, "with check of a dead token", r.invoke(checked("id", "1574083")), "reconnect_required")
 }
 
 // Trouble of our own says nothing of the account, and the log knows what it was.

@@ -132,3 +132,104 @@ func putProfileOfAnotherConnection(b *bench) {
 		})
 	}
 }
+
+func putUserIDTests() []subtest {
+	return []subtest{
+		{"it gives the account the id with its alias and leaves the rest alone", putUserID},
+		{"an id in place of another one takes the other's alias away", putUserIDChanged},
+		{"it changes nothing of the lease", putUserIDLeased},
+		{"a missing account is ErrConflict and nothing is written", putUserIDMissing},
+		{"another Connection is ErrConflict and nothing is written", putUserIDOfAnotherConnection},
+		{"another UserID than was read is ErrConflict and nothing is written", putUserIDMeanwhile},
+		{"an alias of another account is ErrConflict and nothing is written", putUserIDTaken},
+		{"a deletion takes the alias away", putUserIDDeleted},
+		{"a login that has read Prior before is ErrConflict", putUserIDDuringLogin},
+	}
+}
+
+func putUserID(b *bench) {
+	l := b.connect(newID(), "")
+	read := l.Account
+	l.Account.UserID = newID()
+	for range 2 { // the second is a repeat
+		b.wantErr("PutUserID", b.PutUserID(b.Context(), read, l.Account.UserID), nil)
+		b.wantOpen(l)
+		b.wantByUserID(l.Account)
+	}
+}
+
+func putUserIDChanged(b *bench) {
+	l := b.connect(newID(), newID())
+	read := l.Account
+	l.Account.UserID = newID()
+	for range 2 {
+		b.wantErr("PutUserID", b.PutUserID(b.Context(), read, l.Account.UserID), nil)
+		b.wantOpen(l)
+		b.wantByUserID(l.Account)
+		b.wantErr("AccountByUserID", second(b.AccountByUserID(b.Context(), read.UserID)), account.ErrNotFound)
+		b.wantAliased(read.UserID, "")
+	}
+}
+
+func putUserIDLeased(b *bench) {
+	at := now()
+	a := b.leased("one", at)
+	read := a
+	a.UserID = newID()
+	b.wantErr("PutUserID", b.PutUserID(b.Context(), read, a.UserID), nil)
+	b.wantAccount(a)
+	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), account.ErrConflict)
+}
+
+func putUserIDMissing(b *bench) {
+	gone := b.connect(newID(), newID()).Account
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{Connection: gone.Connection}, now()), nil)
+	for _, a := range []account.Account{gone, newAccount(newID(), ""), {ID: newID()}} {
+		b.wantUnchanged("PutUserID", account.ErrConflict, func() error { return b.PutUserID(b.Context(), a, newID()) })
+	}
+}
+
+func putUserIDOfAnotherConnection(b *bench) {
+	a := b.connect(newID(), "").Account
+	for _, connection := range []string{account.NewMark(), ""} {
+		a.Connection = connection
+		b.wantUnchanged("PutUserID", account.ErrConflict, func() error { return b.PutUserID(b.Context(), a, newID()) })
+	}
+}
+
+func putUserIDMeanwhile(b *bench) {
+	a := b.connect(newID(), newID()).Account
+	for _, read := range []string{"", newID()} {
+		a.UserID = read
+		b.wantUnchanged("PutUserID", account.ErrConflict, func() error { return b.PutUserID(b.Context(), a, newID()) })
+	}
+}
+
+func putUserIDTaken(b *bench) {
+	other := b.connect(newID(), newID())
+	for _, userID := range []string{"", newID()} {
+		a := b.connect(newID(), userID).Account
+		b.wantUnchanged("PutUserID", account.ErrConflict, func() error { return b.PutUserID(b.Context(), a, other.Account.UserID) })
+	}
+	b.wantOpen(other)
+	b.wantByUserID(other.Account)
+}
+
+func putUserIDDeleted(b *bench) {
+	l, userID := b.connect(newID(), ""), newID()
+	b.wantErr("PutUserID", b.PutUserID(b.Context(), l.Account, userID), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, now()), nil)
+	b.wantGone(l.Account.ID, ref(l))
+	b.wantAliased(userID, "")
+}
+
+// putUserIDDuringLogin would leave an alias behind if the login did not notice.
+func putUserIDDuringLogin(b *bench) {
+	for _, was := range []string{"", newID()} {
+		a := b.connect(newID(), was).Account
+		l := b.prepare(a.ID, was)
+		b.wantErr("PutUserID", b.PutUserID(b.Context(), a, newID()), nil)
+		b.wantUnchanged("Connect", account.ErrConflict, func() error { return b.Connect(b.Context(), l) })
+		b.wantErr("Connect", b.Connect(b.Context(), b.prepare(a.ID, was)), nil)
+	}
+}

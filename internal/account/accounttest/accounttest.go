@@ -58,6 +58,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"Account", accountTests()},
 		{"AccountByUserID", accountByUserIDTests()},
 		{"PutProfile", putProfileTests()},
+		{"PutUserID", putUserIDTests()},
 		{"Lease", leaseTests()},
 		{"PutToken", putTokenTests()},
 		{"Due", dueTests()},

@@ -244,6 +244,7 @@ func newAccount(id, userID string) account.Account {
 		LastLoginAt: at.Add(-6 * time.Minute),
 		Profile:     newProfile(id, userID),
 		RemovedAt:   at.Add(-7 * time.Minute),
+		CheckedAt:   at.Add(-10 * time.Minute),
 	}
 }
 
@@ -261,6 +262,7 @@ func newTokenState() account.TokenState {
 			RefreshAt: at.Add(29 * 24 * time.Hour),
 		},
 		RemovedAt: at.Add(-9 * time.Minute),
+		CheckedAt: at.Add(-11 * time.Minute),
 	}
 }
 

@@ -214,8 +214,8 @@ func leaseRaces(b *bench) {
 
 func putTokenTests() []subtest {
 	return []subtest{
-		{"it replaces token, status, cause, RemovedAt and TokenRev and nothing else", putTokenReplaces},
-		{"a member that the new state lacks is gone", putTokenBare},
+		{"it replaces token, status, cause, RemovedAt, CheckedAt and TokenRev and nothing else", putTokenReplaces},
+		{"a member that the new state lacks is gone, but for CheckedAt", putTokenBare},
 		{"the cause stays until a login that has none", putTokenHealed},
 		{"a repeat succeeds and changes nothing, not even a later lease", putTokenRepeats},
 		{"a repeat after a later write is ErrConflict and nothing is written", putTokenRepeatsLate},
@@ -230,6 +230,9 @@ func (b *bench) putToken(a *account.Account, t account.TokenState) {
 	b.Helper()
 	b.wantErr("PutToken", b.PutToken(b.Context(), a.ID, a.TokenRev, t), nil)
 	a.TokenRev, a.Status, a.Cause, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Cause, t.Token, t.RemovedAt
+	if !t.CheckedAt.IsZero() {
+		a.CheckedAt = t.CheckedAt
+	}
 	a.LeaseUntil = time.Time{}
 }
 
@@ -325,7 +328,7 @@ func putTokenRaces(b *bench) {
 	}
 	errs := race(len(states), func(i int) error { return b.PutToken(b.Context(), a.ID, a.TokenRev, states[i]) })
 	t := states[b.wantOne("PutToken", errs, account.ErrConflict)]
-	a.TokenRev, a.Status, a.Cause, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Cause, t.Token, t.RemovedAt
+	a.TokenRev, a.Status, a.Cause, a.Token, a.RemovedAt, a.CheckedAt = t.TokenRev, t.Status, t.Cause, t.Token, t.RemovedAt, t.CheckedAt
 	b.wantAccount(a)
 }
 

@@ -63,7 +63,7 @@ func copiesToken(b *bench) {
 	a := b.connect(newID(), newID()).Account
 	t := newTokenState()
 	rev := a.TokenRev
-	a.TokenRev, a.Status, a.Cause, a.RemovedAt, a.Token = t.TokenRev, t.Status, t.Cause, t.RemovedAt, t.Token
+	a.TokenRev, a.Status, a.Cause, a.RemovedAt, a.CheckedAt, a.Token = t.TokenRev, t.Status, t.Cause, t.RemovedAt, t.CheckedAt, t.Token
 	a = clone(a)
 	b.wantErr("PutToken", b.PutToken(b.Context(), a.ID, rev, t), nil)
 	t.Token.Sealed[0]++
