@@ -17,9 +17,7 @@ import (
 type graph struct{ base }
 
 // The fields of /me that instagram_business_basic covers, and the four that
-// every account answers: some accounts refuse the longer list with code 100. Meta
-// documents biography and website for Facebook Login only; here they might be
-// refused, and the rest of the list with them.
+// every account answers: some accounts refuse the longer list with code 100.
 const (
 	allFields  = "id,user_id,username,name,account_type,profile_picture_url,followers_count,follows_count,media_count"
 	fewFields  = "id,username,name,account_type"
@@ -134,10 +132,26 @@ func (g *graph) longLived(ctx context.Context, op, path string, query url.Values
 // not be read refuses with is not certain, so 100/33 counts as well.
 func (g *graph) Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {
 	p, usage, err := g.me(ctx, token, allFields)
-	if e, ok := errors.AsType[*Error](err); ok && e.Code == codeParams && (e.Class == Refused || e.Class == PermissionMissing) {
+	if refusesFields(err) {
 		return g.me(ctx, token, fewFields)
 	}
 	return p, usage, err
+}
+
+// FullProfile implements [Client]. Meta documents biography and website for
+// Facebook Login only; here they may be refused, and the rest of the list with
+// them.
+func (g *graph) FullProfile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {
+	p, usage, err := g.me(ctx, token, allFields+",biography,website")
+	if refusesFields(err) {
+		return g.Profile(ctx, token)
+	}
+	return p, usage, err
+}
+
+func refusesFields(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == codeParams && (e.Class == Refused || e.Class == PermissionMissing)
 }
 
 func (g *graph) me(ctx context.Context, token account.Secret, fields string) (account.Profile, Usage, error) {
@@ -152,6 +166,8 @@ func (g *graph) me(ctx context.Context, token account.Secret, fields string) (ac
 		Name        string `json:"name"`
 		AccountType string `json:"account_type"`
 		Picture     string `json:"profile_picture_url"`
+		Biography   string `json:"biography"`
+		Website     string `json:"website"`
 		Followers   *int64 `json:"followers_count"`
 		Follows     *int64 `json:"follows_count"`
 		Media       *int64 `json:"media_count"`
@@ -169,6 +185,8 @@ func (g *graph) me(ctx context.Context, token account.Secret, fields string) (ac
 		Name:              clip(me.Name, maxName),
 		AccountType:       clip(me.AccountType, maxName),
 		ProfilePictureURL: g.pictureURL(me.Picture),
+		Biography:         clip(me.Biography, maxText),
+		Website:           clip(me.Website, maxText),
 		FollowersCount:    me.Followers,
 		FollowsCount:      me.Follows,
 		MediaCount:        me.Media,

@@ -57,6 +57,10 @@ type Client interface {
 	// Profile reads the profile of the account that the token belongs to.
 	Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error)
 
+	// FullProfile is Profile with biography and website, where Instagram gives
+	// them. It may cost a second call, so a login uses Profile.
+	FullProfile(ctx context.Context, token account.Secret) (account.Profile, Usage, error)
+
 	// ID returns the id of the account that the token belongs to, by the cheapest
 	// call that tells whether Instagram takes the token. Its errors mean what those
 	// of Profile mean.

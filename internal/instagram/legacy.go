@@ -57,6 +57,11 @@ func (l *legacy) Refresh(context.Context, account.Secret) (Renewal, error) {
 	return Renewal{}, &Error{Op: "refresh", Class: Refused}
 }
 
+// FullProfile implements [Client]: in this dialect every profile is full.
+func (l *legacy) FullProfile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {
+	return l.Profile(ctx, token)
+}
+
 // Profile implements [Client]. The API of 2018 takes the token in the query
 // only.
 func (l *legacy) Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {

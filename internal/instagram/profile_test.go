@@ -158,6 +158,39 @@ func TestProfileFallsBackToFewFields(t *testing.T) {
 	wantSecret(t, "Authorization of the second call", calls[1].Header.Get("Authorization"), "Bearer "+g.Token.Reveal())
 }
 
+// A login asks for what Meta documents. A later read asks for biography and
+// website as well, and falls back when Instagram refuses them.
+func TestFullProfile(t *testing.T) {
+	const documented = "id,user_id,username,name,account_type,profile_picture_url,followers_count,follows_count,media_count"
+	f := newFake(t, instagram.Graph)
+	f.PutAccount(fakeinstagram.Account{ID: "27640875392278831", UserID: "17841405793187218", Username: "acme", Biography: "Bio", Website: "https://acme.example"})
+	g := f.grant()
+	for _, tt := range []struct {
+		name               string
+		rejected           []string
+		biography, website string
+		fields             []string // of each call
+	}{
+		{"given", nil, "Bio", "https://acme.example", []string{documented + ",biography,website"}},
+		{"refused", []string{"website"}, "", "", []string{documented + ",biography,website", documented}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f.ResetRequests()
+			f.SetShape(fakeinstagram.Shape{RejectFields: tt.rejected})
+			p, _, err := f.FullProfile(t.Context(), g.Token)
+			wantEqual(t, "error of FullProfile", err, nil)
+			wantEqual(t, "ID", p.ID, "27640875392278831")
+			wantEqual(t, "Biography", p.Biography, tt.biography)
+			wantEqual(t, "Website", p.Website, tt.website)
+			calls := f.Requests()
+			wantEqual(t, "calls", len(calls), len(tt.fields))
+			for i, call := range calls {
+				wantEqual(t, "fields", call.Query.Get("fields"), tt.fields[i])
+			}
+		})
+	}
+}
+
 // An account that refuses the four fields as well is not asked a third time.
 func TestProfileFallsBackOnce(t *testing.T) {
 	f := newFake(t, instagram.Graph)
@@ -243,16 +276,18 @@ func TestProfileTextsAreClipped(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string
 		names      int // characters of username, name, account_type
+		texts      int // of biography and website
 	}{
-		{"short", "acme", 4},
-		{"longest", strings.Repeat("x", 256), 256},
-		{"longer", strings.Repeat("x", 257), 256},
-		{"of two bytes", strings.Repeat("ä", 3000), 256},
-		{"of four bytes", strings.Repeat("🦊", 3000), 256},
-		{"empty", "", 0},
+		{"short", "acme", 4, 4},
+		{"longest name", strings.Repeat("x", 256), 256, 256},
+		{"above the longest name", strings.Repeat("x", 257), 256, 257},
+		{"above the longest text", strings.Repeat("x", 2049), 256, 2048},
+		{"of two bytes", strings.Repeat("ä", 3000), 256, 2048},
+		{"of four bytes", strings.Repeat("🦊", 3000), 256, 2048},
+		{"empty", "", 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			body := strings.ReplaceAll(`{"id":"1","username":"@","name":"@","account_type":"@"}`, "@", tt.text)
+			body := strings.ReplaceAll(`{"id":"1","username":"@","name":"@","account_type":"@","biography":"@","website":"@"}`, "@", tt.text)
 			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
 			if err != nil {
 				t.Fatalf("Profile: got error %v, want none", err)
@@ -260,33 +295,23 @@ func TestProfileTextsAreClipped(t *testing.T) {
 			for name, s := range map[string]string{"username": p.Username, "name": p.Name, "account_type": p.AccountType} {
 				wantPrefix(t, name, s, tt.text, tt.names)
 			}
+			wantPrefix(t, "biography", p.Biography, tt.text, tt.texts)
+			wantPrefix(t, "website", p.Website, tt.text, tt.texts)
 		})
 	}
 }
 
 func TestProfileLegacyTextsAreClipped(t *testing.T) {
-	for _, tt := range []struct {
-		name, text   string
-		names, texts int // characters of username and full_name, and of bio and website
-	}{
-		{"longest name", strings.Repeat("x", 256), 256, 256},
-		{"above the longest name", strings.Repeat("x", 257), 256, 257},
-		{"longest text", strings.Repeat("x", 2048), 256, 2048},
-		{"above the longest text", strings.Repeat("x", 2049), 256, 2048},
-		{"of two bytes", strings.Repeat("ä", 3000), 256, 2048},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			body := strings.ReplaceAll(`{"data":{"id":"1","username":"@","full_name":"@","bio":"@","website":"@"}}`, "@", tt.text)
-			p, _, err := answer(t, operation{instagram.Legacy, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
-			if err != nil {
-				t.Fatalf("Profile: got error %v, want none", err)
-			}
-			wantPrefix(t, "username", p.Username, tt.text, tt.names)
-			wantPrefix(t, "full_name", p.Name, tt.text, tt.names)
-			wantPrefix(t, "bio", p.Biography, tt.text, tt.texts)
-			wantPrefix(t, "website", p.Website, tt.text, tt.texts)
-		})
+	text := strings.Repeat("ä", 3000)
+	body := strings.ReplaceAll(`{"data":{"id":"1","username":"@","full_name":"@","bio":"@","website":"@"}}`, "@", text)
+	p, _, err := answer(t, operation{instagram.Legacy, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
+	if err != nil {
+		t.Fatalf("Profile: got error %v, want none", err)
 	}
+	wantPrefix(t, "username", p.Username, text, 256)
+	wantPrefix(t, "full_name", p.Name, text, 256)
+	wantPrefix(t, "bio", p.Biography, text, 2048)
+	wantPrefix(t, "website", p.Website, text, 2048)
 }
 
 // wantPrefix checks that got is the first n characters of text.

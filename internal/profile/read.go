@@ -125,7 +125,7 @@ func (h handler) refetch(ctx context.Context, a account.Account) (account.Accoun
 	if err != nil {
 		return h.failed(ctx, a, err)
 	}
-	fresh, usage, err := h.Tokens.Instagram.Profile(ctx, token)
+	fresh, usage, err := h.Tokens.Instagram.FullProfile(ctx, token)
 	if err == nil && fresh.ID != a.ID {
 		err = errOtherAccount
 	}

@@ -146,7 +146,7 @@ func newBubble(t *testing.T, due bool, age, maxStale time.Duration) *bubble {
 }
 
 // Profile implements [instagram.Client].
-func (b *bubble) Profile(ctx context.Context, _ account.Secret) (account.Profile, instagram.Usage, error) {
+func (b *bubble) FullProfile(ctx context.Context, _ account.Secret) (account.Profile, instagram.Usage, error) {
 	b.reads.Add(1)
 	if err := b.ask(ctx); err != nil {
 		return account.Profile{}, instagram.Usage{}, err
