@@ -132,6 +132,16 @@ deploy: go ## Build and deploy to AWS, with questions (ENV=dev or prod, ARCH=x86
 	@scripts/need-python sam
 	@scripts/deploy $(ARCH) $(or $(ENV),default) $(or $(ARGS),--guided)
 
+.PHONY: package
+package: go ## Make bin/package, which a pipeline deploys with the AWS command line alone (ENV=dev or prod, ARCH=x86_64)
+	@scripts/need-python sam
+	@scripts/package $(ARCH) $(or $(ENV),default)
+
+.PHONY: destroy
+destroy: ## Delete the stack from AWS, after asking for its name, and say what stays (ENV=dev or prod)
+	@scripts/need-python sam
+	@.tools/sam/bin/python scripts/destroy $(or $(ENV),default)
+
 .PHONY: template
 template: go ## Check template.yaml, its translation, its build, and the executables' architecture and size
 	@scripts/need-python sam
