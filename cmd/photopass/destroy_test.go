@@ -43,6 +43,9 @@ func TestDestroy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := os.Stat(script); err != nil { // go test takes note of it so
+		t.Fatal(err)
+	}
 	destroy := func(environment, typed string) (string, int) {
 		cmd := exec.Command(python, script, environment)
 		cmd.Dir = dir

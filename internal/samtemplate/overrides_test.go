@@ -15,6 +15,7 @@ import (
 // deployment before it begins, with the spelling that works.
 func TestDeployParameters(t *testing.T) {
 	samtemplate.Load(t) // skips without SAM
+	reads(t, "scripts/deploy-parameters", "template.yaml")
 	const quoting = `Quote the value: 'AppName="Acme Photos"' in samconfig.toml`
 	for name, tt := range map[string]struct {
 		overrides string // the value of parameter_overrides in samconfig.toml
