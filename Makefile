@@ -93,8 +93,6 @@ sbom: build $(CYCLONEDX) ## List what is in each executable into bin/sbom/ (Cycl
 # The functions. SAM's makefile builder calls build-<LogicalId> with
 # ARTIFACTS_DIR, through scripts/<architecture>/Makefile.
 ARCH ?= arm64
-GOARCH_arm64 := arm64
-GOARCH_x86_64 := amd64
 FUNCTIONS := AuthorizeFunction CallbackFunction ProfileFunction RefreshFunction NoticesFunction TokenFunction
 
 .PHONY: build
@@ -125,18 +123,24 @@ build-NoticesFunction: go
 build-TokenFunction: go
 	@$(call build-function,token)
 
-# lambda.norpc leaves out what only the runtime of the past needs. The rest makes
-# the result small and the same to the bit in every directory.
 define build-function
-[[ -n "$(GOARCH_$(ARCH))" ]] || { echo "ARCH takes arm64 or x86_64" >&2; exit 1; }
-CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCH)) GOFLAGS= go build -trimpath -buildvcs=false -tags lambda.norpc \
-	-ldflags='-s -w -buildid=' -o "$(or $(ARTIFACTS_DIR),bin/$(@:build-%=%))/bootstrap" ./functions/$(1)
+scripts/build-function "$(ARCH)" $(1) "$(or $(ARTIFACTS_DIR),bin/$(@:build-%=%))"
 endef
 
 .PHONY: deploy
 deploy: go ## Build and deploy to AWS, with questions (ENV=dev or prod, ARCH=x86_64, ARGS="what sam deploy takes instead of --guided")
 	@scripts/need-python sam
 	@scripts/deploy $(ARCH) $(or $(ENV),default) $(or $(ARGS),--guided)
+
+.PHONY: package
+package: go ## Make bin/package, which a pipeline deploys with the AWS command line alone (ENV=dev or prod, ARCH=x86_64)
+	@scripts/need-python sam
+	@scripts/package $(ARCH) $(or $(ENV),default)
+
+.PHONY: destroy
+destroy: ## Delete the stack from AWS, after asking for its name, and say what stays (ENV=dev or prod)
+	@scripts/need-python sam
+	@.tools/sam/bin/python scripts/destroy $(or $(ENV),default)
 
 .PHONY: template
 template: go ## Check template.yaml, its translation, its build, and the executables' architecture and size

@@ -15,7 +15,7 @@ func TestParameters(t *testing.T) {
 	parameters := samtemplate.Load(t).Parameters
 	want := map[string]any{ // the defaults; nil: must be given
 		"CertificateArn": "", "DomainName": "", "HostedZoneId": "",
-		"AlarmEmail": "", "CallbackReservedConcurrency": "", "GradualDeployment": "none", "RecoveryDays": 7.0, "RestoredTableName": "", "TableKmsKeyArn": "",
+		"AlarmEmail": "", "CallbackReservedConcurrency": "", "PermissionsBoundary": "", "GradualDeployment": "none", "RecoveryDays": 7.0, "RestoredTableName": "", "TableKmsKeyArn": "",
 		"AppName": "photopass", "Architecture": "arm64", "AwsEndpointUrl": "", "Contact": "", "PrivacyPolicyUrl": "", "EnableTokenFunction": "false", "FlowTtl": "10m", "InstagramApi": "graph", "InstagramAuthorizeUrl": "",
 		"InstagramClientId": nil, "InstagramGraphUrl": "", "InstagramGraphVersion": "v26.0", "InstagramScopes": "", "InstagramTokenUrl": "",
 		"LogRetentionInDays": 30.0, "ProfileMaxStale": "24h", "ProfileTtl": "15m", "PublicUrl": "", "ReturnToOrigins": "",
@@ -57,6 +57,16 @@ func TestParameterPatterns(t *testing.T) {
 		"CallbackReservedConcurrency": {
 			takes:   []string{"", "1", "20", "1000"},
 			refuses: []string{" ", "0", "01", "-1", "1.5", "all", "1000000"},
+		},
+		"PermissionsBoundary": {
+			takes: []string{
+				"", "arn:aws:iam::123456789012:policy/photopass-boundary", "arn:aws-us-gov:iam::123456789012:policy/team/Boundary_1",
+				"arn:aws:iam::aws:policy/PowerUserAccess",
+			},
+			refuses: []string{
+				" ", "photopass-boundary", "arn:aws:iam::123456789012:role/x", "arn:aws:iam::123456789012:policy/",
+				"arn:aws:iam::123456789012:policy/*", "arn:aws:iam::123456789012:policy/a b",
+			},
 		},
 		"RestoredTableName": {
 			takes:   []string{"", "photopass-restored", "photopass-Table-1A2B3C_x.y", strings.Repeat("t", 255)},

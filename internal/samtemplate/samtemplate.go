@@ -138,6 +138,13 @@ func runTranslate(parameters []string) ([]byte, error) {
 	if _, err := os.Stat(python); err != nil {
 		return nil, errNotInstalled
 	}
+	// go test repeats a former result unless a file that it saw opened has changed, and it
+	// does not see what Python opens.
+	for _, file := range []string{"template.yaml", "scripts/translate"} {
+		if _, err := os.Stat(filepath.Join(root, file)); err != nil {
+			return nil, err
+		}
+	}
 	cmd := exec.Command(python, append([]string{"scripts/translate", "template.yaml"}, parameters...)...)
 	cmd.Dir = root
 	var stderr strings.Builder
