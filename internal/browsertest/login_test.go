@@ -3,7 +3,6 @@ package browsertest_test
 import (
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"testing"
 
@@ -14,6 +13,7 @@ import (
 	"photopass/internal/apptest"
 	"photopass/internal/browsertest"
 	"photopass/internal/browsertest/localprocess"
+	"photopass/internal/testtool"
 )
 
 var (
@@ -28,6 +28,9 @@ var (
 func TestMain(m *testing.M) {
 	localprocess.Main(func(p localprocess.Program) int {
 		program = p
+		if testing.Short() {
+			return m.Run()
+		}
 		if browser, missing = browsertest.Start(); missing == nil {
 			defer browser.Close()
 		}
@@ -46,12 +49,8 @@ func visit(t *testing.T, o localprocess.Options) (*browsertest.Visitor, *localpr
 // what it does is waiting.
 func newVisitor(t *testing.T) *browsertest.Visitor {
 	t.Helper()
-	if missing != nil && os.Getenv("CI") != "true" {
-		t.Skip(missing)
-	}
-	if missing != nil {
-		t.Fatal(missing)
-	}
+	testtool.Long(t, "a browser")
+	testtool.Need(t, "Chromium", missing)
 	t.Parallel()
 	return browser.Visitor(t)
 }
