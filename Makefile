@@ -24,14 +24,29 @@ run: go ## Run everything on localhost with a fake Instagram (ARGS="-tls -addr l
 	@mkdir -p bin && go build -o bin/photopass-local ./cmd/local
 	@exec bin/photopass-local $(ARGS)
 
+.PHONY: check
+check: lint ## Check in a minute what Go alone can: make lint, and the tests without browser, moto and built executables
+	@echo tests
+	@scripts/go-test -short ./...
+	@echo "left out: -race, nine in ten interleavings in memory and all on DynamoDB; make test runs them"
+
 .PHONY: test
-test: lint ## Prove the project: formatting, linters, generated files, all tests with -race
+test: go ## Prove the project: make tools, make lint, and all tests with -race
+	@scripts/parts try-tools lint race
+
+.PHONY: race
+race: go ## Run the tests with -race (PART=unit, store, functions, browser or interleavings; default all)
 	@scripts/need-cc
-	@scripts/need-chromium
-	@scripts/need-axe
-	@scripts/need-python moto
-	@scripts/need-python sam
-	go test -race -short -timeout 9m ./...
+	@scripts/go-test -race -timeout 9m $$(scripts/packages $(PART))
+
+.PHONY: tools
+tools: go $(STATICCHECK) $(REVIVE) $(ACTIONLINT) ## Install what the tests use: gcc, chromium, axe-core, moto, SAM, checkov, linters
+	@scripts/tools
+
+# Without a tool its tests are left out, but not in CI.
+.PHONY: try-tools
+try-tools: go
+	@$(MAKE) --no-print-directory tools || [[ $${CI:-} != true ]]
 
 .PHONY: lint
 lint: go $(STATICCHECK) $(REVIVE) $(ACTIONLINT) ## Check formatting, vet, staticcheck, doc comments, generated files, go.mod, workflows
@@ -52,17 +67,18 @@ fuzz: go ## Fuzz what parses hostile input, FUZZTIME for each target (200000x)
 	@scripts/fuzz $(or $(FUZZTIME),200000x)
 
 .PHONY: verify
-verify: template reproducible interleavings sam-local fuzz ## What takes longer than make test: SAM's builds, builds compared, all interleavings on DynamoDB, sam local, fuzzing
+verify: go ## Prove what takes longer than make test: SAM's builds, builds compared, all interleavings on DynamoDB, sam local, fuzzing
+	@scripts/parts template reproducible interleavings sam-local fuzz
 
 .PHONY: reproducible
 reproducible: go ## Build the functions in two directories, once from nothing, and compare them bit for bit
 	@scripts/check-reproducible
 
 .PHONY: interleavings
-interleavings: go ## Force every pair of operations into each other, on both stores
+interleavings: go ## Force every pair of operations into each other, on DynamoDB, where make test runs a fifth
 	@scripts/need-cc
 	@scripts/need-python moto
-	go test -race -timeout 20m ./internal/interleaving
+	PHOTOPASS_LONG=true scripts/go-test -race -timeout 20m -run '^TestInterleavings$$/^dynamo$$' ./internal/interleaving
 
 $(STATICCHECK):
 	@scripts/go-tool honnef.co/go/tools/cmd/staticcheck $@

@@ -11,8 +11,6 @@ import (
 	"maps"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,30 +27,26 @@ import (
 	"photopass/internal/lambdatest"
 	"photopass/internal/mototest"
 	"photopass/internal/samtemplate"
+	"photopass/internal/testtool"
 )
 
 const keyRing = `{"current":"k1","k1":"a key ring entry of more than 32 characters"}`
 
-// bootstraps is where TestMain builds the executables.
-var bootstraps string
+// bootstraps are the built executables by name.
+var bootstraps = map[string]string{}
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "photopass-functions-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bootstraps = dir
 	for _, name := range []string{"authorize", "callback", "profile", "refresh", "notices", "token"} {
-		if err := build(name); err != nil {
+		path, err := testtool.BuildFunction(name)
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+		bootstraps[name] = path
 	}
 	if err := testSideBySide(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -71,17 +65,6 @@ func testSideBySide() error {
 		return nil
 	}
 	return flag.Set("test.parallel", "8")
-}
-
-func bootstrap(name string) string { return filepath.Join(bootstraps, name, "bootstrap") }
-
-func build(name string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", bootstrap(name), "./"+name)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", name, err, out)
-	}
-	return nil
 }
 
 // A stack is what the template deploys, running.
@@ -120,6 +103,7 @@ type options struct {
 // whatever they wrote must be JSON.
 func newStack(t *testing.T, o options) *stack {
 	t.Helper()
+	testtool.Long(t, "the built functions")
 	s := &stack{
 		t:              t,
 		template:       samtemplate.Load(t),
@@ -185,7 +169,7 @@ func (s *stack) restart() {
 }
 
 func (s *stack) function(name string, env []string) *lambdatest.Function {
-	f := lambdatest.NewFunction(s.t, bootstrap(name), env...)
+	f := lambdatest.NewFunction(s.t, bootstraps[name], env...)
 	s.functions = append(s.functions, f)
 	return f
 }

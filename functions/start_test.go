@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"photopass/internal/samtemplate"
+	"photopass/internal/testtool"
 	"photopass/internal/version"
 )
 
@@ -111,7 +112,8 @@ func TestBadSettingEndsTheStart(t *testing.T) {
 // says want, in one line that quotes no value.
 func wantEndOfStart(t *testing.T, function string, env []string, want string) {
 	t.Helper()
-	cmd := exec.Command(bootstrap(function))
+	testtool.Long(t, "the built functions")
+	cmd := exec.Command(bootstraps[function])
 	cmd.Env = env
 	out, err := cmd.CombinedOutput()
 	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 1 {

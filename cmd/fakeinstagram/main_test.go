@@ -9,11 +9,12 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+
+	"photopass/internal/testtool"
 )
 
 // program is the built command.
@@ -24,15 +25,9 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "photopass-fakeinstagram-")
-	if err != nil {
+	var err error
+	if program, err = testtool.Build("cmd/fakeinstagram"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "fakeinstagram")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
 	}
 	return m.Run()
@@ -131,6 +126,7 @@ func TestBadStart(t *testing.T) {
 		{"argument", append(good, "x"), environment("graph"), "fakeinstagram: unexpected argument \"x\"\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			testtool.Long(t, "the built program")
 			cmd := exec.Command(program, tt.args...)
 			cmd.Env = tt.env
 			out, err := cmd.CombinedOutput()
@@ -169,6 +165,7 @@ type fake struct {
 // start runs the program on two addresses until the test ends.
 func start(t *testing.T, env []string, args ...string) *fake {
 	t.Helper()
+	testtool.Long(t, "the built program")
 	f := &fake{t: t, cmd: exec.Command(program, append([]string{"-addr", "127.0.0.1:0,localhost:0", "-redirect-uris", redirectURI}, args...)...)}
 	f.cmd.Env = env
 	stdout, err := f.cmd.StdoutPipe()

@@ -13,6 +13,7 @@ import (
 	"photopass/internal/browsertest/localprocess"
 	"photopass/internal/dynamo/dynamotest"
 	"photopass/internal/mototest"
+	"photopass/internal/testtool"
 )
 
 // With a table, a login outlives the process.
@@ -48,6 +49,7 @@ func TestDataInDynamoDB(t *testing.T) {
 }
 
 func TestTableNeedsKeys(t *testing.T) {
+	testtool.Long(t, "the built program")
 	out, err := program.Command(localprocess.Options{Env: []string{"TABLE_NAME=t"}}).CombinedOutput()
 	if want := "photopass: TOKEN_KEYS_SECRET_ID must be set; it takes the name or ARN of the secret with the key ring\n"; err == nil || string(out) != want {
 		t.Errorf("start with a table and no key ring: got error %v, output %q; want %q", err, out, want)

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	local "photopass/cmd/local"
 	"photopass/internal/apptest"
 	"photopass/internal/browsertest/localprocess"
+	"photopass/internal/testtool"
 )
 
 const (
@@ -266,16 +266,9 @@ func arguments(t *testing.T, line string) map[string]string {
 // pythonWithBoto3 returns the interpreter that moto is installed for.
 func pythonWithBoto3(t *testing.T) string {
 	t.Helper()
-	python, err := filepath.Abs("../../.tools/moto/bin/python")
-	if err == nil {
-		_, err = os.Stat(python)
-	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("moto's Python is needed: %v", err)
-		}
-		t.Skipf("moto's Python is needed (make test installs it): %v", err)
-	}
+	testtool.Long(t, "moto's Python")
+	python, err := testtool.Installed("moto", "bin", "python")
+	testtool.Need(t, "moto's Python", err)
 	return python
 }
 

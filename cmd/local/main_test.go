@@ -16,6 +16,7 @@ import (
 	"photopass/internal/apptest"
 	"photopass/internal/browsertest/localprocess"
 	"photopass/internal/mototest"
+	"photopass/internal/testtool"
 )
 
 var program localprocess.Program
@@ -254,6 +255,7 @@ func TestBadArguments(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
+	testtool.Long(t, "the built program")
 	out, err := program.Command(localprocess.Options{Args: []string{"-h"}}).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "-instagram-addr host:port") {
 		t.Errorf("-h: got error %v, output %q; want none and the flags", err, out)
@@ -264,6 +266,7 @@ func TestHelp(t *testing.T) {
 // standard error, and returns the line.
 func failure(t *testing.T, o localprocess.Options) string {
 	t.Helper()
+	testtool.Long(t, "the built program")
 	cmd := program.Command(o)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

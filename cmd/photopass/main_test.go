@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,6 +16,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/mototest"
+	"photopass/internal/testtool"
 	"photopass/internal/version"
 )
 
@@ -25,15 +25,9 @@ var program string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "photopass-command-")
-	if err != nil {
+	var err error
+	if program, err = testtool.Build("cmd/photopass"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "photopass")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
 	}
 	return mototest.Main(m)
@@ -162,6 +156,7 @@ func TestSecretSetSparesTheKeyRing(t *testing.T) {
 }
 
 func TestSecretSetWithoutRegion(t *testing.T) {
+	testtool.Long(t, "the built command")
 	cmd := exec.Command(program, "secret", "set")
 	cmd.Env = []string{"HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true"}
 	out, err := cmd.CombinedOutput()

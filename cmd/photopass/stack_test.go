@@ -28,6 +28,7 @@ import (
 	"photopass/internal/dynamo/dynamotest"
 	"photopass/internal/mototest"
 	"photopass/internal/seal"
+	"photopass/internal/testtool"
 
 	photopassmain "photopass/cmd/photopass"
 )
@@ -368,6 +369,7 @@ func TestAccessDenied(t *testing.T) {
 }
 
 func TestWithoutRegion(t *testing.T) {
+	testtool.Long(t, "the built command")
 	for _, args := range [][]string{{"accounts", "list"}, {"sessions", "list", "1"}, {"keys", "rotate"}, {"keys", "retire"}} {
 		cmd := exec.Command(program, args...)
 		cmd.Env = []string{"HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true", "PATH=" + os.Getenv("PATH")}

@@ -71,6 +71,7 @@ type Options struct {
 	Store           func(account.Store) account.Store // wraps the memory store; nil: as it is
 	HTTP            *http.Client                      // for calls to Instagram; nil: the client's own
 	Log             func(io.Writer) *slog.Logger      // makes the log; nil: slog's JSON, from debug on
+	InProcess       bool                              // no servers listen: App.Transport leads to the handlers
 }
 
 // An App is a running photopass.
@@ -83,6 +84,10 @@ type App struct {
 	Clock   *Clock
 	Keeper  *custody.Keeper
 
+	// Transport leads to the App and to its fake Instagram: over the network, or
+	// straight to their handlers with [Options.InProcess].
+	Transport http.RoundTripper
+
 	t    testing.TB
 	logs syncBuffer
 }
@@ -92,10 +97,7 @@ func New(t testing.TB, o Options) *App {
 	t.Helper()
 	a := &App{Clock: &Clock{t: Start}, t: t}
 	a.Memory = memory.New(a.Clock.Now)
-	server := httptest.NewUnstartedServer(nil)
-	fake := httptest.NewUnstartedServer(nil)
-	a.URL = localhost(server)
-	a.FakeURL = localhost(fake)
+	serve := a.listen(o)
 	if o.PublicURL == "" {
 		o.PublicURL = a.URL
 	}
@@ -114,14 +116,31 @@ func New(t testing.TB, o Options) *App {
 	if err != nil {
 		t.Fatalf("fakeinstagram.New: %v", err)
 	}
-	fake.Config.Handler = a.Fake
 	a.Handler = a.wire(o)
-	server.Config.Handler = a.Handler
-	for _, s := range []*httptest.Server{server, fake} {
-		s.Start()
-		t.Cleanup(s.Close)
-	}
+	serve()
 	return a
+}
+
+// listen chooses the addresses. The function that it returns makes the handlers
+// answer there.
+func (a *App) listen(o Options) (serve func()) {
+	if o.InProcess {
+		const host, fakeHost = "localhost:8080", "localhost:8090"
+		a.URL, a.FakeURL = "http://"+host, "http://"+fakeHost
+		network := inProcess{}
+		a.Transport = network
+		return func() { network[host], network[fakeHost] = a.Handler, a.Fake }
+	}
+	server, fake := httptest.NewUnstartedServer(nil), httptest.NewUnstartedServer(nil)
+	a.URL, a.FakeURL = localhost(server), localhost(fake)
+	a.Transport = http.DefaultTransport
+	return func() {
+		server.Config.Handler, fake.Config.Handler = a.Handler, a.Fake
+		for _, s := range []*httptest.Server{server, fake} {
+			s.Start()
+			a.t.Cleanup(s.Close)
+		}
+	}
 }
 
 // localhost names a server as browsers must see it: they take __Host- cookies

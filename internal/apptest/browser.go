@@ -17,7 +17,9 @@ import (
 type Browser struct {
 	URL string // of the app; prefixed to targets that are paths
 
-	t  testing.TB
+	t      testing.TB
+	client *http.Client
+
 	mu sync.Mutex // guards what follows
 	// cookies of the app by name
 	cookies map[string]string
@@ -25,11 +27,18 @@ type Browser struct {
 }
 
 // Browser returns a browser without cookies.
-func (a *App) Browser() *Browser { return NewBrowser(a.t, a.URL) }
+func (a *App) Browser() *Browser { return a.BrowserOf(a.t) }
+
+// BrowserOf returns a browser without cookies that fails t.
+func (a *App) BrowserOf(t testing.TB) *Browser {
+	b := NewBrowser(t, a.URL)
+	b.client = newClient(a.Transport)
+	return b
+}
 
 // NewBrowser returns a browser without cookies for the app at url.
 func NewBrowser(t testing.TB, url string) *Browser {
-	return &Browser{URL: url, t: t, cookies: map[string]string{}}
+	return &Browser{URL: url, t: t, client: newClient(http.DefaultTransport), cookies: map[string]string{}}
 }
 
 // A Response is an answer with its body read.
@@ -41,10 +50,12 @@ type Response struct {
 	Cookies  []*http.Cookie
 }
 
-// client follows no redirects; its transport keeps no connections between
-// tests.
-var client = &http.Client{
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// newClient returns a client that follows no redirects.
+func newClient(transport http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Get sends a GET; header is pairs of names and values.
@@ -78,7 +89,7 @@ func (b *Browser) Do(method, target, body string, header ...string) Response {
 	if c := b.CookieHeader(); toApp && c != "" {
 		req.Header.Add("Cookie", c)
 	}
-	resp, err := client.Do(req)
+	resp, err := b.client.Do(req)
 	if err != nil {
 		b.t.Errorf("%s %s: %v", method, req.URL.Path, err)
 		return Response{}

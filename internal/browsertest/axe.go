@@ -11,7 +11,7 @@ import (
 )
 
 // ErrNoAxe means that axe-core is not in .tools, where scripts/need-axe puts it.
-var ErrNoAxe = errors.New("no axe-core in .tools/axe: make test installs it, with npm")
+var ErrNoAxe = errors.New("no axe-core in .tools/axe: `make tools` installs it, with npm")
 
 // An Axe is axe-core, which looks in a page for what keeps people from using it.
 type Axe struct{ source string }

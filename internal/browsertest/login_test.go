@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
@@ -15,6 +14,7 @@ import (
 	"photopass/internal/apptest"
 	"photopass/internal/browsertest"
 	"photopass/internal/browsertest/localprocess"
+	"photopass/internal/testtool"
 )
 
 var (
@@ -29,6 +29,9 @@ var (
 func TestMain(m *testing.M) {
 	localprocess.Main(func(p localprocess.Program) int {
 		program = p
+		if testing.Short() {
+			return m.Run()
+		}
 		if browser, missing = browsertest.Start(); missing == nil {
 			defer browser.Close()
 		}
@@ -47,12 +50,8 @@ func visit(t *testing.T, o localprocess.Options) (*browsertest.Visitor, *localpr
 // what it does is waiting.
 func newVisitor(t *testing.T) *browsertest.Visitor {
 	t.Helper()
-	if missing != nil && os.Getenv("CI") != "true" {
-		t.Skip(missing)
-	}
-	if missing != nil {
-		t.Fatal(missing)
-	}
+	testtool.Long(t, "a browser")
+	testtool.Need(t, "Chromium", missing)
 	t.Parallel()
 	return browser.Visitor(t)
 }

@@ -36,7 +36,7 @@ import (
 // and root there, so it runs when make sam-local asks for it.
 func TestSAMLocal(t *testing.T) {
 	if os.Getenv("PHOTOPASS_SAM_LOCAL") != "true" {
-		t.Skip("make sam-local runs this test")
+		t.Skip("left out: it needs Docker; `make sam-local` runs it")
 	}
 	newVisitor(t) // skips or fails without a browser
 	t.Run("graph", func(t *testing.T) {

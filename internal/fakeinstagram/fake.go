@@ -71,7 +71,14 @@ type Instagram struct {
 	notifier *http.Client
 	controls http.Handler
 
-	mu           sync.Mutex // guards what follows
+	mu sync.Mutex // guards what follows
+	state
+	record []*entry
+	seq    int
+}
+
+// A state is what an Instagram knows. [Instagram.Snapshot] copies it.
+type state struct {
 	offset       time.Duration
 	accounts     []Account
 	signedIn     string // id of an account
@@ -81,8 +88,6 @@ type Instagram struct {
 	tokens       map[string]*token
 	issued       []string
 	calls        map[string][]time.Time // legacy: the last hour's calls of each token
-	record       []*entry
-	seq          int
 	lastDeletion deletionAnswer
 	lastNotice   int64 // issued_at
 }
@@ -108,10 +113,12 @@ func New(c Config) (*Instagram, error) {
 	i := &Instagram{
 		config:   c,
 		notifier: notifier(c.HTTP),
-		accounts: defaultAccounts(c.API),
-		codes:    map[string]*code{},
-		tokens:   map[string]*token{},
-		calls:    map[string][]time.Time{},
+		state: state{
+			accounts: defaultAccounts(c.API),
+			codes:    map[string]*code{},
+			tokens:   map[string]*token{},
+			calls:    map[string][]time.Time{},
+		},
 	}
 	i.signedIn = i.accounts[0].ID
 	i.controls = i.newControls()

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,8 +30,8 @@ const (
 	movedID    = "27640875392278835"
 )
 
-// A service is photopass with what stops it on its way. It serves one rig after
-// the other.
+// A service is photopass with what stops it on its way, in one world. It serves
+// one rig after the other, each with a copy of that world.
 type service struct {
 	app    *apptest.App
 	script *script
@@ -38,14 +40,50 @@ type service struct {
 	vault  *custody.Vault
 	client instagram.Client
 	keeper *custody.Keeper
+
+	// The world, as it was built:
+	fake    func() // puts back what the fake knew
+	now     time.Time
+	tokens  tokens
+	cookies []string // of the two browsers
+}
+
+// services lends services, and starts those that it lacks. It is safe for
+// concurrent use.
+type services struct {
+	t *testing.T // ends after all that borrow
+
+	mu   sync.Mutex            // guards free
+	free map[string][]*service // by the name of the world
+}
+
+// borrow returns a service in w, for as long as t lasts.
+func (p *services) borrow(t *testing.T, w world) *service {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	free := p.free[w.name]
+	var s *service
+	if n := len(free); n > 0 {
+		s, p.free[w.name] = free[n-1], free[:n-1]
+	} else {
+		s = newService(p.t, w)
+	}
+	t.Cleanup(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if !t.Failed() { // who knows what state it is in
+			p.free[w.name] = append(p.free[w.name], s)
+		}
+	})
+	return s
 }
 
 // A rig is a service with one connected account, before two operations meet.
 type rig struct {
-	service
-	t      *testing.T
-	dump   func() content
-	issued int // codes and tokens that the fake gave out for earlier rigs
+	*service
+	t    *testing.T
+	dump func() content
 
 	first, second *apptest.Browser // logged in, the second one's use is due to be recorded
 	browsers      []*apptest.Browser
@@ -81,18 +119,19 @@ func (w world) suits(a, b operation) bool {
 	return w.with == "" || a.name == w.with || b.name == w.with
 }
 
-// newService starts a service that stops with the test. Its end disturbs all that
-// use net/http's default transport, so t is a test that ends after them.
-func newService(t *testing.T) service {
+// newService starts a service and builds w.
+func newService(t *testing.T, w world) *service {
 	t.Helper()
-	s := service{script: &script{}}
+	s := &service{script: &script{}}
 	s.store = &store{script: s.script}
 	s.line = &line{script: s.script}
 	calls := &http.Client{Transport: s.line}
 	s.app = apptest.New(t, apptest.Options{
-		HTTP:  calls,
-		Store: func(account.Store) account.Store { return s.store },
+		HTTP:      calls,
+		Store:     func(account.Store) account.Store { return s.store },
+		InProcess: true,
 	})
+	s.line.next = s.app.Transport
 	s.app.Fake.PutAccount(fakeinstagram.Account{
 		ID: movedID, UserID: acmeUserID, Username: "acme", Name: "Acme", AccountType: "BUSINESS",
 	})
@@ -101,20 +140,42 @@ func newService(t *testing.T) service {
 	s.keeper = &custody.Keeper{
 		Store: s.store, Vault: s.vault, Instagram: s.client, Now: s.app.Clock.Now, Log: slog.New(slog.DiscardHandler),
 	}
+	s.build(t, w)
 	return s
 }
 
-// rig builds w in an empty memory store. What that holds then is moved to table,
-// if there is one.
-func (s service) rig(t *testing.T, w world, table *table) *rig {
+// build builds w with logins and visits, and keeps what they lead to.
+func (s *service) build(t *testing.T, w world) {
+	t.Helper()
+	s.store.begin(memory.New(s.app.Clock.Now))
+	s.store.recording = true
+	s.line.put(tokens{})
+	r := &rig{service: s, t: t}
+	r.build(w)
+	s.store.recording = false
+	s.fake, s.now, s.tokens = s.app.Fake.Snapshot(), s.app.Clock.Now(), s.line.tokens.clone()
+	s.cookies = []string{r.first.CookieHeader(), r.second.CookieHeader()}
+}
+
+// rig copies the service's world into an empty memory store. What that holds then
+// is moved to table, if there is one.
+func (s *service) rig(t *testing.T, table *table) *rig {
 	t.Helper()
 	m := memory.New(s.app.Clock.Now)
+	s.app.Clock.Advance(s.now.Sub(s.app.Clock.Now()))
+	s.fake()
+	s.line.put(s.tokens.clone())
 	s.store.begin(m)
-	s.line.begin()
-	s.app.Fake.ResetRequests()
-	r := &rig{service: s, t: t, issued: len(s.app.Fake.Issued())}
+	s.store.replay()
+	r := &rig{service: s, t: t}
 	r.dump = func() content { return contentOf(t, m) }
-	r.build(w)
+	r.first, r.second = r.browser(), r.browser()
+	for i, cookies := range s.cookies {
+		for pair := range strings.SplitSeq(cookies, "; ") {
+			name, value, _ := strings.Cut(pair, "=")
+			r.browsers[i].SetCookie(name, value)
+		}
+	}
 	c := r.dump()
 	r.begun, r.begunAt, r.cookie = c.Accounts, s.store.tick(), r.first.Cookie(session.CookieName)
 	if table != nil {
@@ -158,7 +219,10 @@ func (r *rig) build(w world) {
 	if w.dead != 0 {
 		r.kill(w.dead)
 		r.get(r.first)
-		r.app.Clock.Advance(25 * time.Hour) // a second look is due
+		r.app.Clock.Advance(85 * time.Hour)
+		r.get(r.first) // so that the sessions live on
+		r.get(r.second)
+		r.app.Clock.Advance(85 * time.Hour) // a second look is due
 	}
 	if w.lives {
 		r.line.revive()
@@ -169,7 +233,7 @@ func (r *rig) build(w world) {
 }
 
 func (r *rig) browser() *apptest.Browser {
-	b := apptest.NewBrowser(r.t, r.app.URL)
+	b := r.app.BrowserOf(r.t)
 	r.browsers = append(r.browsers, b)
 	return b
 }
@@ -190,7 +254,7 @@ func (r *rig) makeDue() {
 
 // kill makes Instagram refuse all tokens that the rig has so far: the person has
 // changed the password (460) or removed the app (458).
-func (r *rig) kill(subcode int) { r.line.kill(r.app.Fake.Issued()[r.issued:], subcode) }
+func (r *rig) kill(subcode int) { r.line.kill(r.app.Fake.Issued(), subcode) }
 
 // get reads the profile.
 func (r *rig) get(b *apptest.Browser) apptest.Response {

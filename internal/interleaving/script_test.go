@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -106,9 +107,11 @@ type store struct {
 	script *script
 	quiet  bool // calls are no moments, requests to DynamoDB are
 
-	mu      sync.Mutex // guards what follows
-	clock   int
-	journal []write
+	mu        sync.Mutex // guards what follows
+	clock     int
+	journal   []write
+	recording bool
+	calls     []func() error // those that came while recording
 }
 
 // A place is that of a write among others. Those of a call that makes several
@@ -124,6 +127,14 @@ func (s *store) begin(inner account.Store) {
 	s.Store, s.quiet, s.clock, s.journal = inner, false, 0, nil
 }
 
+// replay makes the recorded calls again, over an empty store. What they return is
+// what they returned then.
+func (s *store) replay() {
+	for _, call := range s.calls {
+		call()
+	}
+}
+
 func (s *store) tick() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,6 +147,11 @@ func (s *store) call(name string, f func() error) error {
 	if s.quiet {
 		return f()
 	}
+	s.mu.Lock()
+	if s.recording {
+		s.calls = append(s.calls, f)
+	}
+	s.mu.Unlock()
 	s.script.before(name)
 	err := f()
 	s.script.moment("after " + name)
@@ -303,17 +319,28 @@ func (r requests) TransactWriteItems(ctx context.Context, in *dynamodb.TransactW
 // and refuses those that Instagram has given up.
 type line struct {
 	script *script
+	next   http.RoundTripper
 
-	mu        sync.Mutex // guards what follows
+	mu sync.Mutex // guards tokens
+	tokens
+}
+
+// tokens are what a line knows of them.
+type tokens struct {
 	successor map[string]string
 	dead      map[string]int // subcodes of the 190
 }
 
-// begin forgets all tokens.
-func (l *line) begin() {
+func (t tokens) clone() tokens { return tokens{maps.Clone(t.successor), maps.Clone(t.dead)} }
+
+// put makes the line know t and nothing else.
+func (l *line) put(t tokens) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.successor, l.dead = map[string]string{}, map[string]int{}
+	l.tokens = t
+	if l.dead == nil {
+		l.tokens = tokens{map[string]string{}, map[string]int{}}
+	}
 }
 
 // kill makes Instagram refuse tokens from now on.
@@ -356,7 +383,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	if subcode := l.refuses(token); subcode != 0 {
 		return refusal(subcode), nil
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := l.next.RoundTrip(r)
 	if err != nil || !strings.HasSuffix(r.URL.Path, "/refresh_access_token") || resp.StatusCode != http.StatusOK {
 		return resp, err
 	}

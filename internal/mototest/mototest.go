@@ -2,53 +2,48 @@
 // Secrets Manager on loopback, for the tests of one package.
 //
 // A package calls [Main] from its TestMain and [URL] or [Config] from its
-// tests. `make test` installs moto into .tools; without it tests are skipped
-// with a sentence, and fail where CI=true.
+// tests. The first of these calls starts moto; all tests of the package share it.
+// `make tools` installs moto into .tools; package testtool says what becomes of a
+// test without it.
 package mototest
 
 import (
 	"bufio"
 	"errors"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"photopass/internal/testtool"
 )
 
 // Region is the region of every client that talks to moto.
 const Region = "eu-central-1"
 
 var (
-	url      string // empty: moto is not installed
-	notThere error
+	url  string
+	stop = func() {}
+
+	started = sync.OnceValue(start)
 )
 
-// Main starts moto, runs the tests, stops moto and returns the exit status for
-// [os.Exit].
+// Main runs the tests, stops moto and returns the exit status for [os.Exit].
 func Main(m *testing.M) int {
-	stop, err := start()
-	if err != nil {
-		notThere = err
-		return m.Run()
-	}
-	defer stop()
+	defer func() { stop() }()
 	return m.Run()
 }
 
 // URL returns moto's endpoint.
 func URL(t testing.TB) string {
 	t.Helper()
-	if url == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("moto is needed: %v", notThere)
-		}
-		t.Skipf("moto is needed (make test installs it): %v", notThere)
-	}
+	testtool.Long(t, "moto")
+	err := started()
+	testtool.Need(t, "moto", err)
 	return url
 }
 
@@ -76,22 +71,22 @@ func Environment(t testing.TB) []string {
 // start runs moto behind a shell that ends it when its standard input closes,
 // so that moto never outlives the tests, however they end. Moto chooses a free
 // port itself and says which.
-func start() (stop func(), err error) {
-	program, err := find()
+func start() error {
+	program, err := testtool.Installed("moto", "bin", "moto_server")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cmd := exec.Command("sh", "-c", `"$0" -H 127.0.0.1 -p 0 2>&1 & cat >/dev/null; kill $!`, program)
+	cmd := exec.Command("sh", "-c", `"$0" -H 127.0.0.1 -p 0 2>&1 & cat >/dev/null; kill $!; wait`, program)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	output, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	lines := bufio.NewScanner(output)
 	for url == "" && lines.Scan() {
@@ -103,23 +98,7 @@ func start() (stop func(), err error) {
 	stop = func() { stdin.Close(); cmd.Wait() }
 	if url == "" {
 		stop()
-		return nil, errors.New("moto ended at its start")
+		return errors.New("moto ended at its start")
 	}
-	return stop, nil
-}
-
-// find returns moto's program in the .tools of the module that is tested.
-func find() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			program := filepath.Join(dir, ".tools", "moto", "bin", "moto_server")
-			_, err := os.Stat(program)
-			return program, err
-		}
-	}
-	return "", errors.New("no go.mod above the tests")
+	return nil
 }

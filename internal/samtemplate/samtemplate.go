@@ -2,23 +2,25 @@
 // gets it, for tests: what is declared can so be compared with what the
 // functions read and call.
 //
-// [Load] lets SAM's own translator do the work. `make template` and `make test`
-// install it into .tools; without it tests are skipped with a sentence, and fail
-// where CI=true.
+// [Load] lets SAM's own translator do the work. `make tools` installs it into
+// .tools; package testtool says what becomes of a test without it.
 package samtemplate
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"photopass/internal/testtool"
 )
 
 // A Template is the translated template.yaml.
@@ -104,10 +106,7 @@ func Load(t testing.TB, parameters ...string) Template {
 	t.Helper()
 	translated, err := translate(parameters)
 	if errors.Is(err, errNotInstalled) {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("the SAM translator is needed: %v", err)
-		}
-		t.Skipf("the SAM translator is needed (make template installs it): %v", err)
+		testtool.Need(t, "the SAM translator", err)
 	}
 	if err != nil {
 		t.Fatalf("translate template.yaml: %v", err)
@@ -130,43 +129,48 @@ func translate(parameters []string) ([]byte, error) {
 }
 
 func runTranslate(parameters []string) ([]byte, error) {
-	root, err := moduleRoot()
+	python, err := testtool.Installed("sam", "bin", "python")
+	if err != nil {
+		return nil, errNotInstalled
+	}
+	kept, err := keptTranslation(parameters)
 	if err != nil {
 		return nil, err
 	}
-	python := filepath.Join(root, ".tools", "sam", "bin", "python")
-	if _, err := os.Stat(python); err != nil {
-		return nil, errNotInstalled
-	}
-	// go test repeats a former result unless a file that it saw opened has changed, and it
-	// does not see what Python opens.
-	for _, file := range []string{"template.yaml", "scripts/translate"} {
-		if _, err := os.Stat(filepath.Join(root, file)); err != nil {
-			return nil, err
-		}
+	if translated, err := os.ReadFile(kept); err == nil {
+		return translated, nil
 	}
 	cmd := exec.Command(python, append([]string{"scripts/translate", "template.yaml"}, parameters...)...)
-	cmd.Dir = root
+	cmd.Dir, err = testtool.Path()
+	if err != nil {
+		return nil, err
+	}
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, stderr.String())
 	}
-	return out, nil
+	return out, testtool.Keep(kept, out)
 }
 
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
+// keptTranslation returns the path at which a translation is kept. All that it
+// depends on is in its name.
+func keptTranslation(parameters []string) (string, error) {
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%q", parameters)
+	for _, name := range []string{"template.yaml", "scripts/translate", "scripts/sam.txt"} {
+		path, err := testtool.Path(name)
+		if err != nil {
+			return "", err
 		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(hash, "%d\n%s", len(content), content)
 	}
-	return "", errors.New("no go.mod above the tests")
+	return testtool.Path("bin", "test", "template", hex.EncodeToString(hash.Sum(nil))+".json")
 }
 
 func parse(translated []byte) (Template, error) {

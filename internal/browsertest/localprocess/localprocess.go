@@ -1,8 +1,7 @@
 // Package localprocess builds cmd/local and runs it as a process, the way a
 // person does, for tests that mean the program and not its parts.
 //
-// [Build] once, usually in TestMain; then [Program.Start] for each process. [Start]
-// is for another command that says what cmd/local says when it is running.
+// [Main] is all of a TestMain; then [Program.Start] for each process. [Start] is for another command that says what cmd/local says when it is running.
 package localprocess
 
 import (
@@ -14,43 +13,27 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
+
+	"photopass/internal/testtool"
 )
 
 // A Program is the path of the built executable.
 type Program string
 
-// Build builds cmd/local into a new directory, which remove removes.
-func Build() (p Program, remove func(), err error) {
-	dir, err := os.MkdirTemp("", "photopass")
-	if err != nil {
-		return "", nil, err
-	}
-	remove = func() { os.RemoveAll(dir) }
-	path := filepath.Join(dir, "local")
-	out, err := exec.Command("go", "build", "-o", path, "photopass/cmd/local").CombinedOutput()
-	if err != nil {
-		remove()
-		return "", nil, fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return Program(path), remove, nil
-}
-
 // Main builds the program, calls run with it and ends the process with the
-// code that run returns. It is all of a TestMain.
+// code that run returns. It is all of a TestMain. With -short the program is
+// empty, and [Program.Start] leaves its test out.
 func Main(run func(Program) int) {
-	p, remove, err := Build()
+	path, err := testtool.Build("cmd/local")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	code := run(p)
-	remove()
-	os.Exit(code)
+	os.Exit(run(Program(path)))
 }
 
 // Options say how the program is started.
@@ -87,6 +70,7 @@ var (
 // process ends with the test at the latest.
 func (p Program) Start(t testing.TB, o Options) *Process {
 	t.Helper()
+	testtool.Long(t, "the built program")
 	return Start(t, p.Command(o))
 }
 
