@@ -78,7 +78,7 @@ reproducible: go ## Build the functions in two directories, once from nothing, a
 interleavings: go ## Force every pair of operations into each other, on DynamoDB, where make test runs a fifth
 	@scripts/need-cc
 	@scripts/need-python moto
-	PHOTOPASS_LONG=true scripts/go-test -race -timeout 20m -run '^TestInterleavings$$/^dynamo$$' ./internal/interleaving
+	PHOTOPASS_LONG=true scripts/go-test -race -timeout 20m -run '^TestInterleavings$$/^dynamo$$' ./internal/test/interleaving
 
 $(STATICCHECK):
 	@scripts/go-tool honnef.co/go/tools/cmd/staticcheck $@
@@ -175,4 +175,4 @@ sam-local: go ## Drive make local-api in a real browser, in both dialects, and s
 	@scripts/need-chromium
 	@scripts/need-python moto
 	@scripts/need-python sam
-	PHOTOPASS_SAM_LOCAL=true go test -count=1 -v -timeout 15m -run '^TestSAMLocal$$' ./internal/browsertest
+	PHOTOPASS_SAM_LOCAL=true go test -count=1 -v -timeout 15m -run '^TestSAMLocal$$' ./internal/test/browsertest

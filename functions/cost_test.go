@@ -21,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"photopass/internal/mototest"
+	"photopass/internal/test/mototest"
 )
 
 // A cost is a row of the table of costs in docs/operations.md. What is done is

@@ -15,9 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/mototest"
+	"photopass/internal/test/apptest"
+	"photopass/internal/test/mototest"
 )
 
 var (

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/apptest"
+	"photopass/internal/test/apptest"
 )
 
 // An execution environment that was frozen may find all its connections dead. The

@@ -18,8 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
 )
 
 func TestLoginProfileLogoutDisconnect(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/lambdatest"
+	"photopass/internal/test/lambdatest"
 )
 
 // What the functions write: JSON, one line "request" for each event, one "sweep"

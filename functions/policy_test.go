@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/mototest"
-	"photopass/internal/samtemplate"
+	"photopass/internal/test/apptest"
+	"photopass/internal/test/mototest"
+	"photopass/internal/test/samtemplate"
 )
 
 // What a policy allows is called, each action on each kind of items. That

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/mototest"
+	"photopass/internal/test/mototest"
 )
 
 // Of 200 reads with an expired cache, spread over many processes, one asks

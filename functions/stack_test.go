@@ -21,13 +21,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
-	"photopass/internal/dynamo/dynamotest"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/lambdatest"
-	"photopass/internal/mototest"
-	"photopass/internal/samtemplate"
-	"photopass/internal/testtool"
+	"photopass/internal/test/apptest"
+	"photopass/internal/test/dynamotest"
+	"photopass/internal/test/lambdatest"
+	"photopass/internal/test/mototest"
+	"photopass/internal/test/samtemplate"
+	"photopass/internal/test/testtool"
 )
 
 const keyRing = `{"current":"k1","k1":"a key ring entry of more than 32 characters"}`

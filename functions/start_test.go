@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/samtemplate"
-	"photopass/internal/testtool"
+	"photopass/internal/test/samtemplate"
+	"photopass/internal/test/testtool"
 	"photopass/internal/version"
 )
 

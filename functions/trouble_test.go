@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/mototest"
+	"photopass/internal/test/mototest"
 )
 
 // A service fails from the first call on, INIT's among them.

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"testing"
 
-	"photopass/internal/testtool"
+	"photopass/internal/test/testtool"
 )
 
 // program is the built command.

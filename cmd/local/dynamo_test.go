@@ -9,11 +9,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
-	"photopass/internal/browsertest/localprocess"
-	"photopass/internal/dynamo/dynamotest"
-	"photopass/internal/mototest"
-	"photopass/internal/testtool"
+	"photopass/internal/test/apptest"
+	"photopass/internal/test/browsertest/localprocess"
+	"photopass/internal/test/dynamotest"
+	"photopass/internal/test/mototest"
+	"photopass/internal/test/testtool"
 )
 
 // With a table, a login outlives the process.

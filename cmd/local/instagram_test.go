@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/apptest"
-	"photopass/internal/browsertest/localprocess"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
+	"photopass/internal/test/browsertest/localprocess"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"regexp"
 	"strings"
 
+	"photopass/internal/backend"
 	"photopass/internal/loopback"
-	"photopass/internal/token"
 )
 
 // maxPayload is enough for every request of the token function. Lambda's own
@@ -22,7 +22,7 @@ const maxPayload = 1 << 20
 // requests go to site, and so do those that anyone but a program on this machine
 // might have sent: nothing here checks a signature.
 type invoker struct {
-	function *token.Function
+	function *backend.Function
 	site     http.Handler
 }
 

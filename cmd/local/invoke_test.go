@@ -14,9 +14,9 @@ import (
 	"testing"
 
 	local "photopass/cmd/local"
-	"photopass/internal/apptest"
-	"photopass/internal/browsertest/localprocess"
-	"photopass/internal/testtool"
+	"photopass/internal/test/apptest"
+	"photopass/internal/test/browsertest/localprocess"
+	"photopass/internal/test/testtool"
 )
 
 const (

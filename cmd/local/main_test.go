@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/apptest"
-	"photopass/internal/browsertest/localprocess"
-	"photopass/internal/mototest"
-	"photopass/internal/testtool"
+	"photopass/internal/test/apptest"
+	"photopass/internal/test/browsertest/localprocess"
+	"photopass/internal/test/mototest"
+	"photopass/internal/test/testtool"
 )
 
 var program localprocess.Program

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/apptest"
-	"photopass/internal/browsertest/localprocess"
+	"photopass/internal/test/apptest"
+	"photopass/internal/test/browsertest/localprocess"
 )
 
 // The fake's Meta reaches the service: removing the app ends the session there.

@@ -19,23 +19,22 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/account"
-	"photopass/internal/awsconfig"
+	"photopass/internal/awsclient"
 	"photopass/internal/config"
-	"photopass/internal/custody"
-	"photopass/internal/dynamo"
+	"photopass/internal/connection"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
 	"photopass/internal/login"
 	"photopass/internal/loopback"
-	"photopass/internal/memory"
 	"photopass/internal/notices"
 	"photopass/internal/profile"
-	"photopass/internal/seal"
-	"photopass/internal/secrets"
-	"photopass/internal/secretsmanager"
+	"photopass/internal/secret"
+	"photopass/internal/store/dynamo"
+	"photopass/internal/store/memory"
+
+	"photopass/internal/backend"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
-	"photopass/internal/token"
 	"photopass/internal/version"
 	"photopass/internal/web"
 )
@@ -47,7 +46,7 @@ type service struct {
 	listener net.Listener
 	fakeAt   net.Listener // nil: a real Instagram
 	fake     *fakeinstagram.Instagram
-	tokens   *custody.Keeper
+	tokens   *connection.Keeper
 	handler  http.Handler
 	log      *slog.Logger
 }
@@ -82,7 +81,7 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 	if s.config, err = config.Load(env.get, required...); err != nil {
 		return nil, err
 	}
-	clientSecret, err := secrets.ParseClientSecret(env.get("INSTAGRAM_CLIENT_SECRET"))
+	clientSecret, err := secret.ParseClientSecret(env.get("INSTAGRAM_CLIENT_SECRET"))
 	if err != nil {
 		return nil, fmt.Errorf("INSTAGRAM_CLIENT_SECRET %w", err)
 	}
@@ -93,10 +92,10 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 			return nil, err
 		}
 		now = s.fake.Now // one clock, so that moving the fake's moves the service's
-	} else if secrets.Unusual(clientSecret) {
+	} else if secret.Unusual(clientSecret) {
 		log.Warn("INSTAGRAM_CLIENT_SECRET is not 32 hexadecimal digits, as Meta's secrets are; was it cut when it was copied?")
 	}
-	backend, err := newBackend(ctx, s.config, clientSecret, now, log)
+	backing, err := newBackend(ctx, s.config, clientSecret, now, log)
 	if err != nil {
 		return nil, err
 	}
@@ -105,36 +104,36 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 		return nil, err
 	}
 	s.log = log
-	s.tokens = &custody.Keeper{Store: backend.store, Vault: custody.NewVault(backend.keys), Instagram: client, Now: now, Log: log}
-	s.handler = newHandler(s.config, backend, s.tokens, now, log)
+	s.tokens = &connection.Keeper{Store: backing.store, Vault: connection.NewVault(backing.keys), Instagram: client, Now: now, Log: log}
+	s.handler = newHandler(s.config, backing, s.tokens, now, log)
 	return s, nil
 }
 
-// A backend is what the handlers keep their data and keys in.
-type backend struct {
+// A backing is what the handlers keep their data and keys in.
+type backing struct {
 	store   account.Store
-	keys    custody.Keys
-	secrets secrets.Plain
+	keys    connection.Keys
+	secrets secret.Plain
 }
 
-// newBackend returns a backend in memory or, when there is a table, in DynamoDB
+// newBackend returns a backing in memory or, when there is a table, in DynamoDB
 // with the key ring in Secrets Manager.
-func newBackend(ctx context.Context, c config.Config, clientSecret account.Secret, now func() time.Time, log *slog.Logger) (backend, error) {
-	plain := secrets.Plain{Client: clientSecret}
+func newBackend(ctx context.Context, c config.Config, clientSecret secret.Value, now func() time.Time, log *slog.Logger) (backing, error) {
+	plain := secret.Plain{Client: clientSecret}
 	if c.TableName == "" {
 		// The tokens live in memory only, so their key may as well.
-		ring, err := seal.ParseRing(fmt.Appendf(nil, `{"current":"k1","k1":%q}`, rand.Text()+rand.Text()))
+		ring, err := secret.ParseRing(fmt.Appendf(nil, `{"current":"k1","k1":%q}`, rand.Text()+rand.Text()))
 		plain.Keys = ring
-		return backend{memory.New(now), plain, plain}, err
+		return backing{memory.New(now), plain, plain}, err
 	}
-	aws, err := awsconfig.Load(ctx, log)
+	aws, err := awsclient.Load(ctx, log)
 	if err != nil {
-		return backend{}, err
+		return backing{}, err
 	}
-	cache := secrets.NewCache(secrets.Config{
-		Reader: secretsmanager.New(sdk.NewFromConfig(aws)), KeyRingID: c.TokenKeysSecretID, Now: now, Log: log,
+	cache := secret.NewCache(secret.Config{
+		Reader: awsclient.NewSecretReader(sdk.NewFromConfig(aws)), KeyRingID: c.TokenKeysSecretID, Now: now, Log: log,
 	})
-	return backend{dynamo.New(dynamodb.NewFromConfig(aws), c.TableName), cache, plain}, nil
+	return backing{dynamo.New(dynamodb.NewFromConfig(aws), c.TableName), cache, plain}, nil
 }
 
 func listen(addr, option string) (net.Listener, error) {
@@ -188,7 +187,7 @@ func (e environment) useFake(base string) {
 
 // newFake returns a fake whose notices go to where the service listens: its
 // public URL may lead elsewhere.
-func (s *service) newFake(clientSecret account.Secret) (*fakeinstagram.Instagram, error) {
+func (s *service) newFake(clientSecret secret.Value) (*fakeinstagram.Instagram, error) {
 	c := fakeinstagram.Config{
 		API:            s.config.API,
 		ClientID:       s.config.ClientID,
@@ -211,7 +210,7 @@ func newInstagram(c config.Config, now func() time.Time) (instagram.Client, erro
 }
 
 // newHandler wires every route, and Lambda's Invoke call.
-func newHandler(c config.Config, b backend, tokens *custody.Keeper, now func() time.Time, log *slog.Logger) http.Handler {
+func newHandler(c config.Config, b backing, tokens *connection.Keeper, now func() time.Time, log *slog.Logger) http.Handler {
 	sessions := session.Policy{Idle: c.SessionIdle, Max: c.SessionMax}
 	settings := login.Settings{
 		PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
@@ -236,7 +235,7 @@ func newHandler(c config.Config, b backend, tokens *custody.Keeper, now func() t
 		"/notices/deletion":    fromMeta,
 		"/notices/deletion/":   fromMeta,
 	}
-	return invoker{token.New(token.Settings{Store: b.store, Tokens: tokens, Now: now, Log: log}), mux}
+	return invoker{backend.New(backend.Settings{Store: b.store, Tokens: tokens, Now: now, Log: log}), mux}
 }
 
 // An exactMux routes by exact path like the gateway; "" is its $default route. A

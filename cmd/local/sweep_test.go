@@ -10,11 +10,11 @@ import (
 
 	local "photopass/cmd/local"
 	"photopass/internal/account"
-	"photopass/internal/apptest"
-	"photopass/internal/custody"
+	"photopass/internal/connection"
 	"photopass/internal/instagram"
-	"photopass/internal/memory"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
+	"photopass/internal/store/memory"
+	"photopass/internal/test/apptest"
 )
 
 // renewing is an Instagram that refreshes whatever it is asked to.
@@ -25,7 +25,7 @@ type renewing struct {
 
 func (*renewing) CanRefresh() bool { return true }
 
-func (i *renewing) Refresh(_ context.Context, token account.Secret) (instagram.Renewal, error) {
+func (i *renewing) Refresh(_ context.Context, token secret.Value) (instagram.Renewal, error) {
 	i.calls.Add(1)
 	now := time.Now().UTC()
 	return instagram.Renewal{Token: token, IssuedAt: now, ExpiresAt: now.Add(60 * 24 * time.Hour)}, nil
@@ -36,8 +36,8 @@ func (i *renewing) Refresh(_ context.Context, token account.Secret) (instagram.R
 func TestTokensAreKeptAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, client := memory.New(time.Now), &renewing{}
-		tokens := &custody.Keeper{
-			Store: store, Vault: custody.NewVault(secrets.Plain{Keys: apptest.Ring(t)}), Instagram: client,
+		tokens := &connection.Keeper{
+			Store: store, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}), Instagram: client,
 			Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		}
 		connect(t, tokens)
@@ -66,14 +66,14 @@ func TestTokensAreKeptAlive(t *testing.T) {
 }
 
 // connect stores an account whose refresh is due in an hour.
-func connect(t *testing.T, tokens *custody.Keeper) {
+func connect(t *testing.T, tokens *connection.Keeper) {
 	t.Helper()
 	now := time.Now().UTC()
 	m := account.Marker{State: "S", Attempt: account.NewMark(), ExpiresAt: now.Add(time.Hour)}
 	if _, err := tokens.Store.UseState(t.Context(), m); err != nil {
 		t.Fatalf("UseState: %v", err)
 	}
-	sealed, err := tokens.Vault.Seal(t.Context(), "1", account.NewSecret("token"))
+	sealed, err := tokens.Vault.Seal(t.Context(), "1", secret.New("token"))
 	if err != nil {
 		t.Fatalf("Seal: %v", err)
 	}

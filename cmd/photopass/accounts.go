@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"photopass/internal/account"
-	"photopass/internal/dynamo"
-	"photopass/internal/seal"
+	"photopass/internal/secret"
+	"photopass/internal/store/dynamo"
 	"photopass/internal/telemetry"
 )
 
@@ -216,7 +216,7 @@ func (p program) accountsShow(ctx context.Context, args []string) error {
 		RemovedAt:      a.RemovedAt,
 		Sessions:       len(running(sessions, p.now())),
 	}
-	d.TokenKey, _ = seal.KeyName(a.Token.Sealed)
+	d.TokenKey, _ = secret.KeyName(a.Token.Sealed)
 	return p.print(*o.json, d, []string{
 		row("id", d.ID),
 		row("professional id", d.UserID),

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/mototest"
+	"photopass/internal/test/mototest"
 )
 
 // threeAccounts makes a stack with an account that is well, one whose token is

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
 	"photopass/internal/account"
-	"photopass/internal/mototest"
+	"photopass/internal/test/mototest"
 )
 
 // make destroy deletes a stack after its name was typed, and names what stays. (moto makes

@@ -10,8 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 
-	"photopass/internal/seal"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
 )
 
 // readSecret returns the value of a secret that is in use.
@@ -42,14 +41,14 @@ func (e *examination) checkClientSecret(ctx context.Context, id string) finding 
 	if err != nil {
 		return e.unread(id, set, err)
 	}
-	if _, err := seal.ParseRing([]byte(value)); err == nil {
+	if _, err := secret.ParseRing([]byte(value)); err == nil {
 		return fault("move the key ring to the secret that the output TokenKeysName names, if it is not there; then "+set, "%s holds a key ring", id)
 	}
-	c, err := secrets.ParseClientSecretValue(value)
+	c, err := secret.ParseClientSecretValue(value)
 	if err != nil {
 		return fault(set, "%s %v", id, err)
 	}
-	if secrets.Unusual(c.Current) {
+	if secret.Unusual(c.Current) {
 		return warning("compare it with the Instagram app secret at Meta; "+set, "%s holds no 32 hexadecimal digits, as Meta's secrets are: it may have been cut when it was copied", id)
 	}
 	return well("%s holds 32 hexadecimal digits", id)
@@ -62,7 +61,7 @@ func (e *examination) checkPreviousSecret(ctx context.Context, id string) findin
 	if err != nil {
 		return skipped("the client secret can't be read")
 	}
-	c, err := secrets.ParseClientSecretValue(value)
+	c, err := secret.ParseClientSecretValue(value)
 	switch {
 	case err != nil:
 		return skipped("the client secret is not sound")

@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"photopass/internal/account"
-	"photopass/internal/dynamo"
+	"photopass/internal/store/dynamo"
 )
 
 // The table as template.yaml makes it and package dynamo uses it.

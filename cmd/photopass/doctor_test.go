@@ -24,11 +24,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/apptest"
-	"photopass/internal/dynamo"
 	"photopass/internal/instagram"
 	"photopass/internal/login"
-	"photopass/internal/mototest"
+	"photopass/internal/store/dynamo"
+	"photopass/internal/test/apptest"
+	"photopass/internal/test/mototest"
 )
 
 const previousSecret = "fedcba9876543210fedcba9876543210"

@@ -10,18 +10,17 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/seal"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
 )
 
 const (
 	// rotationWait is how long after a key was added every function knows it, with
 	// a minute for requests that are under way and for clocks that differ.
-	rotationWait = secrets.CacheTTL + time.Minute
+	rotationWait = secret.CacheTTL + time.Minute
 
 	// settleTime is how long after another key became current a running function
 	// may still seal under the one before: the time of the cache, twice for safety.
-	settleTime = 2 * secrets.CacheTTL
+	settleTime = 2 * secret.CacheTTL
 )
 
 // A rotation is the result of keysRotate.
@@ -248,7 +247,7 @@ func (p program) usesOf(ctx context.Context, t table, names []string) (uses, err
 		if len(a.Token.Sealed) == 0 {
 			continue
 		}
-		key, ok := seal.KeyName(a.Token.Sealed)
+		key, ok := secret.KeyName(a.Token.Sealed)
 		i := slices.Index(names, key)
 		if !ok {
 			i = len(names)

@@ -15,11 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/account"
-	"photopass/internal/custody"
-	"photopass/internal/seal"
-	"photopass/internal/secrets"
-	"photopass/internal/secretsmanager"
+	"photopass/internal/connection"
+	"photopass/internal/secret"
+
+	"photopass/internal/awsclient"
 )
 
 const (
@@ -252,12 +251,12 @@ func TestKeysSpareTheClientSecret(t *testing.T) {
 
 // An instance is a running function: a vault over a cache of its own.
 type instance struct {
-	*custody.Vault
+	*connection.Vault
 	reads *int
 }
 
 type countingReader struct {
-	secrets.Reader
+	secret.Reader
 	reads int
 }
 
@@ -268,8 +267,8 @@ func (r *countingReader) Read(ctx context.Context, id string) (string, error) {
 
 func (s *stack) newInstance(t *testing.T, now func() time.Time) instance {
 	t.Helper()
-	r := &countingReader{Reader: secretsmanager.New(s.secrets)}
-	i := instance{custody.NewVault(secrets.NewCache(secrets.Config{
+	r := &countingReader{Reader: awsclient.NewSecretReader(s.secrets)}
+	i := instance{connection.NewVault(secret.NewCache(secret.Config{
 		Reader: r, KeyRingID: s.ring, Now: now, Log: slog.New(slog.DiscardHandler),
 	})), &r.reads}
 	if err := i.Ready(t.Context()); err != nil {
@@ -281,11 +280,11 @@ func (s *stack) newInstance(t *testing.T, now func() time.Time) instance {
 // seals seals a token and checks under which key.
 func (i instance) seals(t *testing.T, when, key string) []byte {
 	t.Helper()
-	sealed, err := i.Seal(t.Context(), "1111", account.NewSecret(token))
+	sealed, err := i.Seal(t.Context(), "1111", secret.New(token))
 	if err != nil {
 		t.Fatalf("%s: seal: %v", when, err)
 	}
-	if got, _ := seal.KeyName(sealed); got != key {
+	if got, _ := secret.KeyName(sealed); got != key {
 		t.Errorf("%s: sealed under %s, want %s", when, got, key)
 	}
 	return sealed

@@ -15,8 +15,8 @@ import (
 	"github.com/creack/pty"
 
 	"photopass/internal/account"
-	"photopass/internal/mototest"
-	"photopass/internal/testtool"
+	"photopass/internal/test/mototest"
+	"photopass/internal/test/testtool"
 	"photopass/internal/version"
 )
 

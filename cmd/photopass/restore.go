@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"photopass/internal/dynamo"
+	"photopass/internal/store/dynamo"
 )
 
 // restoreAttempts is how often the SDK sends a request to a table that is too busy,

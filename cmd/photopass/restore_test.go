@@ -22,13 +22,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
-	"photopass/internal/custody"
-	"photopass/internal/dynamo"
-	"photopass/internal/dynamo/dynamotest"
+	"photopass/internal/connection"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/mototest"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
+	"photopass/internal/store/dynamo"
+	"photopass/internal/test/apptest"
+	"photopass/internal/test/dynamotest"
+	"photopass/internal/test/mototest"
 )
 
 // Two days before the table of these tests is restored. DynamoDB says when that is,
@@ -219,7 +219,7 @@ switched on        nothing, all was on
 	if err != nil {
 		t.Fatalf("account: got error %v, want none", err)
 	}
-	vault := custody.NewVault(secrets.Plain{Keys: apptest.Ring(t)})
+	vault := connection.NewVault(secret.Plain{Keys: apptest.Ring(t)})
 	token, err := vault.Open(t.Context(), returned.ID, returned.Token.Sealed)
 	if err != nil {
 		t.Fatalf("open token: got error %v, want none", err)

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/seal"
+	"photopass/internal/secret"
 )
 
 // A ring is one version of the key ring's secret. Its entries are keys: nothing
@@ -59,7 +59,7 @@ func (s ringStore) read(ctx context.Context) (ring, error) {
 
 // parseRing reads the value of a key ring. Its error does not quote it.
 func parseRing(value string) (ring, error) {
-	parsed, err := seal.ParseRing([]byte(value))
+	parsed, err := secret.ParseRing([]byte(value))
 	if err != nil {
 		return ring{}, err
 	}

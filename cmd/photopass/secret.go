@@ -8,9 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/account"
-	"photopass/internal/seal"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
 )
 
 // secretSet stores the client secret. It is checked for its shape before
@@ -33,7 +31,7 @@ func (p program) secretSet(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if secrets.Unusual(clientSecret) {
+	if secret.Unusual(clientSecret) {
 		fmt.Fprintln(p.out, "Note: this is not 32 hexadecimal digits, as Meta's secrets are. Was it cut when it was copied?")
 	}
 	client := secretsmanager.NewFromConfig(config)
@@ -59,22 +57,22 @@ func refuseKeyRing(ctx context.Context, client *secretsmanager.Client, id string
 	if err != nil {
 		return nil
 	}
-	if _, err := seal.ParseRing([]byte(aws.ToString(out.SecretString))); err == nil {
+	if _, err := secret.ParseRing([]byte(aws.ToString(out.SecretString))); err == nil {
 		return fmt.Errorf("%s holds the key ring; the client secret's secret is what the stack's output ClientSecretName names", id)
 	}
 	return nil
 }
 
 // readSecret asks for a client secret without showing it.
-func (t terminal) readSecret(prompt string) (account.Secret, error) {
+func (t terminal) readSecret(prompt string) (secret.Value, error) {
 	line, err := t.readHidden(prompt)
 	switch {
 	case errors.Is(err, errCancelled):
-		return account.Secret{}, fmt.Errorf("%w; nothing was stored", err)
+		return secret.Value{}, fmt.Errorf("%w; nothing was stored", err)
 	case err != nil:
-		return account.Secret{}, fmt.Errorf("read secret: %w", err)
+		return secret.Value{}, fmt.Errorf("read secret: %w", err)
 	}
-	s, err := secrets.ParseClientSecret(line)
+	s, err := secret.ParseClientSecret(line)
 	if err != nil {
 		return s, fmt.Errorf("the secret %w", err)
 	}

@@ -24,11 +24,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/account"
-	"photopass/internal/dynamo"
-	"photopass/internal/dynamo/dynamotest"
-	"photopass/internal/mototest"
-	"photopass/internal/seal"
-	"photopass/internal/testtool"
+	"photopass/internal/secret"
+	"photopass/internal/store/dynamo"
+	"photopass/internal/test/dynamotest"
+	"photopass/internal/test/mototest"
+	"photopass/internal/test/testtool"
 
 	photopassmain "photopass/cmd/photopass"
 )
@@ -108,7 +108,7 @@ func newAccount(t *testing.T, id, userID, username string) account.Account {
 // sealedUnder seals the token of the account id as package custody does.
 func sealedUnder(t *testing.T, ring, id string) []byte {
 	t.Helper()
-	r, err := seal.ParseRing([]byte(ring))
+	r, err := secret.ParseRing([]byte(ring))
 	if err != nil {
 		t.Fatalf("parse ring: %v", err)
 	}

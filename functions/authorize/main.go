@@ -9,11 +9,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	awslambda "github.com/aws/aws-lambda-go/lambda"
 
-	"photopass/internal/apigateway"
 	"photopass/internal/config"
 	"photopass/internal/instagram"
+	"photopass/internal/lambda"
 	"photopass/internal/login"
 	"photopass/internal/telemetry"
 	"photopass/internal/version"
@@ -28,7 +28,7 @@ func main() {
 		log.Error("authorize: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
-	lambda.Start(apigateway.Adapt(h, log))
+	awslambda.Start(lambda.Adapt(h, log))
 }
 
 func newHandler(getenv func(string) string, log *slog.Logger) (http.Handler, error) {
@@ -36,7 +36,7 @@ func newHandler(getenv func(string) string, log *slog.Logger) (http.Handler, err
 	if err != nil {
 		return nil, err
 	}
-	return apigateway.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
+	return lambda.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
 		client, err := instagram.New(c.Instagram())
 		if err != nil {
 			return nil, err

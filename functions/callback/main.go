@@ -8,19 +8,19 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/apigateway"
-	"photopass/internal/awsconfig"
+	"photopass/internal/awsclient"
 	"photopass/internal/config"
-	"photopass/internal/custody"
-	"photopass/internal/dynamo"
+	"photopass/internal/connection"
 	"photopass/internal/instagram"
+	"photopass/internal/lambda"
 	"photopass/internal/login"
-	"photopass/internal/secrets"
-	"photopass/internal/secretsmanager"
+	"photopass/internal/secret"
+	"photopass/internal/store/dynamo"
+
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
 	"photopass/internal/version"
@@ -35,7 +35,7 @@ func main() {
 		log.Error("callback: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
-	lambda.Start(apigateway.Adapt(h, log))
+	awslambda.Start(lambda.Adapt(h, log))
 }
 
 func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (http.Handler, error) {
@@ -43,19 +43,19 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.Load(ctx, log)
+	aws, err := awsclient.Load(ctx, log)
 	if err != nil {
 		return nil, err
 	}
 	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
-	cache := secrets.NewCache(secrets.Config{
-		Reader:         secretsmanager.New(sdk.NewFromConfig(aws)),
+	cache := secret.NewCache(secret.Config{
+		Reader:         awsclient.NewSecretReader(sdk.NewFromConfig(aws)),
 		ClientSecretID: c.ClientSecretID,
 		KeyRingID:      c.TokenKeysSecretID,
 		Now:            time.Now, Log: log,
 	})
-	awsconfig.Prime(ctx, log, cache.Prime, store.Prime)
-	return apigateway.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
+	awsclient.Prime(ctx, log, cache.Prime, store.Prime)
+	return lambda.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
 		client, err := instagram.New(c.Instagram())
 		if err != nil {
 			return nil, err
@@ -65,7 +65,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 				PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
 				Instagram: client, Now: time.Now, Log: log,
 			},
-			Store: store, Vault: custody.NewVault(cache), Secrets: cache,
+			Store: store, Vault: connection.NewVault(cache), Secrets: cache,
 			Sessions: session.Policy{Idle: c.SessionIdle, Max: c.SessionMax},
 		}), nil
 	})

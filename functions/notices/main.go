@@ -9,17 +9,17 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/apigateway"
-	"photopass/internal/awsconfig"
+	"photopass/internal/awsclient"
 	"photopass/internal/config"
-	"photopass/internal/dynamo"
+	"photopass/internal/lambda"
 	"photopass/internal/notices"
-	"photopass/internal/secrets"
-	"photopass/internal/secretsmanager"
+	"photopass/internal/secret"
+	"photopass/internal/store/dynamo"
+
 	"photopass/internal/telemetry"
 	"photopass/internal/version"
 	"photopass/internal/web"
@@ -33,7 +33,7 @@ func main() {
 		log.Error("notices: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
-	lambda.Start(apigateway.Adapt(h, log))
+	awslambda.Start(lambda.Adapt(h, log))
 }
 
 func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (http.Handler, error) {
@@ -41,18 +41,18 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.Load(ctx, log)
+	aws, err := awsclient.Load(ctx, log)
 	if err != nil {
 		return nil, err
 	}
 	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
-	cache := secrets.NewCache(secrets.Config{
-		Reader:         secretsmanager.New(sdk.NewFromConfig(aws)),
+	cache := secret.NewCache(secret.Config{
+		Reader:         awsclient.NewSecretReader(sdk.NewFromConfig(aws)),
 		ClientSecretID: c.ClientSecretID,
 		Now:            time.Now, Log: log,
 	})
-	awsconfig.Prime(ctx, log, cache.Prime, store.Prime)
-	return apigateway.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
+	awsclient.Prime(ctx, log, cache.Prime, store.Prime)
+	return lambda.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
 		return notices.New(notices.Settings{
 			PublicURL: c.PublicURL, Words: web.Words(c.Words), LogDays: c.LogRetentionInDays,
 			Store: store, Secrets: cache, Now: time.Now, Log: log,

@@ -9,19 +9,19 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/apigateway"
-	"photopass/internal/awsconfig"
+	"photopass/internal/awsclient"
 	"photopass/internal/config"
-	"photopass/internal/custody"
-	"photopass/internal/dynamo"
+	"photopass/internal/connection"
 	"photopass/internal/instagram"
+	"photopass/internal/lambda"
 	"photopass/internal/profile"
-	"photopass/internal/secrets"
-	"photopass/internal/secretsmanager"
+	"photopass/internal/secret"
+	"photopass/internal/store/dynamo"
+
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
 	"photopass/internal/version"
@@ -36,7 +36,7 @@ func main() {
 		log.Error("profile: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
-	lambda.Start(apigateway.Adapt(h, log))
+	awslambda.Start(lambda.Adapt(h, log))
 }
 
 func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (http.Handler, error) {
@@ -44,18 +44,18 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.Load(ctx, log)
+	aws, err := awsclient.Load(ctx, log)
 	if err != nil {
 		return nil, err
 	}
 	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
-	cache := secrets.NewCache(secrets.Config{
-		Reader:    secretsmanager.New(sdk.NewFromConfig(aws)),
+	cache := secret.NewCache(secret.Config{
+		Reader:    awsclient.NewSecretReader(sdk.NewFromConfig(aws)),
 		KeyRingID: c.TokenKeysSecretID,
 		Now:       time.Now, Log: log,
 	})
-	awsconfig.Prime(ctx, log, cache.Prime, store.Prime)
-	return apigateway.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
+	awsclient.Prime(ctx, log, cache.Prime, store.Prime)
+	return lambda.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
 		client, err := instagram.New(c.Instagram())
 		if err != nil {
 			return nil, err
@@ -63,7 +63,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		return profile.New(profile.Settings{
 			PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
 			Store:    store,
-			Tokens:   &custody.Keeper{Store: store, Vault: custody.NewVault(cache), Instagram: client, Now: time.Now, Log: log},
+			Tokens:   &connection.Keeper{Store: store, Vault: connection.NewVault(cache), Instagram: client, Now: time.Now, Log: log},
 			Sessions: session.Policy{Idle: c.SessionIdle, Max: c.SessionMax},
 			Now:      time.Now, Log: log,
 		}), nil

@@ -8,17 +8,17 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/awsconfig"
+	"photopass/internal/awsclient"
 	"photopass/internal/config"
-	"photopass/internal/custody"
-	"photopass/internal/dynamo"
+	"photopass/internal/connection"
 	"photopass/internal/instagram"
-	"photopass/internal/secrets"
-	"photopass/internal/secretsmanager"
+	"photopass/internal/secret"
+	"photopass/internal/store/dynamo"
+
 	"photopass/internal/telemetry"
 	"photopass/internal/version"
 )
@@ -31,15 +31,15 @@ func main() {
 		log.Error("refresh: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
-	lambda.Start(sweep)
+	awslambda.Start(sweep)
 }
 
-func newSweep(ctx context.Context, getenv func(string) string, log *slog.Logger) (func(context.Context) (custody.Report, error), error) {
+func newSweep(ctx context.Context, getenv func(string) string, log *slog.Logger) (func(context.Context) (connection.Report, error), error) {
 	c, err := config.Load(getenv, "TOKEN_KEYS_SECRET_ID", "TABLE_NAME")
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.Load(ctx, log)
+	aws, err := awsclient.Load(ctx, log)
 	if err != nil {
 		return nil, err
 	}
@@ -48,12 +48,12 @@ func newSweep(ctx context.Context, getenv func(string) string, log *slog.Logger)
 		return nil, err
 	}
 	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
-	keys := secrets.NewCache(secrets.Config{
-		Reader:    secretsmanager.New(sdk.NewFromConfig(aws)),
+	keys := secret.NewCache(secret.Config{
+		Reader:    awsclient.NewSecretReader(sdk.NewFromConfig(aws)),
 		KeyRingID: c.TokenKeysSecretID,
 		Now:       time.Now, Log: log,
 	})
-	awsconfig.Prime(ctx, log, keys.Prime, store.Prime)
-	keeper := &custody.Keeper{Store: store, Vault: custody.NewVault(keys), Instagram: client, Now: time.Now, Log: log}
+	awsclient.Prime(ctx, log, keys.Prime, store.Prime)
+	keeper := &connection.Keeper{Store: store, Vault: connection.NewVault(keys), Instagram: client, Now: time.Now, Log: log}
 	return keeper.Sweep, nil
 }

@@ -9,19 +9,19 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
+	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/awsconfig"
+	"photopass/internal/awsclient"
 	"photopass/internal/config"
-	"photopass/internal/custody"
-	"photopass/internal/dynamo"
+	"photopass/internal/connection"
 	"photopass/internal/instagram"
-	"photopass/internal/secrets"
-	"photopass/internal/secretsmanager"
+	"photopass/internal/secret"
+	"photopass/internal/store/dynamo"
+
+	"photopass/internal/backend"
 	"photopass/internal/telemetry"
-	"photopass/internal/token"
 	"photopass/internal/version"
 )
 
@@ -33,24 +33,24 @@ func main() {
 		log.Error("token: start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
-	lambda.Start(handler{f})
+	awslambda.Start(handler{f})
 }
 
 // A handler passes the payload on as it came. Decoded by the library, one that
 // is malformed would end as an error of the function.
-type handler struct{ function *token.Function }
+type handler struct{ function *backend.Function }
 
 // Invoke implements [lambda.Handler].
 func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return json.Marshal(h.function.Invoke(ctx, payload))
 }
 
-func newFunction(ctx context.Context, getenv func(string) string, log *slog.Logger) (*token.Function, error) {
+func newFunction(ctx context.Context, getenv func(string) string, log *slog.Logger) (*backend.Function, error) {
 	c, err := config.Load(getenv, "TOKEN_KEYS_SECRET_ID", "TABLE_NAME")
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.Load(ctx, log)
+	aws, err := awsclient.Load(ctx, log)
 	if err != nil {
 		return nil, err
 	}
@@ -59,15 +59,15 @@ func newFunction(ctx context.Context, getenv func(string) string, log *slog.Logg
 		return nil, err
 	}
 	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
-	cache := secrets.NewCache(secrets.Config{
-		Reader:    secretsmanager.New(sdk.NewFromConfig(aws)),
+	cache := secret.NewCache(secret.Config{
+		Reader:    awsclient.NewSecretReader(sdk.NewFromConfig(aws)),
 		KeyRingID: c.TokenKeysSecretID,
 		Now:       time.Now, Log: log,
 	})
-	awsconfig.Prime(ctx, log, cache.Prime, store.Prime)
-	return token.New(token.Settings{
+	awsclient.Prime(ctx, log, cache.Prime, store.Prime)
+	return backend.New(backend.Settings{
 		Store:  store,
-		Tokens: &custody.Keeper{Store: store, Vault: custody.NewVault(cache), Instagram: client, Now: time.Now, Log: log},
+		Tokens: &connection.Keeper{Store: store, Vault: connection.NewVault(cache), Instagram: client, Now: time.Now, Log: log},
 		Now:    time.Now, Log: log,
 	}), nil
 }

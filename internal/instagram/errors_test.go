@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/account"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
+	"photopass/internal/secret"
 )
 
 // The table of Graph errors, each as Instagram sends it.
@@ -256,7 +256,7 @@ func TestFakeRefusesExchange(t *testing.T) {
 
 			code := f.code()
 			e := exchangeOf(code)
-			e.ClientSecret = account.NewSecret("another secret")
+			e.ClientSecret = secret.New("another secret")
 			_, err = f.Exchange(t.Context(), e)
 			wantClass(t, err, "exchange", instagram.Misconfigured)
 

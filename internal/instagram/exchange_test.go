@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/account"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
+	"photopass/internal/secret"
 )
 
 func TestExchange(t *testing.T) {
@@ -299,7 +299,7 @@ func TestLongLivedAnswers(t *testing.T) {
 			wantLongLived(t, "extend", instagram.Renewal{Token: g.Token, IssuedAt: g.IssuedAt, ExpiresAt: g.ExpiresAt}, err, want)
 		})
 		t.Run("refresh "+tt.name, func(t *testing.T) {
-			r, err := answer(t, operation{instagram.Graph, "refresh"}, 200, tt.body).client(t).Refresh(t.Context(), account.NewSecret("IGAAold"))
+			r, err := answer(t, operation{instagram.Graph, "refresh"}, 200, tt.body).client(t).Refresh(t.Context(), secret.New("IGAAold"))
 			wantLongLived(t, "refresh", r, err, tt.want)
 		})
 	}
@@ -316,7 +316,7 @@ func TestLongLivedAnswersWithoutToken(t *testing.T) {
 			g, err := answer(t, operation{instagram.Graph, "extend"}, 200, body).client(t).Exchange(t.Context(), exchangeOf(authCode))
 			wantClass(t, err, "extend", instagram.Transient)
 			wantSecret(t, "Token", g.Token.Reveal(), "")
-			r, err := answer(t, operation{instagram.Graph, "refresh"}, 200, body).client(t).Refresh(t.Context(), account.NewSecret("IGAAold"))
+			r, err := answer(t, operation{instagram.Graph, "refresh"}, 200, body).client(t).Refresh(t.Context(), secret.New("IGAAold"))
 			wantClass(t, err, "refresh", instagram.Transient)
 			wantSecret(t, "Token", r.Token.Reveal(), "")
 		})

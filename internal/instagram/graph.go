@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/secret"
 )
 
 // graph is the Instagram API with Instagram Login (Meta, "Business Login for
@@ -54,7 +55,7 @@ func (g *graph) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 		return Grant{}, a.malformed()
 	}
 	grant := Grant{Listed: slices.Contains(short.Permissions, g.RequiredPermission())}
-	long, err := g.extend(ctx, account.NewSecret(short.AccessToken), e.ClientSecret)
+	long, err := g.extend(ctx, secret.New(short.AccessToken), e.ClientSecret)
 	if err != nil {
 		return grant, err
 	}
@@ -75,7 +76,7 @@ func (g *graph) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 const longLife = 60 * 24 * time.Hour
 
 // extend exchanges a short-lived token for a long-lived one.
-func (g *graph) extend(ctx context.Context, short, clientSecret account.Secret) (Renewal, error) {
+func (g *graph) extend(ctx context.Context, short, clientSecret secret.Value) (Renewal, error) {
 	return g.longLived(ctx, "extend", "/access_token", url.Values{
 		"grant_type":    {"ig_exchange_token"},
 		"client_secret": {clientSecret.Reveal()},
@@ -88,7 +89,7 @@ func (g *graph) CanRefresh() bool { return true }
 
 // Refresh implements [Client] (Meta, Instagram Platform reference, "Refresh
 // Access Token").
-func (g *graph) Refresh(ctx context.Context, token account.Secret) (Renewal, error) {
+func (g *graph) Refresh(ctx context.Context, token secret.Value) (Renewal, error) {
 	return g.longLived(ctx, "refresh", "/refresh_access_token", url.Values{
 		"grant_type":   {"ig_refresh_token"},
 		"access_token": {token.Reveal()},
@@ -120,7 +121,7 @@ func (g *graph) longLived(ctx context.Context, op, path string, query url.Values
 	if !validToken(long.AccessToken) {
 		return Renewal{}, a.malformed()
 	}
-	r := Renewal{Token: account.NewSecret(long.AccessToken), IssuedAt: g.now(), Usage: a.usage}
+	r := Renewal{Token: secret.New(long.AccessToken), IssuedAt: g.now(), Usage: a.usage}
 	if long.ExpiresIn > 0 {
 		r.ExpiresAt = r.IssuedAt.Add(long.ExpiresIn.duration())
 	}
@@ -130,7 +131,7 @@ func (g *graph) longLived(ctx context.Context, op, path string, query url.Values
 // Profile implements [Client]. An account that refuses the full list of fields
 // is asked once more for the four that all have. Which code an account that may
 // not be read refuses with is not certain, so 100/33 counts as well.
-func (g *graph) Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {
+func (g *graph) Profile(ctx context.Context, token secret.Value) (account.Profile, Usage, error) {
 	p, usage, err := g.me(ctx, token, allFields)
 	if refusesFields(err) {
 		return g.me(ctx, token, fewFields)
@@ -141,7 +142,7 @@ func (g *graph) Profile(ctx context.Context, token account.Secret) (account.Prof
 // FullProfile implements [Client]. Meta documents biography and website for
 // Facebook Login only; here they may be refused, and the rest of the list with
 // them.
-func (g *graph) FullProfile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {
+func (g *graph) FullProfile(ctx context.Context, token secret.Value) (account.Profile, Usage, error) {
 	p, usage, err := g.me(ctx, token, allFields+",biography,website")
 	if refusesFields(err) {
 		return g.Profile(ctx, token)
@@ -154,7 +155,7 @@ func refusesFields(err error) bool {
 	return ok && e.Code == codeParams && (e.Class == Refused || e.Class == PermissionMissing)
 }
 
-func (g *graph) me(ctx context.Context, token account.Secret, fields string) (account.Profile, Usage, error) {
+func (g *graph) me(ctx context.Context, token secret.Value, fields string) (account.Profile, Usage, error) {
 	a, err := g.get(ctx, "profile", "/"+g.GraphVersion+"/me", url.Values{"fields": {fields}}, token)
 	if err != nil {
 		return account.Profile{}, Usage{}, err
@@ -196,7 +197,7 @@ func (g *graph) me(ctx context.Context, token account.Secret, fields string) (ac
 
 // ID implements [Client]. Unlike a profile's, the path has no version: every version
 // has the field, and who asks for nothing else needs no setting for it.
-func (g *graph) ID(ctx context.Context, token account.Secret) (string, error) {
+func (g *graph) ID(ctx context.Context, token secret.Value) (string, error) {
 	a, err := g.get(ctx, "profile", "/me", url.Values{"fields": {"id"}}, token)
 	if err != nil {
 		return "", err

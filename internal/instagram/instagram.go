@@ -21,6 +21,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/loopback"
+	"photopass/internal/secret"
 )
 
 // The two dialects, as INSTAGRAM_API names them.
@@ -52,19 +53,19 @@ type Client interface {
 
 	// Refresh gives a long-lived token, at least 24 hours old and not expired, a
 	// new life. Without CanRefresh it fails with Refused and makes no call.
-	Refresh(ctx context.Context, token account.Secret) (Renewal, error)
+	Refresh(ctx context.Context, token secret.Value) (Renewal, error)
 
 	// Profile reads the profile of the account that the token belongs to.
-	Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error)
+	Profile(ctx context.Context, token secret.Value) (account.Profile, Usage, error)
 
 	// FullProfile is Profile with biography and website, where Instagram gives
 	// them. It may cost a second call, so a login uses Profile.
-	FullProfile(ctx context.Context, token account.Secret) (account.Profile, Usage, error)
+	FullProfile(ctx context.Context, token secret.Value) (account.Profile, Usage, error)
 
 	// ID returns the id of the account that the token belongs to, by the cheapest
 	// call that tells whether Instagram takes the token. Its errors mean what those
 	// of Profile mean.
-	ID(ctx context.Context, token account.Secret) (string, error)
+	ID(ctx context.Context, token secret.Value) (string, error)
 
 	// RequiredPermission returns the one permission nothing works without.
 	RequiredPermission() string
@@ -72,15 +73,15 @@ type Client interface {
 
 // An Exchange is what a code is exchanged with (RFC 6749, section 4.1.3).
 type Exchange struct {
-	Code         account.Secret
-	ClientSecret account.Secret
-	Verifier     account.Secret // of PKCE
+	Code         secret.Value
+	ClientSecret secret.Value
+	Verifier     secret.Value // of PKCE
 }
 
 // A Grant is what a code was exchanged for.
 type Grant struct {
 	UserID      string // as the token answer names the account; empty: it does not
-	Token       account.Secret
+	Token       secret.Value
 	IssuedAt    time.Time
 	ExpiresAt   time.Time // zero: not announced
 	Permissions []string  // as granted; as requested when the answer does not say (RFC 6749, section 5.1)
@@ -89,7 +90,7 @@ type Grant struct {
 
 // A Renewal is a token with a new life.
 type Renewal struct {
-	Token     account.Secret // the same string as before or a new one
+	Token     secret.Value // the same string as before or a new one
 	IssuedAt  time.Time
 	ExpiresAt time.Time // zero: the answer does not say
 	Usage     Usage
@@ -194,7 +195,7 @@ func (b *base) sendCode(ctx context.Context, e Exchange) (answer, error) {
 
 // get sends a GET to the API. A bearer token, if any, goes into the header and
 // so stays out of the URL.
-func (b *base) get(ctx context.Context, op, path string, query url.Values, bearer account.Secret) (answer, error) {
+func (b *base) get(ctx context.Context, op, path string, query url.Values, bearer secret.Value) (answer, error) {
 	req, err := b.newGet(op, path, query)
 	if err != nil {
 		return answer{}, err

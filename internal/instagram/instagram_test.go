@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/account"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
+	"photopass/internal/secret"
 )
 
 const (
@@ -64,9 +64,9 @@ func newClient(t testing.TB, c instagram.Config) instagram.Client {
 
 func exchangeOf(code string) instagram.Exchange {
 	return instagram.Exchange{
-		Code:         account.NewSecret(code),
-		ClientSecret: account.NewSecret(clientSecret),
-		Verifier:     account.NewSecret(verifier),
+		Code:         secret.New(code),
+		ClientSecret: secret.New(clientSecret),
+		Verifier:     secret.New(verifier),
 	}
 }
 
@@ -92,9 +92,9 @@ func (o operation) run(t *testing.T, c instagram.Client) error {
 	var err error
 	switch o.op {
 	case "profile":
-		_, _, err = c.Profile(t.Context(), account.NewSecret(longToken))
+		_, _, err = c.Profile(t.Context(), secret.New(longToken))
 	case "refresh":
-		_, err = c.Refresh(t.Context(), account.NewSecret(longToken))
+		_, err = c.Refresh(t.Context(), secret.New(longToken))
 	default:
 		_, err = c.Exchange(t.Context(), exchangeOf(authCode))
 	}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"photopass/internal/account"
+	"photopass/internal/secret"
 )
 
 // legacy is the API of 2018. Its tokens carry no end and can't be refreshed.
@@ -43,7 +44,7 @@ func (l *legacy) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 	}
 	return Grant{
 		UserID:      string(t.User.ID),
-		Token:       account.NewSecret(t.AccessToken),
+		Token:       secret.New(t.AccessToken),
 		IssuedAt:    l.now(),
 		Permissions: l.Scopes,
 	}, nil
@@ -53,19 +54,19 @@ func (l *legacy) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 func (l *legacy) CanRefresh() bool { return false }
 
 // Refresh implements [Client].
-func (l *legacy) Refresh(context.Context, account.Secret) (Renewal, error) {
+func (l *legacy) Refresh(context.Context, secret.Value) (Renewal, error) {
 	return Renewal{}, &Error{Op: "refresh", Class: Refused}
 }
 
 // FullProfile implements [Client]: in this dialect every profile is full.
-func (l *legacy) FullProfile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {
+func (l *legacy) FullProfile(ctx context.Context, token secret.Value) (account.Profile, Usage, error) {
 	return l.Profile(ctx, token)
 }
 
 // Profile implements [Client]. The API of 2018 takes the token in the query
 // only.
-func (l *legacy) Profile(ctx context.Context, token account.Secret) (account.Profile, Usage, error) {
-	a, err := l.get(ctx, "profile", "/users/self/", url.Values{"access_token": {token.Reveal()}}, account.Secret{})
+func (l *legacy) Profile(ctx context.Context, token secret.Value) (account.Profile, Usage, error) {
+	a, err := l.get(ctx, "profile", "/users/self/", url.Values{"access_token": {token.Reveal()}}, secret.Value{})
 	if err != nil {
 		return account.Profile{}, Usage{}, err
 	}
@@ -103,7 +104,7 @@ func (l *legacy) Profile(ctx context.Context, token account.Secret) (account.Pro
 }
 
 // ID implements [Client]. The API of 2018 has no shorter answer than the profile.
-func (l *legacy) ID(ctx context.Context, token account.Secret) (string, error) {
+func (l *legacy) ID(ctx context.Context, token secret.Value) (string, error) {
 	p, _, err := l.Profile(ctx, token)
 	return p.ID, err
 }

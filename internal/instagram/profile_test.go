@@ -16,6 +16,7 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
+	"photopass/internal/secret"
 )
 
 func TestProfile(t *testing.T) {
@@ -83,7 +84,7 @@ func TestProfileShapes(t *testing.T) {
 // A token in a URL ends up in logs on the way.
 func TestProfileTokenIsInHeaderOnly(t *testing.T) {
 	s := answer(t, operation{instagram.Graph, "profile"}, 200, `{"id":"1"}`)
-	if _, _, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken)); err != nil {
+	if _, _, err := s.client(t).Profile(t.Context(), secret.New(longToken)); err != nil {
 		t.Fatalf("Profile: got error %v, want none", err)
 	}
 	r, _ := s.last(t)
@@ -96,7 +97,7 @@ func TestProfileTokenIsInHeaderOnly(t *testing.T) {
 // The API of 2018 knew no header.
 func TestProfileLegacyTokenIsInQuery(t *testing.T) {
 	s := answer(t, operation{instagram.Legacy, "profile"}, 200, `{"data":{"id":"1"},"meta":{"code":200}}`)
-	if _, _, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken)); err != nil {
+	if _, _, err := s.client(t).Profile(t.Context(), secret.New(longToken)); err != nil {
 		t.Fatalf("Profile: got error %v, want none", err)
 	}
 	r, _ := s.last(t)
@@ -109,7 +110,7 @@ func TestProfileLegacyTokenIsInQuery(t *testing.T) {
 // the profile's means.
 func TestID(t *testing.T) {
 	s := answer(t, operation{instagram.Graph, "profile"}, 200, `{"id":"27640875392278831"}`)
-	id, err := s.client(t).ID(t.Context(), account.NewSecret(longToken))
+	id, err := s.client(t).ID(t.Context(), secret.New(longToken))
 	if err != nil || id != "27640875392278831" {
 		t.Errorf("ID: got %q and error %v, want 27640875392278831", id, err)
 	}
@@ -123,7 +124,7 @@ func TestID(t *testing.T) {
 			t.Errorf("ID, %s: got %q and error %v, want the profile's", api, id, err)
 		}
 		for _, body := range []string{"{}", `{"id":""}`, `{"id":"acme"}`, "[]", "<html>"} {
-			_, err := answer(t, operation{api, "profile"}, 200, body).client(t).ID(t.Context(), account.NewSecret(longToken))
+			_, err := answer(t, operation{api, "profile"}, 200, body).client(t).ID(t.Context(), secret.New(longToken))
 			if e, ok := errors.AsType[*instagram.Error](err); !ok || e.Class != instagram.Transient {
 				t.Errorf("ID, %s, of %s: got error %v, want a transient one", api, body, err)
 			}
@@ -133,7 +134,7 @@ func TestID(t *testing.T) {
 				continue
 			}
 			s := answer(t, operation{api, "profile"}, 400, fmt.Sprintf(`{"error":{"message":"x","type":"OAuthException","code":%d}}`, code))
-			_, err := s.client(t).ID(t.Context(), account.NewSecret(longToken))
+			_, err := s.client(t).ID(t.Context(), secret.New(longToken))
 			if e, ok := errors.AsType[*instagram.Error](err); !ok || e.Class != class || e.Op != "profile" {
 				t.Errorf("ID, code %d: got error %v, want class %v", code, err, class)
 			}
@@ -206,7 +207,7 @@ func TestProfileFallsBackOnCode100Only(t *testing.T) {
 	for _, code := range []int{1, 2, 3, 4, 10, 101, 102, 190, 200, 368, 613, 2500, 80002, 9999} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			s := answer(t, operation{instagram.Graph, "profile"}, 400, fmt.Sprintf(`{"error":{"code":%d}}`, code))
-			if _, _, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken)); err == nil {
+			if _, _, err := s.client(t).Profile(t.Context(), secret.New(longToken)); err == nil {
 				t.Error("Profile: got no error, want one")
 			}
 			wantEqual(t, "calls", s.count("GET"), 1)
@@ -240,7 +241,7 @@ func TestProfileAnswers(t *testing.T) {
 		{"two accounts", `{"data":[{"id":"1"},{"id":"2"}]}`, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, tt.body).client(t).Profile(t.Context(), account.NewSecret(longToken))
+			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, tt.body).client(t).Profile(t.Context(), secret.New(longToken))
 			wantEqual(t, "ID", p.ID, tt.id)
 			wantEqual(t, "UserID", p.UserID, tt.userID)
 			if tt.id == "" {
@@ -261,7 +262,7 @@ func TestProfileCounts(t *testing.T) {
 		{"large", `{"id":"1","followers_count":9007199254740993,"follows_count":2147483648,"media_count":1}`, "9007199254740993 2147483648 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, tt.body).client(t).Profile(t.Context(), account.NewSecret(longToken))
+			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, tt.body).client(t).Profile(t.Context(), secret.New(longToken))
 			if err != nil {
 				t.Fatalf("Profile: got error %v, want none", err)
 			}
@@ -288,7 +289,7 @@ func TestProfileTextsAreClipped(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			body := strings.ReplaceAll(`{"id":"1","username":"@","name":"@","account_type":"@","biography":"@","website":"@"}`, "@", tt.text)
-			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
+			p, _, err := answer(t, operation{instagram.Graph, "profile"}, 200, body).client(t).Profile(t.Context(), secret.New(longToken))
 			if err != nil {
 				t.Fatalf("Profile: got error %v, want none", err)
 			}
@@ -304,7 +305,7 @@ func TestProfileTextsAreClipped(t *testing.T) {
 func TestProfileLegacyTextsAreClipped(t *testing.T) {
 	text := strings.Repeat("ä", 3000)
 	body := strings.ReplaceAll(`{"data":{"id":"1","username":"@","full_name":"@","bio":"@","website":"@"}}`, "@", text)
-	p, _, err := answer(t, operation{instagram.Legacy, "profile"}, 200, body).client(t).Profile(t.Context(), account.NewSecret(longToken))
+	p, _, err := answer(t, operation{instagram.Legacy, "profile"}, 200, body).client(t).Profile(t.Context(), secret.New(longToken))
 	if err != nil {
 		t.Fatalf("Profile: got error %v, want none", err)
 	}
@@ -409,7 +410,7 @@ func picture(t *testing.T, api, base, raw string) string {
 	c.HTTP = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
 	})}
-	p, _, err := newClient(t, c).Profile(t.Context(), account.NewSecret(longToken))
+	p, _, err := newClient(t, c).Profile(t.Context(), secret.New(longToken))
 	if err != nil {
 		t.Fatalf("Profile: got error %v, want none", err)
 	}

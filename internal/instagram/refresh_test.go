@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/account"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
+	"photopass/internal/secret"
 )
 
 // old makes the fake's tokens old enough to be refreshed, and forgets how they
@@ -177,7 +177,7 @@ func TestAppUsage(t *testing.T) {
 						io.WriteString(w, `{"error":{"code":9999}}`)
 					}
 				})
-				r, err := s.client(t).Refresh(t.Context(), account.NewSecret(longToken))
+				r, err := s.client(t).Refresh(t.Context(), secret.New(longToken))
 				got := r.Usage.App
 				if status != 200 {
 					got = asError(t, err).Usage.App
@@ -223,7 +223,7 @@ func TestAccountUsage(t *testing.T) {
 					w.WriteHeader(status)
 					io.WriteString(w, map[int]string{200: `{"id":"1"}`, 400: `{"error":{"code":9999}}`}[status])
 				})
-				_, got, err := s.client(t).Profile(t.Context(), account.NewSecret(longToken))
+				_, got, err := s.client(t).Profile(t.Context(), secret.New(longToken))
 				if status != 200 {
 					got = asError(t, err).Usage
 				} else if err != nil {

@@ -18,9 +18,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"photopass/internal/account"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
+	"photopass/internal/secret"
 )
 
 // A redirect would take the secret, the code or the token to another place.
@@ -238,13 +238,13 @@ func TestEndedContext(t *testing.T) {
 				s := answer(t, operation{api, "exchange"}, 200, `{}`)
 				_, err := s.client(t).Exchange(tt.ctx, exchangeOf(authCode))
 				wantClass(t, err, "exchange", instagram.Transient)
-				_, _, err2 := s.client(t).Profile(tt.ctx, account.NewSecret(longToken))
+				_, _, err2 := s.client(t).Profile(tt.ctx, secret.New(longToken))
 				wantClass(t, err2, "profile", instagram.Transient)
 				if !errors.Is(err, tt.want) || !errors.Is(err2, tt.want) {
 					t.Errorf("Exchange and Profile: got errors %v and %v, want %v", err, err2, tt.want)
 				}
 				if api == instagram.Graph {
-					_, err := s.client(t).Refresh(tt.ctx, account.NewSecret(longToken))
+					_, err := s.client(t).Refresh(tt.ctx, secret.New(longToken))
 					wantClass(t, err, "refresh", instagram.Transient)
 				}
 				wantEqual(t, "requests", s.count("POST")+s.count("GET"), 0)
@@ -298,7 +298,7 @@ func TestCallerDeadlineIsKept(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		_, _, err := newClient(t, c).Profile(ctx, account.NewSecret(longToken))
+		_, _, err := newClient(t, c).Profile(ctx, secret.New(longToken))
 		wantEqual(t, "duration", time.Since(began), time.Second)
 		wantClass(t, err, "profile", instagram.Transient)
 	})
@@ -346,7 +346,7 @@ func callBehindProxy(t *testing.T, base string) {
 	if u, err := http.ProxyFromEnvironment(httptest.NewRequest("GET", base, nil)); err != nil || u == nil {
 		t.Fatalf("ProxyFromEnvironment: got %v and error %v, want a proxy", u, err)
 	}
-	p, _, err := newClient(t, config(instagram.Graph, base)).Profile(t.Context(), account.NewSecret(longToken))
+	p, _, err := newClient(t, config(instagram.Graph, base)).Profile(t.Context(), secret.New(longToken))
 	if err != nil {
 		t.Fatalf("Profile: got error %v, want none", err)
 	}

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
 )
 
 func TestAuthorizationRequest(t *testing.T) {

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/connectcode"
-	"photopass/internal/custody"
+	"photopass/internal/backend"
+	"photopass/internal/connection"
 	"photopass/internal/instagram"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
 	"photopass/internal/web"
@@ -41,9 +41,9 @@ const (
 // Secrets hands out the client secret.
 type Secrets interface {
 	// ClientSecret returns the secret. Its error matches
-	// [secrets.ErrMisconfigured] when the operator has to act. It is safe for
+	// [secret.ErrMisconfigured] when the operator has to act. It is safe for
 	// concurrent use.
-	ClientSecret(ctx context.Context) (account.Secret, error)
+	ClientSecret(ctx context.Context) (secret.Value, error)
 
 	// ClientSecretRefused says that Instagram refused a code in the way in which
 	// it refuses a wrong client secret.
@@ -54,7 +54,7 @@ type Secrets interface {
 type CallbackSettings struct {
 	Settings
 	Store    account.Store
-	Vault    *custody.Vault
+	Vault    *connection.Vault
 	Secrets  Secrets
 	Sessions session.Policy
 }
@@ -163,7 +163,7 @@ func (c callback) recordFailure(ctx context.Context, v visit, m account.Marker, 
 // unreadable says what a secret that can't be had means: the operator's fault
 // or a passing one.
 func unreadable(err error) error {
-	if errors.Is(err, secrets.ErrMisconfigured) {
+	if errors.Is(err, secret.ErrMisconfigured) {
 		return &web.Problem{Code: web.AppMisconfigured, Err: err}
 	}
 	return err
@@ -270,7 +270,7 @@ func (c callback) await(ctx context.Context, m account.Marker) account.Marker {
 
 // connect exchanges the code, reads the profile and writes the account with
 // its session. It returns the account's id and what the audit log calls it.
-func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientSecret account.Secret, m account.Marker) (string, telemetry.Event, error) {
+func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientSecret secret.Value, m account.Marker) (string, telemetry.Event, error) {
 	grant, profile, err := c.ask(ctx, v, clientSecret)
 	if err != nil {
 		return "", 0, err
@@ -293,7 +293,7 @@ func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientS
 				Sealed:    sealed,
 				IssuedAt:  grant.IssuedAt,
 				ExpiresAt: grant.ExpiresAt,
-				RefreshAt: custody.RefreshAt(grant.IssuedAt, grant.ExpiresAt),
+				RefreshAt: connection.RefreshAt(grant.IssuedAt, grant.ExpiresAt),
 			},
 		},
 		State:   m.State,
@@ -308,7 +308,7 @@ func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientS
 }
 
 // ask makes the calls to Instagram and judges what they bring.
-func (c callback) ask(ctx context.Context, v visit, clientSecret account.Secret) (instagram.Grant, account.Profile, error) {
+func (c callback) ask(ctx context.Context, v visit, clientSecret secret.Value) (instagram.Grant, account.Profile, error) {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, end.Add(-writeReserve))
@@ -371,7 +371,7 @@ func (c callback) write(ctx context.Context, login account.Login, v visit, now t
 		}
 		l.Session = c.Sessions.New(l.Account, v.sessionSecret(), now)
 		if c.carriesCode(v.flow) {
-			l.Code = new(connectcode.New(v.connectCode(), l.Account, now))
+			l.Code = new(backend.NewConnectCode(v.connectCode(), l.Account, now))
 		}
 		if err = c.Store.Connect(ctx, l); err == nil {
 			return event, nil

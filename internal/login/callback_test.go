@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/login"
+	"photopass/internal/test/apptest"
 )
 
 // One login costs exactly this; whoever raises it has to say why.

@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"photopass/internal/account"
+	"photopass/internal/secret"
 )
 
 // foreign reports whether target, a valid return_to, is at another origin than
@@ -17,7 +17,7 @@ func foreign(target, publicURL string) bool {
 
 // withConnectCode returns target with code as the one parameter of its name. All
 // else of target stays as it is, to the byte.
-func withConnectCode(target string, code account.Secret) string {
+func withConnectCode(target string, code secret.Value) string {
 	return withParameter(target, "connect_code="+code.Reveal(), connectCodeNames)
 }
 

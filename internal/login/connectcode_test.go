@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
-	"photopass/internal/connectcode"
+	"photopass/internal/backend"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/login"
+	"photopass/internal/secret"
+	"photopass/internal/test/apptest"
 )
 
 // storedCodes returns how many connect codes the store holds.
@@ -67,7 +68,7 @@ func TestConnectCodeIsTheOnlyOne(t *testing.T) {
 			back := b.Decide(b.Authorize("?return_to="+url.QueryEscape("https://app.example"+tt.target)), "allow")
 			r := b.Get(back)
 			_, code := splitCode(r.Location)
-			if !connectcode.Valid(code) {
+			if !backend.ValidConnectCode(code) {
 				t.Fatal("redirect: got no valid code")
 			}
 			if got, want := strings.Replace(r.Location, code, "CODE", 1), "https://app.example"+tt.want; got != want {
@@ -117,16 +118,16 @@ func TestConnectCodeIsStoredWithTheLogin(t *testing.T) {
 	b := a.Browser()
 	back := b.Decide(b.Authorize("?return_to=https://app.example/done"), "allow")
 	_, code := splitCode(b.Get(back).Location)
-	secret := account.NewSecret(code)
+	secret := secret.New(code)
 
-	c, err := a.Memory.RedeemCode(t.Context(), connectcode.Hash(secret), "backend")
+	c, err := a.Memory.RedeemCode(t.Context(), backend.HashConnectCode(secret), "backend")
 	if err != nil {
 		t.Fatalf("RedeemCode: got error %v, want none", err)
 	}
 	if got, want := c.ExpiresAt, apptest.Start.Add(time.Minute); !got.Equal(want) {
 		t.Errorf("ExpiresAt: got %v, want %v", got, want)
 	}
-	id, connection, err := connectcode.Open(secret, c, apptest.Start)
+	id, connection, err := backend.OpenConnectCode(secret, c, apptest.Start)
 	if err != nil || id != acmeID {
 		t.Errorf("Open: got id %q, error %v; want %q, none", id, err, acmeID)
 	}
@@ -154,12 +155,12 @@ func TestConnectCodeNamesTheConnectionThatWasWritten(t *testing.T) {
 	a := apptest.New(t, o)
 	b := a.Browser()
 	_, code := splitCode(b.Get(b.Decide(b.Authorize("?return_to=https://app.example/done"), "allow")).Location)
-	secret := account.NewSecret(code)
-	c, err := a.Memory.RedeemCode(t.Context(), connectcode.Hash(secret), "backend")
+	secret := secret.New(code)
+	c, err := a.Memory.RedeemCode(t.Context(), backend.HashConnectCode(secret), "backend")
 	if err != nil {
 		t.Fatalf("RedeemCode: got error %v, want none", err)
 	}
-	_, connection, err := connectcode.Open(secret, c, apptest.Start)
+	_, connection, err := backend.OpenConnectCode(secret, c, apptest.Start)
 	if err != nil || connection == "" || connection != stored(t, a.Memory).Accounts[acmeID].Connection {
 		t.Errorf("Open: got error %v or another connection than the account's", err)
 	}

@@ -14,35 +14,34 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/seal"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
+	"photopass/internal/test/apptest"
 )
 
 // A source hands out the client secret and the key ring, or fails.
 type source struct {
-	ring *seal.Ring
+	ring *secret.Ring
 	fail func(what string) error // what is "client secret" or "key ring"; nil: never fails
 
 	refused atomic.Int32
 }
 
 // ClientSecret implements login.Secrets.
-func (s *source) ClientSecret(context.Context) (account.Secret, error) {
+func (s *source) ClientSecret(context.Context) (secret.Value, error) {
 	if s.fail != nil {
 		if err := s.fail("client secret"); err != nil {
-			return account.Secret{}, err
+			return secret.Value{}, err
 		}
 	}
-	return account.NewSecret(apptest.ClientSecret), nil
+	return secret.New(apptest.ClientSecret), nil
 }
 
 // ClientSecretRefused implements login.Secrets.
 func (s *source) ClientSecretRefused() { s.refused.Add(1) }
 
 // Ring implements custody.Keys.
-func (s *source) Ring(context.Context) (*seal.Ring, error) {
+func (s *source) Ring(context.Context) (*secret.Ring, error) {
 	if s.fail != nil {
 		if err := s.fail("key ring"); err != nil {
 			return nil, err
@@ -52,10 +51,10 @@ func (s *source) Ring(context.Context) (*seal.Ring, error) {
 }
 
 // RereadRing implements custody.Keys.
-func (s *source) RereadRing(ctx context.Context) (*seal.Ring, error) { return s.Ring(ctx) }
+func (s *source) RereadRing(ctx context.Context) (*secret.Ring, error) { return s.Ring(ctx) }
 
 func TestUnreadableSecretsUseNothingUp(t *testing.T) {
-	misconfigured := fmt.Errorf("no value: %w", secrets.ErrMisconfigured)
+	misconfigured := fmt.Errorf("no value: %w", secret.ErrMisconfigured)
 	passing := errors.New("no answer: time-out")
 	for _, tt := range []struct {
 		name, secret string
@@ -132,7 +131,7 @@ func TestKeyRingLostDuringALogin(t *testing.T) {
 	var reads atomic.Int32
 	a := apptest.New(t, apptest.Options{Keys: &source{ring: apptest.Ring(t), fail: func(string) error {
 		if reads.Add(1) == 2 {
-			return secrets.ErrMisconfigured
+			return secret.ErrMisconfigured
 		}
 		return nil
 	}}})

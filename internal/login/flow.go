@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"photopass/internal/account"
+	"photopass/internal/secret"
 )
 
 const (
@@ -87,7 +87,7 @@ func flowID(state string) string {
 }
 
 // verifier is PKCE's code_verifier (RFC 7636, section 4.1), 43 characters.
-func (f flow) verifier() account.Secret { return account.NewSecret(f.derive("pkce/v1")) }
+func (f flow) verifier() secret.Value { return secret.New(f.derive("pkce/v1")) }
 
 func (f flow) challenge() string {
 	sum := sha256.Sum256([]byte(f.verifier().Reveal()))

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
 )
 
 // disguises returns the forms in which s could have been written somewhere: as

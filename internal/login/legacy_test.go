@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/apptest"
+	"photopass/internal/test/apptest"
 )
 
 func TestLegacyLogin(t *testing.T) {

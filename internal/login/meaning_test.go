@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
 )
 
 // What Instagram says of the app is the operator's, whatever its number and its

@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
 	"photopass/internal/login"
+	"photopass/internal/test/apptest"
 )
 
 // parallel makes n visits at once and returns their answers.

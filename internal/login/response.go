@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"strings"
 
-	"photopass/internal/account"
+	"photopass/internal/secret"
 	"photopass/internal/web"
 )
 
@@ -15,7 +15,7 @@ import (
 // 4.1.2.1) of the right shape: a state, and either a code or a problem.
 type response struct {
 	state   string
-	code    account.Secret
+	code    secret.Value
 	problem *web.Problem
 }
 
@@ -66,7 +66,7 @@ func parseResponse(r *http.Request, issuer string) (response, error) {
 	case len(code) > maxCode || !codeShape.MatchString(code):
 		return response{}, invalid
 	}
-	return response{state: state, code: account.NewSecret(code)}, nil
+	return response{state: state, code: secret.New(code)}, nil
 }
 
 // refusal returns what the error in an authorization response means; nil: there

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/apptest"
 	"photopass/internal/login"
+	"photopass/internal/test/apptest"
 )
 
 func TestReturnToRefused(t *testing.T) {

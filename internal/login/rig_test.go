@@ -15,13 +15,13 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
-	"photopass/internal/custody"
+	"photopass/internal/connection"
 	"photopass/internal/instagram"
 	"photopass/internal/login"
-	"photopass/internal/memory"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
 	"photopass/internal/session"
+	"photopass/internal/store/memory"
+	"photopass/internal/test/apptest"
 )
 
 // What the fake's first two accounts are called.
@@ -306,14 +306,14 @@ func (s *stub) Exchange(ctx context.Context, _ instagram.Exchange) (instagram.Gr
 	}
 	now := time.Now().UTC().Truncate(time.Second)
 	return instagram.Grant{
-		UserID: acmeID, Token: account.NewSecret("IGAA-of-the-stub"),
+		UserID: acmeID, Token: secret.New("IGAA-of-the-stub"),
 		IssuedAt: now, ExpiresAt: now.Add(60 * 24 * time.Hour),
 		Permissions: []string{"instagram_business_basic"},
 	}, nil
 }
 
 // Profile implements [instagram.Client].
-func (s *stub) Profile(context.Context, account.Secret) (account.Profile, instagram.Usage, error) {
+func (s *stub) Profile(context.Context, secret.Value) (account.Profile, instagram.Usage, error) {
 	s.count()
 	return account.Profile{ID: acmeID, UserID: acmeUserID, Username: "acme", AccountType: "BUSINESS", FetchedAt: time.Now().UTC()}, instagram.Usage{}, nil
 }
@@ -341,14 +341,14 @@ type service struct {
 // the bubble's.
 func newService(t testing.TB, i instagram.Client) service {
 	t.Helper()
-	plain := secrets.Plain{Client: account.NewSecret(apptest.ClientSecret), Keys: apptest.Ring(t)}
+	plain := secret.Plain{Client: secret.New(apptest.ClientSecret), Keys: apptest.Ring(t)}
 	store := memory.New(time.Now)
 	s := login.CallbackSettings{
 		Settings: login.Settings{
 			PublicURL: "https://photopass.example", FlowTTL: 10 * time.Minute,
 			Instagram: i, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		},
-		Store: store, Vault: custody.NewVault(plain), Secrets: plain,
+		Store: store, Vault: connection.NewVault(plain), Secrets: plain,
 		Sessions: session.Policy{Idle: 168 * time.Hour, Max: 720 * time.Hour},
 	}
 	return service{login.NewAuthorize(s.Settings), login.NewCallback(s), store, s}

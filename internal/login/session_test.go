@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
-	"photopass/internal/connectcode"
+	"photopass/internal/backend"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/seal"
+	"photopass/internal/secret"
+	"photopass/internal/test/apptest"
 )
 
 // holding returns a browser that has a session cookie and nothing else.
@@ -146,9 +146,9 @@ func TestFlowFixation(t *testing.T) {
 						t.Errorf("%s, callback with %s: got status %d and %d cookies, want an error and none", when, query, r.Status, len(r.Cookies))
 					}
 				}
-				for _, secret := range computed(cookie, state) {
-					wantProfile(t, when+", computed session", holding(a, acmeID+"."+secret), http.StatusUnauthorized)
-					if _, err := a.Memory.RedeemCode(t.Context(), connectcode.Hash(account.NewSecret(secret)), "thief"); !errors.Is(err, account.ErrNotFound) {
+				for _, value := range computed(cookie, state) {
+					wantProfile(t, when+", computed session", holding(a, acmeID+"."+value), http.StatusUnauthorized)
+					if _, err := a.Memory.RedeemCode(t.Context(), backend.HashConnectCode(secret.New(value)), "thief"); !errors.Is(err, account.ErrNotFound) {
 						t.Errorf("%s, computed connect code: got error %v, want ErrNotFound", when, err)
 					}
 				}
@@ -199,7 +199,7 @@ func TestDerivedValuesDiffer(t *testing.T) {
 	back := b.Decide(consent, "allow")
 	a.Fake.ResetRequests()
 	r := b.Get(back)
-	_, secret, _ := strings.Cut(wantLogin(t, "GET /callback", r, "https://app.example/done"), ".")
+	_, session, _ := strings.Cut(wantLogin(t, "GET /callback", r, "https://app.example/done"), ".")
 	_, code := splitCode(r.Location)
 	c := stored(t, a.Memory)
 	state := param(t, back, "state")
@@ -215,10 +215,10 @@ func TestDerivedValuesDiffer(t *testing.T) {
 		"state":                     state,
 		"challenge":                 param(t, consent, "code_challenge"),
 		"verifier":                  a.Fake.Requests()[0].Form.Get("code_verifier"),
-		"session secret":            secret,
+		"session secret":            session,
 		"session key":               c.Sessions[0].Key,
 		"connect code":              code,
-		"connect code's hash":       connectcode.Hash(account.NewSecret(code)),
+		"connect code's hash":       backend.HashConnectCode(secret.New(code)),
 		"marker key":                base64.RawURLEncoding.EncodeToString(keyed.Sum(nil)),
 		"fingerprint":               attempt[2],
 	}
@@ -233,7 +233,7 @@ func TestDerivedValuesDiffer(t *testing.T) {
 				t.Errorf("%s and %s begin alike", one, other)
 			}
 		}
-		_, err := seal.NewKey([]byte(values[one]), "photopass/marker/v2").Open(m.Result, state)
+		_, err := secret.NewKey([]byte(values[one]), "photopass/marker/v2").Open(m.Result, state)
 		if got, want := err == nil, one == "marker key"; got != want {
 			t.Errorf("marker's result: opens by the %s: %t, want %t", one, got, want)
 		}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/seal"
+	"photopass/internal/secret"
 	"photopass/internal/web"
 )
 
@@ -38,16 +38,16 @@ func (v visit) mac(purpose, message string) string {
 
 // sessionSecret makes the answer to a lost callback repeatable: the same visit
 // gets the same session again, never a second one.
-func (v visit) sessionSecret() account.Secret { return account.NewSecret(v.withCode("session/v2")) }
+func (v visit) sessionSecret() secret.Value { return secret.New(v.withCode("session/v2")) }
 
 // connectCode is the code that the redirect to another origin carries. Like the
 // session it is the same in every answer to this visit.
-func (v visit) connectCode() account.Secret { return account.NewSecret(v.withCode("connect-code/v2")) }
+func (v visit) connectCode() secret.Value { return secret.New(v.withCode("connect-code/v2")) }
 
 // markerKey seals what the marker remembers, so that the table does not tell
 // which account a state led to.
-func (v visit) markerKey() seal.Key {
-	return seal.NewKey([]byte(v.withCode("marker/v2")), "photopass/marker/v2")
+func (v visit) markerKey() secret.Key {
+	return secret.NewKey([]byte(v.withCode("marker/v2")), "photopass/marker/v2")
 }
 
 // fingerprint tells visits that bring the same from others. It opens nothing.

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/login"
+	"photopass/internal/test/apptest"
 )
 
 var (

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/apptest"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
+	"photopass/internal/test/apptest"
 )
 
 // notified has the fake's Meta send what it sends for an account.
@@ -195,7 +195,7 @@ func TestNothingLeaks(t *testing.T) {
 func TestBadSignaturesReadNoSecret(t *testing.T) {
 	b := newBench(t)
 	reads := 0
-	cache := secrets.NewCache(secrets.Config{
+	cache := secret.NewCache(secret.Config{
 		Reader: countingReader{&reads}, ClientSecretID: "client", Now: b.clock, Log: slog.New(slog.DiscardHandler),
 	})
 	b.handler = b.newHandler(cache)
@@ -211,7 +211,7 @@ func TestBadSignaturesReadNoSecret(t *testing.T) {
 // A countingReader counts how often the client secret is read.
 type countingReader struct{ reads *int }
 
-// Read implements [secrets.Reader].
+// Read implements [secret.Reader].
 func (r countingReader) Read(context.Context, string) (string, error) {
 	*r.reads++
 	return apptest.ClientSecret, nil

@@ -24,7 +24,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
 	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
@@ -56,9 +56,9 @@ const statusPath = "/notices/deletion/"
 // Secrets hands out what Meta may have signed a notice with.
 type Secrets interface {
 	// ClientSecrets returns the client secret and the one before it. Its error
-	// matches [secrets.ErrMisconfigured] when the operator has to act. It is safe
+	// matches [secret.ErrMisconfigured] when the operator has to act. It is safe
 	// for concurrent use.
-	ClientSecrets(ctx context.Context) (secrets.ClientSecret, error)
+	ClientSecrets(ctx context.Context) (secret.ClientSecret, error)
 }
 
 // Settings configure [New]. All are required.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
+	"photopass/internal/test/apptest"
 )
 
 // about is a signed_request about the id.

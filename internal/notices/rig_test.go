@@ -19,10 +19,10 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
-	"photopass/internal/memory"
 	"photopass/internal/notices"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
+	"photopass/internal/store/memory"
+	"photopass/internal/test/apptest"
 )
 
 const (
@@ -50,7 +50,7 @@ type bench struct {
 	memory  *memory.Store
 	log     bytes.Buffer
 	now     time.Time
-	secrets secrets.ClientSecret
+	secrets secret.ClientSecret
 
 	// before, by method, runs ahead of a call; an error takes its place.
 	before map[string]func() error
@@ -62,7 +62,7 @@ func newBench(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{
 		t: t, now: start, before: map[string]func() error{},
-		secrets: secrets.ClientSecret{Current: account.NewSecret(apptest.ClientSecret)},
+		secrets: secret.ClientSecret{Current: secret.New(apptest.ClientSecret)},
 	}
 	b.memory = memory.New(b.clock)
 	b.Store = b.memory
@@ -93,7 +93,7 @@ func (b *bench) call(ctx context.Context, method string) error {
 }
 
 // ClientSecrets implements [notices.Secrets].
-func (b *bench) ClientSecrets(ctx context.Context) (secrets.ClientSecret, error) {
+func (b *bench) ClientSecrets(ctx context.Context) (secret.ClientSecret, error) {
 	return b.secrets, b.call(ctx, "ClientSecrets")
 }
 

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
 	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
@@ -63,7 +63,7 @@ func (h handler) read(w http.ResponseWriter, r *http.Request) (notice, error) {
 	case !signed:
 		return notice{}, refused(errSignature)
 	}
-	telemetry.HideRecent(h.Log, account.NewSecret(raw))
+	telemetry.HideRecent(h.Log, secret.New(raw))
 	n, ok := s.notice(h.Now())
 	if !ok {
 		return notice{}, refused(errPayload)
@@ -76,7 +76,7 @@ func refused(why error) error { return &web.Problem{Code: web.InvalidRequest, Er
 // unreadable says what a secret that can't be had means: the operator's fault
 // or a passing one.
 func unreadable(err error) error {
-	if errors.Is(err, secrets.ErrMisconfigured) {
+	if errors.Is(err, secret.ErrMisconfigured) {
 		return &web.Problem{Code: web.AppMisconfigured, Err: err}
 	}
 	return err
@@ -134,7 +134,7 @@ func (h handler) signed(ctx context.Context, s signedRequest) (bool, error) {
 
 // signedWith reports whether s is signed with secret. With the empty one, which
 // stands for none, anybody can sign.
-func (s signedRequest) signedWith(secret account.Secret) bool {
+func (s signedRequest) signedWith(secret secret.Value) bool {
 	if secret.Reveal() == "" {
 		return false
 	}

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/account"
-	"photopass/internal/apptest"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
+	"photopass/internal/test/apptest"
 )
 
 // vector is the signed_request that Meta's documentation is checked with, under
@@ -32,7 +31,7 @@ func TestVector(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
-			b.secrets.Current = account.NewSecret("key")
+			b.secrets.Current = secret.New("key")
 			b.now = time.Date(2021, 6, 21, 2, 56, 0, 0, time.UTC)
 			b.login("0", "", "k1")
 			if r := b.post(deauthorize, tt.signedRequest); r.Status != tt.want {
@@ -53,20 +52,20 @@ func TestSecrets(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		signedBy string
-		previous account.Secret
+		previous secret.Value
 		until    time.Time
 		after    time.Duration // on the clock
 		want     int
 	}{
-		{"current", apptest.ClientSecret, account.Secret{}, time.Time{}, 0, 200},
-		{"current, with a previous one", apptest.ClientSecret, account.NewSecret(previousSecret), until, 0, 200},
-		{"previous without end", previousSecret, account.NewSecret(previousSecret), time.Time{}, 0, 200},
-		{"previous before its end", previousSecret, account.NewSecret(previousSecret), until, time.Hour - 1, 200},
-		{"previous at its end", previousSecret, account.NewSecret(previousSecret), until, time.Hour, 400},
-		{"previous long after", previousSecret, account.NewSecret(previousSecret), until, 48 * time.Hour, 400},
-		{"another", "0123456789abcdef0123456789abcdee", account.NewSecret(previousSecret), until, 0, 400},
-		{"empty, no previous one", "", account.Secret{}, time.Time{}, 0, 400},
-		{"empty, previous one empty", "", account.NewSecret(""), time.Time{}, 0, 400},
+		{"current", apptest.ClientSecret, secret.Value{}, time.Time{}, 0, 200},
+		{"current, with a previous one", apptest.ClientSecret, secret.New(previousSecret), until, 0, 200},
+		{"previous without end", previousSecret, secret.New(previousSecret), time.Time{}, 0, 200},
+		{"previous before its end", previousSecret, secret.New(previousSecret), until, time.Hour - 1, 200},
+		{"previous at its end", previousSecret, secret.New(previousSecret), until, time.Hour, 400},
+		{"previous long after", previousSecret, secret.New(previousSecret), until, 48 * time.Hour, 400},
+		{"another", "0123456789abcdef0123456789abcdee", secret.New(previousSecret), until, 0, 400},
+		{"empty, no previous one", "", secret.Value{}, time.Time{}, 0, 400},
+		{"empty, previous one empty", "", secret.New(""), time.Time{}, 0, 400},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
@@ -242,7 +241,7 @@ func TestSecretUnreadable(t *testing.T) {
 		err  error
 		code string
 	}{
-		{"misconfigured", fmt.Errorf("read: %w", secrets.ErrMisconfigured), "app_misconfigured"},
+		{"misconfigured", fmt.Errorf("read: %w", secret.ErrMisconfigured), "app_misconfigured"},
 		{"unreachable", errUnreachable, "internal"},
 	} {
 		for _, path := range []string{deauthorize, deletion} {

@@ -17,10 +17,10 @@ import (
 // document is the JSON answer.
 type document struct {
 	account.Profile
-	Connection connection `json:"connection"`
+	Connection connectionDocument `json:"connection"`
 }
 
-type connection struct {
+type connectionDocument struct {
 	Status         account.Status `json:"status"`
 	Cause          account.Cause  `json:"cause,omitempty"`
 	Permissions    []string       `json:"permissions"`
@@ -41,7 +41,7 @@ func (h handler) write(w http.ResponseWriter, r *http.Request, a account.Account
 			Picture:  a.Profile.ProfilePictureURL,
 		})
 	}
-	c := connection{
+	c := connectionDocument{
 		Status:         a.Status,
 		Cause:          a.ReconnectCause(),
 		Permissions:    a.Permissions,

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
+	"photopass/internal/test/apptest"
 )
 
 func BenchmarkProfileCached(b *testing.B) {

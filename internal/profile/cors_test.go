@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
 )
 
 // Where photopass is, and two front ends that it is to serve. Its own origin is

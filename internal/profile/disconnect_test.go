@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/apptest"
+	"photopass/internal/test/apptest"
 )
 
 func TestDisconnect(t *testing.T) {

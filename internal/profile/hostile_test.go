@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
 )
 
 // Everything that Instagram sends may have been written by somebody who means

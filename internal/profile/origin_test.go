@@ -5,7 +5,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"photopass/internal/apptest"
+	"photopass/internal/test/apptest"
 )
 
 // TestOrigin has the two headers that tell where a POST comes from, in the

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/custody"
+	"photopass/internal/connection"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
 	"photopass/internal/web"
@@ -31,7 +31,7 @@ type Settings struct {
 	TTL             time.Duration // age from which a profile is read anew
 	MaxStale        time.Duration // age from which a profile is not served any more
 	Store           account.Store
-	Tokens          *custody.Keeper
+	Tokens          *connection.Keeper
 	Sessions        session.Policy
 	Now             func() time.Time
 	Log             *slog.Logger

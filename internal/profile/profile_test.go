@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
 )
 
 // The account that the fake signs in first.

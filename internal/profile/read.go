@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/custody"
+	"photopass/internal/connection"
 	"photopass/internal/instagram"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
 	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
@@ -30,16 +30,16 @@ func (h handler) current(ctx context.Context, a account.Account) (account.Accoun
 	if err != nil {
 		return h.failed(ctx, a, err)
 	}
-	connection := a.Connection
+	was := a.Connection
 	a = kept.Account
 	switch {
-	case a.Connection != connection:
+	case a.Connection != was:
 		return a, &web.Problem{Code: web.Unauthenticated}
 	case a.Status != account.Active:
 		return h.stale(ctx, a, reconnect(a))
-	case kept.Outcome == custody.Held:
+	case kept.Outcome == connection.Held:
 		return h.busy(ctx, a)
-	case kept.Outcome == custody.Deferred && kept.Cause.Class.Meaning().Again != instagram.Later: // a read would fare no better
+	case kept.Outcome == connection.Deferred && kept.Cause.Class.Meaning().Again != instagram.Later: // a read would fare no better
 		hold, err := h.Tokens.Hold(ctx, a)
 		if err != nil {
 			return h.stale(ctx, a, problemOf(kept.Cause))
@@ -177,7 +177,7 @@ const (
 
 // refused says what to serve when Instagram did not give the profile, and leaves
 // it alone for a while unless the token is at fault.
-func (h handler) refused(ctx context.Context, a account.Account, hold *custody.Hold, err error) (account.Account, error) {
+func (h handler) refused(ctx context.Context, a account.Account, hold *connection.Hold, err error) (account.Account, error) {
 	wait := troubleRest
 	if e, ok := errors.AsType[*instagram.Error](err); ok {
 		switch m := e.Class.Meaning(); {
@@ -195,7 +195,7 @@ func (h handler) refused(ctx context.Context, a account.Account, hold *custody.H
 	return h.stale(ctx, a, p)
 }
 
-func (h handler) rest(ctx context.Context, hold *custody.Hold, d time.Duration) {
+func (h handler) rest(ctx context.Context, hold *connection.Hold, d time.Duration) {
 	if err := hold.Rest(ctx, d); err != nil {
 		h.Log.WarnContext(ctx, "leave Instagram alone", "err", err)
 	}
@@ -203,7 +203,7 @@ func (h handler) rest(ctx context.Context, hold *custody.Hold, d time.Duration) 
 
 // tokenDied is called when Instagram refused a's token with cause. It marks the
 // account, unless a newer login has replaced that token meanwhile.
-func (h handler) tokenDied(ctx context.Context, a account.Account, hold *custody.Hold, cause *instagram.Error) (account.Account, error) {
+func (h handler) tokenDied(ctx context.Context, a account.Account, hold *connection.Hold, cause *instagram.Error) (account.Account, error) {
 	now, err := hold.Refused(ctx, cause)
 	switch {
 	case errors.Is(err, account.ErrNotFound) || err == nil && now.Connection != a.Connection:
@@ -224,7 +224,7 @@ func (h handler) failed(ctx context.Context, a account.Account, err error) (acco
 	switch {
 	case errors.Is(err, account.ErrConflict), errors.Is(err, account.ErrNotFound): // disconnected or reconnected meanwhile
 		return a, &web.Problem{Code: web.Unauthenticated}
-	case errors.Is(err, custody.ErrBroken):
+	case errors.Is(err, connection.ErrBroken):
 		return a, err
 	}
 	return h.stale(ctx, a, problemOf(err))
@@ -265,7 +265,7 @@ func (h handler) stale(ctx context.Context, a account.Account, p *web.Problem) (
 
 // problemOf says what a failed read means for the one who asked.
 func problemOf(err error) *web.Problem {
-	if errors.Is(err, secrets.ErrMisconfigured) {
+	if errors.Is(err, secret.ErrMisconfigured) {
 		return &web.Problem{Code: web.AppMisconfigured, Err: err}
 	}
 	e, ok := errors.AsType[*instagram.Error](err)

@@ -13,14 +13,14 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
-	"photopass/internal/custody"
+	"photopass/internal/connection"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
-	"photopass/internal/memory"
 	"photopass/internal/profile"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
 	"photopass/internal/session"
+	"photopass/internal/store/memory"
+	"photopass/internal/test/apptest"
 )
 
 // However many ask at once for a profile that has expired, Instagram is asked
@@ -95,7 +95,7 @@ func TestProfileThatAnotherBroughtMeanwhile(t *testing.T) {
 type bubble struct {
 	t      *testing.T
 	store  *memory.Store
-	keeper *custody.Keeper
+	keeper *connection.Keeper
 	http   http.Handler
 
 	instagram.Client
@@ -104,7 +104,7 @@ type bubble struct {
 	reads, fresh atomic.Int32 // calls that read the profile and that refresh the token
 }
 
-var bubbleSecret = account.NewSecret(strings.Repeat("A", 43))
+var bubbleSecret = secret.New(strings.Repeat("A", 43))
 
 // newBubble has a token that is to be refreshed, if due, and a profile as old as
 // age.
@@ -112,8 +112,8 @@ func newBubble(t *testing.T, due bool, age, maxStale time.Duration) *bubble {
 	t.Helper()
 	b := &bubble{t: t, store: memory.New(time.Now), ask: func(context.Context) error { return nil }}
 	log := slog.New(slog.DiscardHandler)
-	b.keeper = &custody.Keeper{
-		Store: b.store, Vault: custody.NewVault(secrets.Plain{Keys: apptest.Ring(t)}), Instagram: b, Now: time.Now, Log: log,
+	b.keeper = &connection.Keeper{
+		Store: b.store, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}), Instagram: b, Now: time.Now, Log: log,
 	}
 	sessions := session.Policy{Idle: 168 * time.Hour, Max: 720 * time.Hour}
 	b.http = profile.New(profile.Settings{
@@ -121,7 +121,7 @@ func newBubble(t *testing.T, due bool, age, maxStale time.Duration) *bubble {
 		Store: b.store, Tokens: b.keeper, Sessions: sessions, Now: time.Now, Log: log,
 	})
 	now := time.Now().UTC()
-	sealed, err := b.keeper.Vault.Seal(t.Context(), acmeID, account.NewSecret("IGAAold"))
+	sealed, err := b.keeper.Vault.Seal(t.Context(), acmeID, secret.New("IGAAold"))
 	if err != nil {
 		t.Fatalf("Seal: %v", err)
 	}
@@ -146,7 +146,7 @@ func newBubble(t *testing.T, due bool, age, maxStale time.Duration) *bubble {
 }
 
 // Profile implements [instagram.Client].
-func (b *bubble) FullProfile(ctx context.Context, _ account.Secret) (account.Profile, instagram.Usage, error) {
+func (b *bubble) FullProfile(ctx context.Context, _ secret.Value) (account.Profile, instagram.Usage, error) {
 	b.reads.Add(1)
 	if err := b.ask(ctx); err != nil {
 		return account.Profile{}, instagram.Usage{}, err
@@ -155,11 +155,11 @@ func (b *bubble) FullProfile(ctx context.Context, _ account.Secret) (account.Pro
 }
 
 // Refresh implements [instagram.Client].
-func (b *bubble) Refresh(context.Context, account.Secret) (instagram.Renewal, error) {
+func (b *bubble) Refresh(context.Context, secret.Value) (instagram.Renewal, error) {
 	b.fresh.Add(1)
 	time.Sleep(time.Second)
 	now := time.Now().UTC()
-	return instagram.Renewal{Token: account.NewSecret("IGAAnew"), IssuedAt: now, ExpiresAt: now.AddDate(0, 0, 60)}, nil
+	return instagram.Renewal{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.AddDate(0, 0, 60)}, nil
 }
 
 func (b *bubble) get() *httptest.ResponseRecorder {

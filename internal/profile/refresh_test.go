@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
 )
 
 const opRefresh = fakeinstagram.OpRefresh

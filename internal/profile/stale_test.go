@@ -12,10 +12,9 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/seal"
-	"photopass/internal/secrets"
+	"photopass/internal/secret"
+	"photopass/internal/test/apptest"
 )
 
 const opProfile = fakeinstagram.OpProfile
@@ -356,7 +355,7 @@ func TestKeyRingMisconfigured(t *testing.T) {
 	app := apptest.New(t, apptest.Options{Keys: keys})
 	b := app.Browser()
 	b.Login()
-	keys.err = secrets.ErrMisconfigured
+	keys.err = secret.ErrMisconfigured
 	app.Clock.Advance(24*time.Hour - time.Second)
 	if r := b.Get("/profile"); r.Status != http.StatusOK || r.Header.Get("Age") != "86399" {
 		t.Errorf("GET /profile: got status %d, Age %s, want 200, 86399", r.Status, r.Header.Get("Age"))
@@ -374,12 +373,12 @@ func TestKeyRingMisconfigured(t *testing.T) {
 
 // brokenKeys hands out good until err is set.
 type brokenKeys struct {
-	good *seal.Ring
+	good *secret.Ring
 	err  error
 }
 
-// Ring implements [custody.Keys].
-func (k *brokenKeys) Ring(context.Context) (*seal.Ring, error) { return k.good, k.err }
+// Ring implements [connection.Keys].
+func (k *brokenKeys) Ring(context.Context) (*secret.Ring, error) { return k.good, k.err }
 
-// RereadRing implements [custody.Keys].
-func (k *brokenKeys) RereadRing(context.Context) (*seal.Ring, error) { return k.good, k.err }
+// RereadRing implements [connection.Keys].
+func (k *brokenKeys) RereadRing(context.Context) (*secret.Ring, error) { return k.good, k.err }

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
 )
 
 // withoutUserID logs a browser in while Instagram sends no professional id, which

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/apptest"
+	"photopass/internal/test/apptest"
 )
 
 // Once origins are listed, an answer depends on who asks, whoever asked first.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/secret"
 	"photopass/internal/session"
 )
 
@@ -13,7 +14,7 @@ import (
 func ExamplePolicy() {
 	p := session.Policy{Idle: 7 * 24 * time.Hour, Max: 30 * 24 * time.Hour}
 	a := account.Account{ID: "27640875392278831"}
-	secret := account.NewSecret("0123456789abcdefghijklmnopqrstuvwxyzABCDEFG") // 32 random bytes, really
+	secret := secret.New("0123456789abcdefghijklmnopqrstuvwxyzABCDEFG") // 32 random bytes, really
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 	s := p.New(a, secret, now)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/secret"
 )
 
 // CookieName is the session cookie's name. The prefix makes browsers refuse it
@@ -44,7 +45,7 @@ func (p Policy) TouchDue(s account.Session, now time.Time) bool {
 }
 
 // New returns a session of a, begun at now, for the browser that holds secret.
-func (p Policy) New(a account.Account, secret account.Secret, now time.Time) account.Session {
+func (p Policy) New(a account.Account, secret secret.Value, now time.Time) account.Session {
 	return account.Session{
 		AccountID:  a.ID,
 		Key:        Ref(a.ID, secret).Key,
@@ -57,12 +58,12 @@ func (p Policy) New(a account.Account, secret account.Secret, now time.Time) acc
 
 // Value returns the cookie's value for an account and a secret of 43 base64url
 // characters.
-func Value(accountID string, secret account.Secret) account.Secret {
-	return account.NewSecret(accountID + "." + secret.Reveal())
+func Value(accountID string, s secret.Value) secret.Value {
+	return secret.New(accountID + "." + s.Reveal())
 }
 
 // Ref names the session of an account and a secret.
-func Ref(accountID string, secret account.Secret) account.SessionRef {
+func Ref(accountID string, secret secret.Value) account.SessionRef {
 	return account.SessionRef{AccountID: accountID, Key: key(Value(accountID, secret).Reveal())}
 }
 
@@ -74,7 +75,7 @@ func key(cookie string) string {
 }
 
 // SetCookie adds the session cookie to an answer.
-func (p Policy) SetCookie(w http.ResponseWriter, value account.Secret) {
+func (p Policy) SetCookie(w http.ResponseWriter, value secret.Value) {
 	http.SetCookie(w, cookie(value.Reveal(), int((p.Max+time.Second-1)/time.Second)))
 }
 

@@ -13,14 +13,15 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/memory"
+	"photopass/internal/secret"
 	"photopass/internal/session"
+	"photopass/internal/store/memory"
 )
 
 const (
 	id     = "27640875392278831"
-	secret = "dGhlIHNlY3JldCBvZiBhIHNlc3Npb24sIDMyIGJ5dGU" // 43 characters
-	cookie = id + "." + secret
+	random = "dGhlIHNlY3JldCBvZiBhIHNlc3Npb24sIDMyIGJ5dGU" // 43 characters
+	cookie = id + "." + random
 	// The hash of "photopass/session-key/v1:" and the cookie. Were it another,
 	// every session that is stored would end.
 	cookieKey = "HzAZtesk3h2OJ7gk-V4qk6SIwDmEMs1yHv6X_GmvlXE"
@@ -94,7 +95,7 @@ func TestTouchDue(t *testing.T) {
 
 func TestNew(t *testing.T) {
 	a := account.Account{ID: id, Connection: "connection mark"}
-	got := policy.New(a, account.NewSecret(secret), login)
+	got := policy.New(a, secret.New(random), login)
 	want := account.Session{
 		AccountID: id, Key: cookieKey, Connection: "connection mark",
 		CreatedAt: login, LastUsedAt: login, ExpiresAt: login.Add(720 * time.Hour),
@@ -106,15 +107,15 @@ func TestNew(t *testing.T) {
 
 // A copy of the table must open no session.
 func TestStoredSessionHidesCookie(t *testing.T) {
-	stored := fmt.Sprintf("%+v", policy.New(account.Account{ID: id}, account.NewSecret(secret), login))
-	if strings.Contains(stored, secret) || strings.Contains(stored, secret[:16]) {
-		t.Error("New: the session holds the cookie's secret, want only a hash")
+	stored := fmt.Sprintf("%+v", policy.New(account.Account{ID: id}, secret.New(random), login))
+	if strings.Contains(stored, random) || strings.Contains(stored, random[:16]) {
+		t.Error("New: the session holds the cookie's random, want only a hash")
 	}
 }
 
 func TestSetCookie(t *testing.T) {
 	w := httptest.NewRecorder()
-	policy.SetCookie(w, session.Value(id, account.NewSecret(secret)))
+	policy.SetCookie(w, session.Value(id, secret.New(random)))
 	wantSetCookie(t, w, "__Host-session="+cookie+"; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax")
 	c := parsed(t, w)
 	if c.Name != "__Host-session" || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" ||
@@ -131,7 +132,7 @@ func TestClearCookie(t *testing.T) {
 }
 
 func TestFromRequest(t *testing.T) {
-	const other = "17841405793187219." + secret
+	const other = "17841405793187219." + random
 	for _, tt := range []struct {
 		name   string
 		header []string // Cookie lines
@@ -167,17 +168,17 @@ func TestFromRequest(t *testing.T) {
 		{"good one beside one with a no-break space", []string{"__Host-session=" + cookie + "; \u00a0__Host-session=" + other}, true},
 
 		{"empty value", []string{"__Host-session="}, false},
-		{"no dot", []string{"__Host-session=" + id + secret}, false},
-		{"no id", []string{"__Host-session=." + secret}, false},
+		{"no dot", []string{"__Host-session=" + id + random}, false},
+		{"no id", []string{"__Host-session=." + random}, false},
 		{"no secret", []string{"__Host-session=" + id + "."}, false},
 		{"secret too short", []string{"__Host-session=" + cookie[:len(cookie)-1]}, false},
 		{"secret too long", []string{"__Host-session=" + cookie + "A"}, false},
 		{"one dot more", []string{"__Host-session=" + id + "." + cookie}, false},
-		{"id with a letter", []string{"__Host-session=2764087539227883x." + secret}, false},
-		{"id with a sign", []string{"__Host-session=-1." + secret}, false},
-		{"id in other digits", []string{"__Host-session=٣." + secret}, false},
-		{"id of 41 digits", []string{"__Host-session=" + strings.Repeat("1", 41) + "." + secret}, false},
-		{"id that is a key's prefix", []string{"__Host-session=account#1." + secret}, false},
+		{"id with a letter", []string{"__Host-session=2764087539227883x." + random}, false},
+		{"id with a sign", []string{"__Host-session=-1." + random}, false},
+		{"id in other digits", []string{"__Host-session=٣." + random}, false},
+		{"id of 41 digits", []string{"__Host-session=" + strings.Repeat("1", 41) + "." + random}, false},
+		{"id that is a key's prefix", []string{"__Host-session=account#1." + random}, false},
 		{"very long", []string{"__Host-session=" + id + "." + strings.Repeat("A", 1<<16)}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -197,7 +198,7 @@ func TestFromRequest(t *testing.T) {
 // another's session.
 func TestKeyDependsOnIDAndSecret(t *testing.T) {
 	keys := map[string]bool{}
-	for _, value := range []string{cookie, "17841405793187219." + secret, id + "." + secret[:42] + "V"} {
+	for _, value := range []string{cookie, "17841405793187219." + random, id + "." + random[:42] + "V"} {
 		ref, ok := session.FromRequest(request("__Host-session=" + value))
 		if !ok {
 			t.Fatal("FromRequest: got false, want true")
@@ -220,8 +221,8 @@ func TestOpen(t *testing.T) {
 		{"just before idle", 168*time.Hour - 1, cookie, nil},
 		{"at idle", 168 * time.Hour, cookie, account.ErrNotFound},
 		{"at max", 720 * time.Hour, cookie, account.ErrNotFound},
-		{"unknown secret", 0, id + "." + secret[:42] + "V", account.ErrNotFound},
-		{"unknown account", 0, "17841405793187219." + secret, account.ErrNotFound},
+		{"unknown secret", 0, id + "." + random[:42] + "V", account.ErrNotFound},
+		{"unknown account", 0, "17841405793187219." + random, account.ErrNotFound},
 		{"malformed", 0, "x", account.ErrNotFound},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -374,7 +375,7 @@ func connected(t testing.TB) *counter {
 	}
 	a := account.Account{ID: id, Connection: account.NewMark(), TokenRev: account.NewMark(), Status: account.Active, ConnectedAt: login}
 	err := store.Connect(t.Context(), account.Login{
-		Account: a, Session: policy.New(a, account.NewSecret(secret), login),
+		Account: a, Session: policy.New(a, secret.New(random), login),
 		State: m.State, Attempt: m.Attempt, Result: []byte("result"),
 	})
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/apptest"
+	"photopass/internal/backend"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/seal"
+	"photopass/internal/secret"
 	"photopass/internal/telemetry"
-	tokenfunction "photopass/internal/token"
+	"photopass/internal/test/apptest"
 	"photopass/internal/version"
 )
 
@@ -63,19 +63,19 @@ func newScene(t *testing.T, o apptest.Options) *scene {
 }
 
 // keys are a ring that a test can replace.
-type keys struct{ ring *seal.Ring }
+type keys struct{ ring *secret.Ring }
 
-// Ring implements [custody.Keys].
-func (k *keys) Ring(context.Context) (*seal.Ring, error) { return k.ring, nil }
+// Ring implements [connection.Keys].
+func (k *keys) Ring(context.Context) (*secret.Ring, error) { return k.ring, nil }
 
-// RereadRing implements [custody.Keys].
-func (k *keys) RereadRing(context.Context) (*seal.Ring, error) { return k.ring, nil }
+// RereadRing implements [connection.Keys].
+func (k *keys) RereadRing(context.Context) (*secret.Ring, error) { return k.ring, nil }
 
 // swapKeys leaves every stored token broken.
 func (s *scene) swapKeys() {
 	s.t.Helper()
 	var err error
-	if s.keys.ring, err = seal.ParseRing([]byte(`{"current":"k1","k1":"another entry of more than 32 characters"}`)); err != nil {
+	if s.keys.ring, err = secret.ParseRing([]byte(`{"current":"k1","k1":"another entry of more than 32 characters"}`)); err != nil {
 		s.t.Fatalf("seal.ParseRing: %v", err)
 	}
 }
@@ -131,7 +131,7 @@ func (s *scene) sweep() {
 }
 
 func (s *scene) invoke(payload string) {
-	tokenfunction.New(tokenfunction.Settings{Store: s.store, Tokens: s.Keeper, Now: s.Clock.Now, Log: s.Keeper.Log}).Invoke(s.t.Context(), []byte(payload))
+	backend.New(backend.Settings{Store: s.store, Tokens: s.Keeper, Now: s.Clock.Now, Log: s.Keeper.Log}).Invoke(s.t.Context(), []byte(payload))
 }
 
 // What varies in a line: the time, the duration, and ids.
@@ -588,7 +588,7 @@ func TestLines(t *testing.T) {
 			before: func(s *scene) { s.Login(); s.Clock.Advance(40 * 24 * time.Hour); s.swapKeys() },
 			do:     func(s *scene) { s.sweep() },
 			want: `
-{"level":"ERROR","message":"sweep: account","account":"27640875392278831","err":"custody: token does not open: seal: value does not open"}
+{"level":"ERROR","message":"sweep: account","account":"27640875392278831","err":"connection: token does not open: seal: value does not open"}
 {"level":"WARN","message":"sweep","report":{"refreshed":0,"deferred":0,"dead":0,"removed":0,"deleted":0,"held":0,"failed":1},"err":null,"_aws":{"Timestamp":0,"CloudWatchMetrics":[{"Namespace":"photopass","Dimensions":[["Stack"]],"Metrics":[{"Name":"RefreshFailures","Unit":"Count"},{"Name":"BrokenTokens","Unit":"Count"},{"Name":"Sweeps","Unit":"Count"},{"Name":"DaysToExpiry","Unit":"None"}]}]},"Stack":"acme","RefreshFailures":1,"BrokenTokens":1,"Sweeps":1,"DaysToExpiry":20}
 `,
 		},

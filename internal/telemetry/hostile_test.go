@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/apigateway"
-	"photopass/internal/apptest"
+	"photopass/internal/lambda"
 	"photopass/internal/telemetry"
+	"photopass/internal/test/apptest"
 )
 
 // What may be in the log of a function, whatever it is sent.
@@ -159,12 +159,12 @@ func (h hostile) header() map[string]string {
 	return header
 }
 
-func (h hostile) event() apigateway.Request {
-	return apigateway.Request{
+func (h hostile) event() lambda.Request {
+	return lambda.Request{
 		RawPath: h.path(), RawQueryString: h.query(), Headers: h.header(),
 		Cookies: []string{h.one("__Host-session="+acmeID+"."+h.base64(43), "__Host-flow-"+h.base64(16)+"="+h.base64(43)+".1795521600000.", h.noise())},
 		Body:    h.one("", "signed_request="+h.base64(43)+"."+h.base64(60), "signed_request="+h.noise(), h.noise()), IsBase64Encoded: h.IntN(8) == 0,
-		RequestContext: apigateway.RequestContext{DomainName: h.noise(), HTTP: apigateway.HTTP{
+		RequestContext: lambda.RequestContext{DomainName: h.noise(), HTTP: lambda.HTTP{
 			Method:   h.one("GET", "GET", "GET", "GET", "POST", "POST", "HEAD", "OPTIONS", "PUT", "TRACE", "get", "", h.noise()),
 			SourceIP: h.noise(),
 		}},
@@ -215,7 +215,7 @@ func TestHostileRequests(t *testing.T) {
 // attack sends n requests, some of them to the token function.
 func (s *scene) attack(n int) {
 	s.t.Helper()
-	lambda := apigateway.Adapt(s.Handler, s.Keeper.Log)
+	lambda := lambda.Adapt(s.Handler, s.Keeper.Log)
 	h := hostile{rand.New(rand.NewPCG(1, 2))}
 	for i := range n {
 		if i%20 == 0 {

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/account"
-	"photopass/internal/apptest"
+	"photopass/internal/secret"
 	"photopass/internal/telemetry"
+	"photopass/internal/test/apptest"
 )
 
 // What a login, a refresh, a redemption and a notice bring is taken out of later
@@ -61,7 +61,7 @@ func (s *scene) wantKnown(kind, secret string) {
 // forget has the log forget all secrets of requests.
 func (s *scene) forget() {
 	for i := range 32 {
-		telemetry.HideRecent(s.Keeper.Log, account.NewSecret(fmt.Sprintf("anything, the %d.", i)))
+		telemetry.HideRecent(s.Keeper.Log, secret.New(fmt.Sprintf("anything, the %d.", i)))
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"testing"
 
-	"photopass/internal/apptest"
 	"photopass/internal/telemetry"
+	"photopass/internal/test/apptest"
 )
 
 // decoded returns the lines of a log.

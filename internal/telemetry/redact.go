@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"sync"
-
-	"photopass/internal/account"
 )
 
 const redacted = "[redacted]"
@@ -35,12 +33,15 @@ func NewRedactor(w io.Writer) *Redactor { return &Redactor{w: w} }
 // of its own, with rotations; of the recent ones the newest count.
 const maxKnown = 32
 
+// A Secret is a value that does not print. Package secret has the type.
+type Secret interface{ Reveal() string }
+
 // Hide tells log of secrets that the process keeps and no shape describes: a
 // client secret and the entries of a key ring may be any characters. They go as
 // a whole or 16 characters in a row, in capitals or small letters. Values of
 // fewer than 8 characters are words and stay. A log that is not [NewLogger]'s
 // does not mind.
-func Hide(log *slog.Logger, values ...account.Secret) {
+func Hide(log *slog.Logger, values ...Secret) {
 	if r := redactorOf(log.Handler()); r != nil {
 		r.tell(&r.secrets, values)
 	}
@@ -49,7 +50,7 @@ func Hide(log *slog.Logger, values ...account.Secret) {
 // HideRecent is Hide for secrets of a request, in a list of their own: they
 // don't drive out those of Hide. Tell it of nothing that a stranger can choose,
 // or strangers can blank the log.
-func HideRecent(log *slog.Logger, values ...account.Secret) {
+func HideRecent(log *slog.Logger, values ...Secret) {
 	if r := redactorOf(log.Handler()); r != nil {
 		r.tell(&r.recent, values)
 	}
@@ -66,7 +67,7 @@ func redactorOf(h slog.Handler) *Redactor {
 }
 
 // tell adds values to one of r's lists, in both ways that a line is read.
-func (r *Redactor) tell(list *[][]byte, values []account.Secret) {
+func (r *Redactor) tell(list *[][]byte, values []Secret) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	after := slices.Clone(*list)

@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"photopass/internal/account"
+	"photopass/internal/secret"
 	"photopass/internal/telemetry"
 )
 
@@ -56,7 +56,7 @@ var shapeless = []string{"client secret", "odd client secret", "long odd secret"
 func newLogger(w io.Writer, format string, kinds ...string) *slog.Logger {
 	l := telemetry.NewLogger(w, getenv(format, ""))
 	for _, kind := range kinds {
-		telemetry.Hide(l, account.NewSecret(secrets[kind]))
+		telemetry.Hide(l, secret.New(secrets[kind]))
 	}
 	return l
 }
@@ -371,13 +371,13 @@ func TestOrdinaryLines(t *testing.T) {
 func TestHide(t *testing.T) {
 	var b bytes.Buffer
 	l := telemetry.NewLogger(&b, getenv("TEXT", "")).With("a", 1).WithGroup("g")
-	telemetry.Hide(l, account.NewSecret("words!"), account.NewSecret("oldest of all!"))
+	telemetry.Hide(l, secret.New("words!"), secret.New("oldest of all!"))
 	for i := range 40 {
-		s := account.NewSecret(fmt.Sprintf("secret number %02d", i))
+		s := secret.New(fmt.Sprintf("secret number %02d", i))
 		telemetry.Hide(l, s, s)
 	}
 	for i := range 100 { // those of requests are in a list of their own
-		telemetry.HideRecent(l, account.NewSecret(fmt.Sprintf("recent number %02d", i)))
+		telemetry.HideRecent(l, secret.New(fmt.Sprintf("recent number %02d", i)))
 	}
 	l.Info("words! oldest of all! SECRET number 08, secret%20number%2009; %73ecret number 10. recent number 67, recent number 68.")
 	if got, want := b.String(), "words! oldest of all! [redacted], [redacted]; [redacted]. recent number 67, [redacted]."; !strings.Contains(got, want) {
@@ -390,8 +390,8 @@ func TestHide(t *testing.T) {
 func TestHideIsOfOneLogger(t *testing.T) {
 	var one, other bytes.Buffer
 	told, plain := telemetry.NewLogger(&one, getenv("JSON", "")), slog.New(slog.NewTextHandler(&other, nil))
-	telemetry.Hide(told, account.NewSecret(oddSecret))
-	telemetry.Hide(plain, account.NewSecret(oddSecret))
+	telemetry.Hide(told, secret.New(oddSecret))
+	telemetry.Hide(plain, secret.New(oddSecret))
 	telemetry.NewLogger(&other, getenv("TEXT", "")).Info("correct.horse.battery.staple")
 	told.Info("m", "k", oddSecret)
 	if survives(one.String(), oddSecret) || !strings.Contains(other.String(), "correct.horse.battery.staple") {
@@ -402,7 +402,7 @@ func TestHideIsOfOneLogger(t *testing.T) {
 // Hidden values are found however they are written, and lines stay JSON.
 func TestHideInEveryForm(t *testing.T) {
 	const short, percent, escapes, last = "a,b;c.d!", "41,odd;value", `"quoted, and \ ends in\`, `more than sixteen\`
-	for _, secret := range []string{
+	for _, hidden := range []string{
 		short, "A,B;C.D!", "a%2Cb%3Bc%2Ed%21", "a%252Cb;c.d!", "612c623b632e6421",
 		"YSxiO2MuZCE=", "eGEsYjtjLmQh", "eHlhLGI7Yy5kIQ==", // alone, behind one character, behind two
 		"%" + percent, "41%2codd%3bvalue", `41\u002codd\u003Bvalue`,
@@ -412,14 +412,14 @@ func TestHideInEveryForm(t *testing.T) {
 			var b bytes.Buffer
 			l := telemetry.NewLogger(&b, getenv(format, ""))
 			for _, s := range []string{short, percent, escapes, last} {
-				telemetry.Hide(l, account.NewSecret(s))
+				telemetry.Hide(l, secret.New(s))
 			}
-			l.Info(secret, "k", secret+`"`)
+			l.Info(hidden, "k", hidden+`"`)
 			if got := strings.Count(b.String(), "[redacted]"); got != 2 {
-				t.Errorf("%s, %q: got %s, want two redacted values", format, secret, b.String())
+				t.Errorf("%s, %q: got %s, want two redacted values", format, hidden, b.String())
 			}
 			if format == "JSON" {
-				wantJSONLines(t, secret, b.Bytes())
+				wantJSONLines(t, hidden, b.Bytes())
 			}
 		}
 	}
@@ -448,7 +448,7 @@ func TestHideWhileWriting(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := range 100 {
-			telemetry.Hide(l, account.NewSecret(fmt.Sprintf("secret of reading %d", i)))
+			telemetry.Hide(l, secret.New(fmt.Sprintf("secret of reading %d", i)))
 		}
 	}()
 	for range 100 {
@@ -470,17 +470,17 @@ func FuzzRedaction(f *testing.F) {
 	f.Add(uint64(66), "A", "\x02", uint8(0xc3)) // \u0002 before digits
 	encode := exactEncodings()
 	f.Fuzz(func(t *testing.T, seed uint64, before, behind string, how uint8) {
-		secret, shapeless := randomSecret(seed)
-		encoded := encode[int(how)%len(encode)](secret)
+		hidden, shapeless := randomSecret(seed)
+		encoded := encode[int(how)%len(encode)](hidden)
 		for _, format := range []string{"JSON", "TEXT"} {
 			var b bytes.Buffer
 			l := telemetry.NewLogger(&b, getenv(format, ""))
 			if shapeless {
-				telemetry.HideRecent(l, account.NewSecret(secret))
+				telemetry.HideRecent(l, secret.New(hidden))
 			}
 			l.Info(before+encoded+behind, "k"+before, behind+encoded)
-			if survives(b.String(), secret) {
-				t.Fatalf("%s: a piece of %s survived in %s", format, secret, b.String())
+			if survives(b.String(), hidden) {
+				t.Fatalf("%s: a piece of %s survived in %s", format, hidden, b.String())
 			}
 			if format == "JSON" {
 				wantJSONLines(t, "JSON", b.Bytes())

@@ -1,7 +1,7 @@
 // Package telemetry is photopass's log: structured lines as Lambda expects
 // them, and a last line of defence that takes secrets out of them.
 //
-// Secrets are kept out of the log by their type, [account.Secret], and by
+// Secrets are kept out of the log by their type, [secret.Value], and by
 // errors that quote nothing. The redaction here is for what slips through all
 // the same. It works on the finished bytes, so no kind of attribute, group or
 // nested error gets round it. [Redactor] says what it takes out; [Hide] and

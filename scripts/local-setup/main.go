@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/awsconfig"
-	"photopass/internal/dynamo/dynamotest"
+	"photopass/internal/awsclient"
+	"photopass/internal/test/dynamotest"
 )
 
 func main() {
@@ -29,7 +29,7 @@ func run(ctx context.Context) error {
 	if os.Getenv("AWS_ENDPOINT_URL") == "" {
 		return errors.New("AWS_ENDPOINT_URL must name a local engine: this is not for AWS itself")
 	}
-	c, err := awsconfig.Load(ctx, slog.Default())
+	c, err := awsclient.Load(ctx, slog.Default())
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,91 @@
+// Package awsclient is the configuration that the AWS clients of all functions
+// share, and the reader of Secrets Manager. Nothing else of photopass but the
+// stores and the operator's command knows an AWS client.
+package awsclient
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
+
+	"photopass/internal/telemetry"
+)
+
+const (
+	// attemptTimeout bounds one attempt of a call, and attempts their number: a
+	// call that hangs ends well before the gateway's 30 seconds.
+	attemptTimeout = 2 * time.Second
+	attempts       = 3
+	// firstPause is the most that the first repeat waits, the second twice that. It
+	// is what the SDK has for DynamoDB; what is throttled waits longer.
+	firstPause = 25 * time.Millisecond
+)
+
+// Load reads AWS's own environment variables, AWS_ENDPOINT_URL and the like
+// among them. It makes no request. What the SDK has to say goes to log.
+func Load(ctx context.Context, log *slog.Logger) (aws.Config, error) {
+	c, err := config.LoadDefaultConfig(ctx,
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(keepFew)),
+		config.WithRetryer(newRetryer),
+		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+			log.WarnContext(ctx, "AWS SDK", "says", fmt.Sprintf(format, v...))
+		})),
+		config.WithAPIOptions([]func(*middleware.Stack) error{countCalls}),
+	)
+	if err != nil {
+		return c, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	return c, nil
+}
+
+func newRetryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.BaseDelay = attempts, firstPause })
+}
+
+// keepFew keeps fewer idle connections to a host than a call has attempts. Those
+// that a frozen execution environment kept may all be dead, and each takes one
+// attempt to find out.
+func keepFew(t *http.Transport) { t.MaxIdleConnsPerHost = attempts - 1 }
+
+// countCalls has the record of a request count what goes over the wire: the last
+// step before the transport is taken once for each attempt.
+func countCalls(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountCalls", func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		telemetry.Of(ctx).CountAWSCall()
+		return next.HandleDeserialize(ctx, in)
+	}), middleware.After)
+}
+
+// primeTimeout bounds what a cold start may spend on [Prime]. Lambda gives the
+// whole of INIT ten seconds.
+const primeTimeout = 2 * time.Second
+
+// Prime runs calls side by side while the execution environment starts, where
+// the processor is faster and nobody waits yet: the first request then finds
+// connections open, certificates loaded and caches filled. A call that fails is
+// logged and made again by the first request that needs it.
+func Prime(ctx context.Context, log *slog.Logger, calls ...func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(ctx, primeTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, call := range calls {
+		wg.Go(func() {
+			if err := call(ctx); err != nil {
+				log.WarnContext(ctx, "prime", "err", err)
+			}
+		})
+	}
+	wg.Wait()
+}

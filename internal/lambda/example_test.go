@@ -1,0 +1,38 @@
+package lambda_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"photopass/internal/lambda"
+)
+
+func Example() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /profile", func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "seen", Value: "1"})
+		fmt.Fprintf(w, "%s at %s", r.URL.Query().Get("user"), lambda.StageVariable(r.Context(), "BaseUrl"))
+	})
+	handle := lambda.Adapt(mux, slog.Default()) // main passes it to lambda.Start
+
+	var e lambda.Request
+	err := json.Unmarshal([]byte(`{
+		"rawPath": "/profile",
+		"rawQueryString": "user=acme",
+		"requestContext": {"stage": "$default", "http": {"method": "GET"}},
+		"stageVariables": {"BaseUrl": "https://photopass.example"}
+	}`), &e)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r, err := handle(context.Background(), e)
+	fmt.Println(r.StatusCode, r.Cookies, err)
+	fmt.Println(r.Body)
+	// Output:
+	// 200 [seen=1] <nil>
+	// acme at https://photopass.example
+}

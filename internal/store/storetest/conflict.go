@@ -1,0 +1,112 @@
+package storetest
+
+import "photopass/internal/account"
+
+// connectConflictTests checks, for each way in which what a login read can
+// change, that Connect returns ErrConflict and writes nothing.
+func connectConflictTests() []subtest {
+	var tests []subtest
+	for _, c := range []struct {
+		sentence  string
+		known     bool // the account is there before the login
+		aliased   bool // and another account holds the professional id
+		meanwhile func(*bench, *account.Login)
+	}{
+		{"the account's TokenRev has changed", true, false, reconnectRequired},
+		{"another login of the account was first", true, false, anotherLogin},
+		{"the account has appeared", false, false, anotherLogin},
+		{"the account has been deleted", true, false, accountDeleted},
+		{"the account has been deleted and connected again", true, false, accountReplaced},
+		{"the alias has appeared", false, false, aliasTaken},
+		{"the alias of a known account's new professional id has appeared", true, false, newAliasTaken},
+		{"the alias has moved", false, true, aliasTaken},
+		{"the account that the alias names has been deleted", false, true, aliasedDeleted},
+		{"the account that the alias names has another professional id", true, true, aliasedChanged},
+		{"the marker is missing", true, true, markerMissing},
+		{"the marker is missing and no attempt is named", false, false, attemptMissing},
+		{"the marker holds another attempt", true, true, markerOfAnother},
+		{"the marker holds an attempt and none is named", false, false, attemptUnnamed},
+		{"the marker has the result of a login that failed", true, true, attemptFailed},
+	} {
+		tests = append(tests, subtest{c.sentence, func(b *bench) {
+			id, userID := newID(), newID()
+			if c.aliased {
+				b.connect(newID(), userID)
+			}
+			switch {
+			case c.known && c.aliased:
+				b.connect(id, newID())
+			case c.known:
+				b.connect(id, userID)
+			}
+			bystander := b.connect(newID(), newID())
+			l := b.prepare(id, userID)
+			l.Ends = new(ref(bystander))
+			l.Code = new(newCode())
+			c.meanwhile(b, &l)
+			b.wantUnchanged("Connect", account.ErrConflict, func() error { return b.Connect(b.Context(), l) })
+			b.wantOpen(bystander)
+			b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.NewMark())), account.ErrNotFound)
+		}})
+	}
+	return tests
+}
+
+func reconnectRequired(b *bench, l *account.Login) {
+	rev := l.Prior.Account.TokenRev
+	b.wantErr("PutToken", b.requireReconnect(l.Account.ID, rev, account.NewMark()), nil)
+}
+
+func anotherLogin(b *bench, l *account.Login) {
+	b.connect(l.Account.ID, l.Account.UserID)
+}
+
+func accountDeleted(b *bench, l *account.Login) {
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Prior.Account.Connection}, now()), nil)
+}
+
+func accountReplaced(b *bench, l *account.Login) {
+	accountDeleted(b, l)
+	anotherLogin(b, l)
+}
+
+func aliasTaken(b *bench, l *account.Login) {
+	b.connect(newID(), l.Account.UserID)
+}
+
+func newAliasTaken(b *bench, l *account.Login) {
+	l.Account.UserID = newID()
+	l.Prior = b.prior(l.Account.ID, l.Account.UserID)
+	aliasTaken(b, l)
+}
+
+func aliasedDeleted(b *bench, l *account.Login) {
+	a, err := b.Account(b.Context(), l.Prior.Aliased)
+	b.wantErr("Account", err, nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
+}
+
+func aliasedChanged(b *bench, l *account.Login) {
+	b.connect(l.Prior.Aliased, newID())
+}
+
+func markerMissing(_ *bench, l *account.Login) {
+	l.State = account.NewMark()
+}
+
+func attemptMissing(_ *bench, l *account.Login) {
+	l.State, l.Attempt = account.NewMark(), ""
+}
+
+func markerOfAnother(_ *bench, l *account.Login) {
+	l.Attempt = account.NewMark()
+}
+
+func attemptUnnamed(_ *bench, l *account.Login) {
+	l.Attempt = ""
+}
+
+func attemptFailed(b *bench, l *account.Login) {
+	m := account.Marker{State: l.State, Attempt: l.Attempt, Result: newResult()}
+	b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
+}

@@ -1,0 +1,213 @@
+package storetest
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"photopass/internal/account"
+)
+
+func deleteTests() []subtest {
+	return []subtest{
+		{"it removes the account, its alias and its session", deleteRemoves},
+		{"it removes all sessions, however many", deleteRemovesAllSessions},
+		{"it removes sessions of an earlier Connection as well", deleteRemovesDeadSessions},
+		{"it leaves a tombstone, which holds a hash of the id and the time", deleteLeavesTombstone},
+		{"it leaves other accounts alone", deleteSparesOthers},
+		{"from the moment the account is gone no session of it opens", deleteEndsSessionsAtOnce},
+		{"another Connection is ErrConflict and nothing is removed", deleteOfAnotherConnection},
+		{"another TokenRev is ErrConflict and nothing is removed", deleteOfAnotherRev},
+		{"both are compared when both are named", deleteComparesBoth},
+		{"the account goes when what is named is as seen", deleteSeen},
+		{"no account is no error", deleteMissing},
+		{"a repeat succeeds", deleteRepeats},
+		{"a new login lives and the old sessions stay dead", deleteThenLogin},
+		{"a login that follows while sessions are being removed lives", deleteDuringLogin},
+	}
+}
+
+func deleteRemoves(b *bench) {
+	l := b.connect(newID(), newID())
+	a := l.Account
+	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("holder of a gone account", now(), now().Add(time.Minute))), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
+	b.wantGone(a.ID, ref(l))
+	b.wantAliased(a.UserID, "")
+
+	dump := b.dump()
+	for what, s := range map[string]string{
+		"professional id":        a.UserID,
+		"user name":              a.Profile.Username,
+		"Connection":             a.Connection,
+		"TokenRev":               a.TokenRev,
+		"lease":                  "holder of a gone account",
+		"sealed token":           strings.TrimSuffix(string(a.Token.Sealed), unprintable),
+		"sealed token in base64": base64.StdEncoding.EncodeToString(a.Token.Sealed),
+	} {
+		if strings.Contains(dump, s) {
+			b.Errorf("Dump: got one that contains the %s, want none of it in\n%s", what, dump)
+		}
+	}
+}
+
+func deleteRemovesAllSessions(b *bench) {
+	// More than a DynamoDB transaction (100) or several batches (25) hold.
+	l, refs := b.connectTimes(110, newID(), newID())
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, now()), nil)
+	b.wantGone(l.Account.ID, refs...)
+}
+
+func deleteRemovesDeadSessions(b *bench) {
+	id, userID := newID(), newID()
+	first := b.connect(id, userID)
+	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
+	l := b.connect(id, userID)
+	b.wantErr("Delete", b.Delete(b.Context(), id, account.Seen{Connection: l.Account.Connection}, now()), nil)
+	b.wantGone(id, ref(first), ref(l))
+}
+
+func deleteLeavesTombstone(b *bench) {
+	a := b.connect(newID(), newID()).Account
+	at := now().Add(-17 * time.Hour) // no other item has this time
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, at), nil)
+
+	dump := b.dump()
+	hash := sha256.Sum256([]byte(a.ID))
+	if want := hex.EncodeToString(hash[:]); !strings.Contains(dump, want) {
+		b.Errorf("Dump: got\n%s\nwant one that contains the SHA-256 of the id, %s", dump, want)
+	}
+	if !strings.Contains(dump, at.Format("2006-01-02T15:04:05")) && !strings.Contains(dump, strconv.FormatInt(at.Unix(), 10)) {
+		b.Errorf("Dump: got\n%s\nwant one that contains the time %s", dump, at)
+	}
+}
+
+func deleteSparesOthers(b *bench) {
+	a, other := b.connect(newID(), newID()).Account, b.connect(newID(), newID())
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
+	b.wantOpen(other)
+	b.wantAliased(other.Account.UserID, other.Account.ID)
+}
+
+func deleteEndsSessionsAtOnce(b *bench) {
+	l, refs := b.connectTimes(30, newID(), newID())
+	b.whileDeleting(l.Account, func() { b.wantDead(refs...) })
+}
+
+func deleteOfAnotherConnection(b *bench) {
+	id, userID := newID(), newID()
+	first := b.connect(id, userID)
+	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
+	l := b.connect(id, userID)
+	for _, connection := range []string{first.Account.Connection, account.NewMark()} {
+		b.wantUnchanged("Delete", account.ErrConflict, func() error {
+			return b.Delete(b.Context(), id, account.Seen{Connection: connection}, now())
+		})
+	}
+	b.wantOpen(l)
+}
+
+func deleteOfAnotherRev(b *bench) {
+	id, userID := newID(), newID()
+	first := b.connect(id, userID)
+	l := b.connect(id, userID)
+	for _, rev := range []string{first.Account.TokenRev, account.NewMark()} {
+		b.wantUnchanged("Delete", account.ErrConflict, func() error {
+			return b.Delete(b.Context(), id, account.Seen{TokenRev: rev}, now())
+		})
+	}
+	b.wantOpen(l)
+}
+
+func deleteComparesBoth(b *bench) {
+	l := b.connect(newID(), newID())
+	for _, seen := range []account.Seen{
+		{Connection: l.Account.Connection, TokenRev: account.NewMark()},
+		{Connection: account.NewMark(), TokenRev: l.Account.TokenRev},
+	} {
+		b.wantUnchanged("Delete", account.ErrConflict, func() error {
+			return b.Delete(b.Context(), l.Account.ID, seen, now())
+		})
+	}
+	b.wantOpen(l)
+}
+
+func deleteSeen(b *bench) {
+	for _, seen := range []func(account.Account) account.Seen{
+		func(a account.Account) account.Seen { return account.Seen{Connection: a.Connection} },
+		func(a account.Account) account.Seen { return account.Seen{TokenRev: a.TokenRev} },
+		func(a account.Account) account.Seen {
+			return account.Seen{Connection: a.Connection, TokenRev: a.TokenRev}
+		},
+		func(account.Account) account.Seen { return account.Seen{} },
+	} {
+		l := b.connect(newID(), newID())
+		b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, seen(l.Account), now()), nil)
+		b.wantGone(l.Account.ID, ref(l))
+		b.wantAliased(l.Account.UserID, "")
+	}
+}
+
+func deleteMissing(b *bench) {
+	b.wantErr("Delete", b.Delete(b.Context(), newID(), account.Seen{Connection: account.NewMark()}, now()), nil)
+}
+
+func deleteRepeats(b *bench) {
+	l := b.connect(newID(), newID())
+	at := now()
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, at), nil)
+	b.wantUnchanged("Delete again", nil, func() error {
+		return b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, at)
+	})
+}
+
+func deleteThenLogin(b *bench) {
+	id, userID := newID(), newID()
+	first := b.connect(id, userID)
+	b.wantErr("Delete", b.Delete(b.Context(), id, account.Seen{Connection: first.Account.Connection}, now()), nil)
+	l := b.connect(id, userID)
+	b.wantOpen(l)
+	b.wantAliased(userID, id)
+	b.wantDead(ref(first))
+	b.wantUnchanged("Delete again", account.ErrConflict, func() error {
+		return b.Delete(b.Context(), id, account.Seen{Connection: first.Account.Connection}, now())
+	})
+}
+
+func deleteDuringLogin(b *bench) {
+	first, refs := b.connectTimes(30, newID(), newID())
+	var l account.Login
+	b.whileDeleting(first.Account, func() { l = b.connect(first.Account.ID, first.Account.UserID) })
+	b.wantOpen(l)
+	b.wantDead(refs...)
+}
+
+// whileDeleting deletes a and runs f as soon as the account is gone, which may
+// be before Delete returns.
+func (b *bench) whileDeleting(a account.Account, f func()) {
+	b.Helper()
+	var g sync.WaitGroup
+	defer g.Wait()
+	g.Go(func() {
+		b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
+	})
+
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		_, err := b.Account(b.Context(), a.ID)
+		switch {
+		case errors.Is(err, account.ErrNotFound):
+			f()
+			return
+		case err != nil:
+			b.Fatalf("Account: got error %v, want nil or %v", err, account.ErrNotFound)
+		case time.Now().After(deadline):
+			b.Fatalf("Delete: got the account still there, want it gone")
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package openapi_test
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"photopass/internal/test/apptest"
+)
+
+// pending is what the document promises and this tree does not serve yet: a
+// path, or a method, path and status, with the status that is answered instead.
+// An entry fails the test as soon as it is served, and has to go then.
+var pending = map[string]int{}
+
+// awaited returns the status that a request gets in this tree, and whether that
+// is so because its answer is pending.
+func awaited(method, path string, status int) (int, bool) {
+	if now, ok := pending[method+" "+path+" "+strconv.Itoa(status)]; ok {
+		return now, true
+	}
+	if now, ok := pending[path]; ok {
+		return now, true
+	}
+	return status, false
+}
+
+// TestAnswers compares the answers to a table of requests with the document, and
+// the document with the answers: what nobody was seen to be answered must not
+// be listed.
+func TestAnswers(t *testing.T) {
+	d := read(t)
+	for _, row := range rows {
+		for _, p := range row.probes {
+			t.Run(strings.Join([]string{p.method, row.path, row.name, p.accept}, " "), func(t *testing.T) {
+				v := row.situation(t, apptest.Options{ReturnToOrigins: []string{elsewhere}})
+				r := v.browser.Do(p.method, v.target, v.body, append(v.header, "Accept", p.accept)...)
+				want, isPending := row.status, false
+				if !v.elsewhere {
+					want, isPending = awaited(p.method, row.path, row.status)
+				}
+				switch {
+				case isPending && r.Status != want:
+					t.Errorf("got status %d, want %d while it is pending; served now, it has to leave pending", r.Status, want)
+				case r.Status != want:
+					t.Errorf("got status %d, want %d", r.Status, want)
+				case !isPending:
+					d.check(t, p.method, row.path, r)
+				}
+			})
+		}
+	}
+	if t.Failed() {
+		return
+	}
+	listed := d.listed(t)
+	if len(listed) < 100 {
+		t.Errorf("the document lists %d answers, want 100 or more", len(listed))
+	}
+	for _, k := range listed {
+		parts := strings.Split(k, " ")
+		status, _ := strconv.Atoi(parts[2])
+		if _, isPending := awaited(parts[0], parts[1], status); !isPending && !d.seen[k] {
+			t.Errorf("%s: the document lists it, and no request got it", k)
+		}
+	}
+}
+
+// TestDocument checks the document against OpenAPI's own schema, compiles all of
+// its schemas, and its example against the one that it is for.
+func TestDocument(t *testing.T) {
+	d := read(t)
+	meta, err := d.compiler.Compile(metaschemaURL)
+	if err != nil {
+		t.Fatalf("Compile: %v", err)
+	}
+	if err := meta.Validate(any(d.root.object)); err != nil {
+		t.Errorf("docs/openapi.yaml: %v", err)
+	}
+	components, _ := d.child(d.root, "components")
+	schemas := d.children(components, "schemas")
+	for name, n := range schemas {
+		if _, err := d.compiler.Compile(documentURL + n.at); err != nil {
+			t.Errorf("schema %s: %v", name, err)
+		}
+	}
+	profile, err := d.compiler.Compile(documentURL + schemas["Profile"].at)
+	if err != nil {
+		t.Fatalf("Compile Profile: %v", err)
+	}
+	examples, _ := schemas["Profile"].object["examples"].([]any)
+	if len(examples) == 0 {
+		t.Error("Profile: no example")
+	}
+	for _, example := range examples {
+		if err := profile.Validate(example); err != nil {
+			t.Errorf("example of Profile: %v", err)
+		}
+	}
+}
+
+var (
+	errorRow  = regexp.MustCompile(`(?m)^\| [45][0-9][0-9][0-9, ]* \| ([^|]*) \|`)
+	errorCode = regexp.MustCompile("`([a-z_]+)`")
+)
+
+// TestCodes checks that the document has the codes of docs/http-api.md.
+func TestCodes(t *testing.T) {
+	text, err := os.ReadFile("../../docs/http-api.md")
+	if err != nil {
+		t.Fatalf("read http-api.md: %v", err)
+	}
+	var want []string
+	for _, row := range errorRow.FindAllStringSubmatch(string(text), -1) {
+		for _, code := range errorCode.FindAllStringSubmatch(row[1], -1) {
+			want = append(want, code[1])
+		}
+	}
+	d := read(t)
+	components, _ := d.child(d.root, "components")
+	properties, _ := d.child(d.children(components, "schemas")["Problem"], "properties")
+	code, _ := d.child(properties, "code")
+	var got []string
+	for _, c := range code.object["enum"].([]any) {
+		got = append(got, c.(string))
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if len(want) < 17 || !slices.Equal(got, want) {
+		t.Errorf("codes: got %q in openapi.yaml, want those of http-api.md, %q", got, want)
+	}
+}
+
+// TestLinkedIntoNothing checks that what these tests import stays here.
+func TestLinkedIntoNothing(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "photopass/functions/...", "photopass/cmd/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	linked := strings.Fields(string(out))
+	if !slices.Contains(linked, "photopass/internal/web") {
+		t.Fatalf("go list: got %d packages without internal/web", len(linked))
+	}
+	for _, p := range linked {
+		if strings.HasPrefix(p, "github.com/santhosh-tekuri/") || strings.HasPrefix(p, "go.yaml.in/") {
+			t.Errorf("an executable links %s", p)
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package samtemplate_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"photopass/internal/test/samtemplate"
+)
+
+// A workflow is what of one of GitHub's is checked here.
+type workflow struct {
+	Permissions map[string]string `yaml:"permissions"`
+	Jobs        map[string]struct {
+		Uses        string            `yaml:"uses"`
+		Minutes     int               `yaml:"timeout-minutes"`
+		Permissions map[string]string `yaml:"permissions"`
+		Steps       []struct {
+			Uses string         `yaml:"uses"`
+			Run  string         `yaml:"run"`
+			With map[string]any `yaml:"with"`
+		} `yaml:"steps"`
+	} `yaml:"jobs"`
+}
+
+// A job that can ask for the token that AWS takes runs nothing from a package registry,
+// and every action is a commit.
+func TestWorkflows(t *testing.T) {
+	files, err := filepath.Glob("../../.github/workflows/*.yml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("workflows: got %q (%v), want all", files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fault := range workflowFaults(t, string(text)) {
+			t.Errorf("%s: %s", filepath.Base(file), fault)
+		}
+	}
+}
+
+// TestWorkflows finds each of these.
+func TestWorkflowFaultsAreFound(t *testing.T) {
+	text := deployWorkflow(t)
+	const step = "      - run: tar -xf package.tar\n"
+	for name, tt := range map[string]struct{ old, new, want string }{
+		"a version in place of a commit": {"actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd", "actions/checkout@v6", "build: actions/checkout@v6"},
+		"a short commit":                 {"download-artifact@37930b1c2abaa49bbe596cd826c3c89aef350131", "download-artifact@37930b1", "deploy: actions/download-artifact@37930b1"},
+		"a token for every job":          {"permissions: {}", "permissions:\n  id-token: write", "every job may ask for a token"},
+		"a build with the token":         {"      contents: read\n    env:", "      contents: read\n      id-token: write\n    env:", "build: it may ask for a token, and runs make package"},
+		"pip beside the token":           {step, step + "      - run: pip install aws-sam-cli\n", "deploy: it may ask for a token, and runs pip install"},
+		"Go beside the token":            {step, step + "      - run: go run ./cmd/photopass doctor\n", "deploy: it may ask for a token, and runs go run"},
+		"a script of ours beside it":     {step, step + "      - run: scripts/need-python sam\n", "deploy: it may ask for a token, and runs scripts/need-python"},
+		"a checkout beside the token":    {step, step + "      - uses: actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd\n", "deploy: it may ask for a token, and uses actions/checkout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faulty := strings.Replace(text, tt.old, tt.new, 1)
+			if faulty == text {
+				t.Fatalf("deploy.yml: got no %q to replace", tt.old)
+			}
+			if faults := workflowFaults(t, faulty); !slices.ContainsFunc(faults, func(f string) bool { return strings.HasPrefix(f, tt.want) }) {
+				t.Errorf("faults: got %q, want one that begins with %q", faults, tt.want)
+			}
+		})
+	}
+}
+
+var (
+	commit = regexp.MustCompile(`@[0-9a-f]{40}$`)
+	// harmless are the only commands beside the token: they unpack and run what the job
+	// without it has built.
+	harmless = regexp.MustCompile(`^(tar -xf package\.tar|package/(deploy-package|photopass doctor) [^|&;\n]*)\n?$`)
+)
+
+func workflowFaults(t *testing.T, text string) (faults []string) {
+	t.Helper()
+	var w workflow
+	if err := yaml.Unmarshal([]byte(text), &w); err != nil {
+		t.Fatal(err)
+	}
+	if w.Permissions == nil || w.Permissions["id-token"] != "" {
+		faults = append(faults, "every job may ask for a token, or may do what the repository's settings say")
+	}
+	for name, job := range w.Jobs {
+		token := job.Permissions["id-token"] == "write"
+		for _, s := range job.Steps {
+			if s.Uses != "" && !strings.HasPrefix(s.Uses, "./") && !commit.MatchString(s.Uses) {
+				faults = append(faults, fmt.Sprintf("%s: %s is no commit of 40 hexadecimal digits", name, s.Uses))
+			}
+			action, _, _ := strings.Cut(s.Uses, "@")
+			if token && s.Run != "" && !harmless.MatchString(s.Run) {
+				faults = append(faults, fmt.Sprintf("%s: it may ask for a token, and runs %s", name, s.Run))
+			}
+			if token && !slices.Contains([]string{"", "actions/download-artifact", "aws-actions/configure-aws-credentials"}, action) {
+				faults = append(faults, fmt.Sprintf("%s: it may ask for a token, and uses %s", name, action))
+			}
+		}
+	}
+	return faults
+}
+
+// The slowest gradual deployment ends before anything that waits for it gives up: the
+// job, the credentials, the role and sam deploy.
+func TestPipelineOutlastsTheSlowestDeployment(t *testing.T) {
+	slowest := 0
+	for _, v := range samtemplate.Load(t).Parameters["GradualDeployment"]["AllowedValues"].([]any) {
+		if m := regexp.MustCompile(`^Linear10PercentEvery(\d+)Minutes?$`).FindStringSubmatch(v.(string)); m != nil {
+			minutes, _ := strconv.Atoi(m[1])
+			slowest = max(slowest, 9*minutes) // the first tenth goes at once
+		}
+	}
+	wantEqual(t, "minutes of the slowest deployment", slowest, 90)
+	const rest = 30 // for what else the stack changes, and for going back
+	var w workflow
+	if err := yaml.Unmarshal([]byte(deployWorkflow(t)), &w); err != nil {
+		t.Fatal(err)
+	}
+	job := w.Jobs["deploy"]
+	session := 0
+	for _, s := range job.Steps {
+		if s.With["role-duration-seconds"] != nil {
+			session = s.With["role-duration-seconds"].(int)
+		}
+	}
+	document, _ := readDeployRole(t, deployRole(t))
+	most := document.Resources["DeployRole"].Properties["MaxSessionDuration"].(int)
+	if session > most {
+		t.Errorf("role-duration-seconds: got %d, and the role allows %d", session, most)
+	}
+	config, err := os.ReadFile("../../samconfig.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := regexp.MustCompile(`(?m)^max_wait_duration = (\d+)`).FindAllStringSubmatch(string(config), -1)
+	wantEqual(t, "environments of samconfig.toml that say how long to wait", len(waits), 3)
+	minutes := map[string]int{"timeout-minutes": job.Minutes, "role-duration-seconds": session / 60, "MaxSessionDuration": most / 60}
+	for i, m := range waits {
+		minutes[fmt.Sprintf("max_wait_duration %d", i+1)], _ = strconv.Atoi(m[1])
+	}
+	for what, got := range minutes {
+		if got < slowest+rest {
+			t.Errorf("%s: got %d minutes, want %d at least", what, got, slowest+rest)
+		}
+	}
+}
+
+// deploy-package goes on waiting when the AWS command line has given up on a stack that
+// is still being deployed, and tells success from failure.
+func TestDeployPackageWaits(t *testing.T) {
+	for name, tt := range map[string]struct {
+		deploy   int    // exit status of aws cloudformation deploy
+		statuses string // that CloudFormation tells one after the other
+		want     int
+	}{
+		"deployed":                  {0, "", 0},
+		"after an hour, then done":  {255, "UPDATE_IN_PROGRESS UPDATE_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_COMPLETE", 0},
+		"after an hour, gone back":  {255, "UPDATE_IN_PROGRESS UPDATE_ROLLBACK_IN_PROGRESS UPDATE_ROLLBACK_COMPLETE", 1},
+		"failed and gone back":      {255, "UPDATE_ROLLBACK_COMPLETE", 1},
+		"refused, as it was before": {255, "UPDATE_COMPLETE", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			script, err := os.ReadFile("../../scripts/deploy-package")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for file, text := range map[string]string{
+				"deploy-package": string(script),
+				"sleep":          "#!/bin/sh\n",
+				"aws": `#!/bin/bash
+echo "$*" >>"$(dirname "$0")/calls"
+case $2 in
+deploy) exit ` + strconv.Itoa(tt.deploy) + ` ;;
+describe-stacks)
+	read -ra statuses <"$(dirname "$0")/statuses"
+	echo "${statuses[0]}"
+	echo "${statuses[*]:1}" >"$(dirname "$0")/statuses" ;;
+esac
+`,
+				"statuses": tt.statuses + "\n",
+			} {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.Command(filepath.Join(dir, "deploy-package"), "photopass-prod", "bucket", "arn:aws:iam::123456789012:role/stack")
+			cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+			out, _ := cmd.CombinedOutput()
+			wantEqual(t, "exit status ("+string(out)+")", cmd.ProcessState.ExitCode(), tt.want)
+			calls, err := os.ReadFile(filepath.Join(dir, "calls"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{
+				"cloudformation package --template-file template.yaml --s3-bucket bucket",
+				"--stack-name photopass-prod --role-arn arn:aws:iam::123456789012:role/stack",
+				"--parameter-overrides file://parameters.json",
+			} {
+				if !strings.Contains(string(calls), want) {
+					t.Errorf("calls of aws: got %s, want %s among them", calls, want)
+				}
+			}
+		})
+	}
+}
+
+// Python's packages come by hash and from nowhere in particular.
+func TestPythonPackagesAreHashed(t *testing.T) {
+	for _, name := range []string{"sam", "moto", "checkov"} {
+		text, err := os.ReadFile("../../scripts/" + name + ".txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashed := regexp.MustCompile(`^[A-Za-z0-9._-]+==[^ ]+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n`)
+		rest := regexp.MustCompile(`(?m)^#.*\n`).ReplaceAllString(string(text), "")
+		packages := 0
+		for ; rest != ""; packages++ {
+			one := hashed.FindString(rest)
+			if one == "" {
+				t.Fatalf("scripts/%s.txt: got %.100q, want a package with a version and hashes", name, rest)
+			}
+			rest = rest[len(one):]
+		}
+		asked, err := os.ReadFile("../../scripts/" + name + ".in")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Fields(string(asked)) {
+			if line = regexp.MustCompile(`\[.*\]`).ReplaceAllString(line, ""); !strings.Contains(string(text), "\n"+line+" ") {
+				t.Errorf("scripts/%s.txt: got no %s, which scripts/%s.in asks for", name, line, name)
+			}
+		}
+	}
+	script, err := os.ReadFile("../../scripts/need-python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(script), "--require-hashes --no-deps --only-binary :all:") {
+		t.Error("scripts/need-python: got another pip install, want one by hash, of wheels alone")
+	}
+}
+
+func deployWorkflow(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../.github/workflows/deploy.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
