@@ -24,7 +24,7 @@ func TestSamconfigNamesParametersOfTheTemplate(t *testing.T) {
 	}
 	parameters := samtemplate.Load(t).Parameters
 	settings := setting.FindAllStringSubmatch(string(text), -1)
-	wantEqual(t, "parameters in samconfig.toml", len(settings), 11)
+	wantEqual(t, "parameters in samconfig.toml", len(settings), 13)
 	for _, s := range settings {
 		placeholder, name, value := s[1] != "", s[2], s[3]
 		p, ok := parameters[name]
