@@ -100,7 +100,7 @@ func startSAM(t *testing.T, env ...string) *samRun {
 		mark: fmt.Sprintf("PHOTOPASS_SAM_LOCAL_RUN=%d-%d", os.Getpid(), time.Now().UnixNano()),
 	}
 	cmd := exec.Command("scripts/with-docker", "scripts/local-api")
-	cmd.Dir = "../.."
+	cmd.Dir = "../../.."
 	cmd.Env = slices.Concat(os.Environ(), env, []string{s.mark, "PORT=" + ports[0], "LAMBDA_PORT=" + ports[1], "INSTAGRAM_PORT=" + ports[2]})
 	// Where SIGINT is ignored, as in the background of a script, the command would
 	// inherit that.
@@ -394,7 +394,7 @@ func (s *samRun) wantLog(tab *browsertest.Tab, want ...string) {
 	s.keepSecrets(tab)
 	var log strings.Builder
 	for _, name := range []string{"sam", "lambda"} {
-		text, err := os.ReadFile(filepath.Join("../../.aws-sam/local", name+".log"))
+		text, err := os.ReadFile(filepath.Join("../../../.aws-sam/local", name+".log"))
 		if err != nil {
 			s.t.Fatalf("read log: %v", err)
 		}
@@ -445,7 +445,7 @@ func (s *samRun) stop(signal syscall.Signal, code int) {
 // the stand-in for Lambda's image.
 func (s *samRun) wantNoContainer() {
 	s.t.Helper()
-	build, err := filepath.Abs("../../.aws-sam/local/build")
+	build, err := filepath.Abs("../../../.aws-sam/local/build")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -34,12 +34,12 @@ type frontEnd struct {
 func serveSPA(t *testing.T) *frontEnd {
 	t.Helper()
 	f := &frontEnd{}
-	files := http.FileServer(http.Dir("../../examples/spa"))
+	files := http.FileServer(http.Dir("../../../examples/spa"))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/":
 			// What the README tells people to do.
-			page, err := os.ReadFile("../../examples/spa/index.html")
+			page, err := os.ReadFile("../../../examples/spa/index.html")
 			if err != nil {
 				http.Error(w, "no page", http.StatusInternalServerError)
 				return
@@ -333,7 +333,7 @@ func TestSPAInTrouble(t *testing.T) {
 // People's own words are text, and nothing but the files is script or style.
 func TestSPAIsStrict(t *testing.T) {
 	for _, name := range []string{"app.js", "index.html"} {
-		b, err := os.ReadFile(filepath.Join("../../examples/spa", name))
+		b, err := os.ReadFile(filepath.Join("../../../examples/spa", name))
 		if err != nil {
 			t.Fatal(err)
 		}

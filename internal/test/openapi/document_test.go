@@ -39,7 +39,7 @@ type node struct {
 
 func read(t *testing.T) *document {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/openapi.yaml")
+	text, err := os.ReadFile("../../../docs/openapi.yaml")
 	if err != nil {
 		t.Fatalf("read the document: %v", err)
 	}

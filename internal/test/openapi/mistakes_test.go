@@ -15,7 +15,7 @@ import (
 // wantInGuide checks that docs/meta-app.md quotes words.
 func wantInGuide(t *testing.T, words ...string) {
 	t.Helper()
-	guide, err := os.ReadFile("../../docs/meta-app.md")
+	guide, err := os.ReadFile("../../../docs/meta-app.md")
 	if err != nil {
 		t.Fatalf("read meta-app.md: %v", err)
 	}

@@ -110,7 +110,7 @@ var (
 
 // TestCodes checks that the document has the codes of docs/http-api.md.
 func TestCodes(t *testing.T) {
-	text, err := os.ReadFile("../../docs/http-api.md")
+	text, err := os.ReadFile("../../../docs/http-api.md")
 	if err != nil {
 		t.Fatalf("read http-api.md: %v", err)
 	}

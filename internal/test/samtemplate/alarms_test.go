@@ -187,7 +187,7 @@ func TestAlarmDescriptions(t *testing.T) {
 
 // docs/operations.md has the section that an alarm names.
 func TestAlarmsHaveTheirSection(t *testing.T) {
-	doc, err := os.ReadFile("../../docs/operations.md")
+	doc, err := os.ReadFile("../../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}

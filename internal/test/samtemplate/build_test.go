@@ -65,7 +65,7 @@ func TestBuildIgnoresHowGoIsSetUp(t *testing.T) {
 func reads(t *testing.T, files ...string) {
 	t.Helper()
 	for _, file := range files {
-		if _, err := os.Stat("../../" + file); err != nil {
+		if _, err := os.Stat("../../../" + file); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +76,7 @@ func reads(t *testing.T, files ...string) {
 func build(t *testing.T, before, dir string) []byte {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", before+" && exec make --no-print-directory build-AuthorizeFunction ARTIFACTS_DIR="+dir)
-	cmd.Dir = "../.."
+	cmd.Dir = "../../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s; make build-AuthorizeFunction: %v\n%s", before, err, out)
 	}

@@ -130,7 +130,7 @@ func prepared(t *testing.T, stamp string) map[string]samtemplate.Resource {
 	t.Helper()
 	samtemplate.Load(t) // skips without the translator
 	template := filepath.Join(t.TempDir(), "template.yaml")
-	source, err := os.ReadFile("../../template.yaml")
+	source, err := os.ReadFile("../../../template.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func prepared(t *testing.T, stamp string) map[string]samtemplate.Resource {
 func python(t *testing.T, args ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(".tools/sam/bin/python", args...)
-	cmd.Dir = "../.."
+	cmd.Dir = "../../.."
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

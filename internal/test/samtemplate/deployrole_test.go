@@ -104,7 +104,7 @@ func TestBoundaryCoversTheTemplate(t *testing.T) {
 
 func deployRole(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/deploy-role.yaml")
+	text, err := os.ReadFile("../../../docs/deploy-role.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

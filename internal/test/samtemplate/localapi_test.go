@@ -25,7 +25,7 @@ func TestLocalAPIAsksPastAProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("scripts/local-api")
-	cmd.Dir = "../.."
+	cmd.Dir = "../../.."
 	cmd.Env = append(os.Environ(), "http_proxy="+proxy.URL, "HTTP_PROXY="+proxy.URL, "ALL_PROXY="+proxy.URL, "no_proxy=", "NO_PROXY=",
 		"PORT="+freePort(t), "LAMBDA_PORT="+freePort(t), "INSTAGRAM_PORT="+port)
 	out, err := cmd.CombinedOutput()
@@ -67,7 +67,7 @@ esac
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command("scripts/with-docker", "sh", "-c", `echo "${DOCKER_HOST-none}"`)
-			cmd.Dir = "../.."
+			cmd.Dir = "../../.."
 			cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CONTEXT=" + tt.context}
 			if tt.host != "" {
 				cmd.Env = append(cmd.Env, "DOCKER_HOST="+tt.host)

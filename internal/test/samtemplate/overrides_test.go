@@ -62,7 +62,7 @@ func TestDeployParameters(t *testing.T) {
 
 func deployParameters(t *testing.T, overrides string, arguments []string) (stdout, stderr string, err error) {
 	t.Helper()
-	root, err := filepath.Abs("../..")
+	root, err := filepath.Abs("../../..")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ type workflow struct {
 // A job that can ask for the token that AWS takes runs nothing from a package registry,
 // and every action is a commit.
 func TestWorkflows(t *testing.T) {
-	files, err := filepath.Glob("../../.github/workflows/*.yml")
+	files, err := filepath.Glob("../../../.github/workflows/*.yml")
 	if err != nil || len(files) < 2 {
 		t.Fatalf("workflows: got %q (%v), want all", files, err)
 	}
@@ -137,7 +137,7 @@ func TestPipelineOutlastsTheSlowestDeployment(t *testing.T) {
 	if session > most {
 		t.Errorf("role-duration-seconds: got %d, and the role allows %d", session, most)
 	}
-	config, err := os.ReadFile("../../samconfig.toml")
+	config, err := os.ReadFile("../../../samconfig.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestDeployPackageWaits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			script, err := os.ReadFile("../../scripts/deploy-package")
+			script, err := os.ReadFile("../../../scripts/deploy-package")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -217,7 +217,7 @@ esac
 // Python's packages come by hash and from nowhere in particular.
 func TestPythonPackagesAreHashed(t *testing.T) {
 	for _, name := range []string{"sam", "moto", "checkov"} {
-		text, err := os.ReadFile("../../scripts/" + name + ".txt")
+		text, err := os.ReadFile("../../../scripts/" + name + ".txt")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +231,7 @@ func TestPythonPackagesAreHashed(t *testing.T) {
 			}
 			rest = rest[len(one):]
 		}
-		asked, err := os.ReadFile("../../scripts/" + name + ".in")
+		asked, err := os.ReadFile("../../../scripts/" + name + ".in")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +241,7 @@ func TestPythonPackagesAreHashed(t *testing.T) {
 			}
 		}
 	}
-	script, err := os.ReadFile("../../scripts/need-python")
+	script, err := os.ReadFile("../../../scripts/need-python")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestPythonPackagesAreHashed(t *testing.T) {
 
 func deployWorkflow(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../.github/workflows/deploy.yml")
+	text, err := os.ReadFile("../../../.github/workflows/deploy.yml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ var setting = regexp.MustCompile(`(?m)^    (# )?"([A-Za-z]+)=(.*)",$`)
 // SAM drops a parameter that the template does not have, without a word: a
 // misspelt one would leave prod with what the template takes when nothing is said.
 func TestSamconfigNamesParametersOfTheTemplate(t *testing.T) {
-	text, err := os.ReadFile("../../samconfig.toml")
+	text, err := os.ReadFile("../../../samconfig.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func refuses(p map[string]any, value string) string {
 // An environment takes nothing from [default], so what the others say of SAM
 // itself stands there again.
 func TestSamconfigEnvironmentsBuildAlike(t *testing.T) {
-	text, err := os.ReadFile("../../samconfig.toml")
+	text, err := os.ReadFile("../../../samconfig.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestSamconfigEnvironmentsBuildAlike(t *testing.T) {
 
 // An alarm that rings at night names the heading to read.
 func TestEachAlarmHasItsHeading(t *testing.T) {
-	text, err := os.ReadFile("../../docs/operations.md")
+	text, err := os.ReadFile("../../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
