@@ -178,13 +178,13 @@ func TestDoctorFaults(t *testing.T) {
 			wantNoErr(t, "delete secret", err)
 		}, []string{"fault        key ring              photopass/TokenKeys is marked for deletion", "aws secretsmanager restore-secret --secret-id photopass/TokenKeys --region eu-central-1"}},
 		{"the client secret in the key ring's place", func(t *testing.T, d *deployed) { d.putRing(t, clientSecret) }, []string{
-			"fault        key ring              photopass/TokenKeys holds no key ring: seal: key ring is not a JSON object of strings", ringVersions,
+			"fault        key ring              photopass/TokenKeys holds no key ring: secret: key ring is not a JSON object of strings", ringVersions,
 		}},
 		{"the current key is missing", func(t *testing.T, d *deployed) { d.putRing(t, `{"current":"k2","k1":"`+entry1+`"}`) }, []string{
-			`fault        key ring              photopass/TokenKeys holds no key ring: seal: "current" names no key of the ring`, ringVersions,
+			`fault        key ring              photopass/TokenKeys holds no key ring: secret: "current" names no key of the ring`, ringVersions,
 		}},
 		{"too short a key", func(t *testing.T, d *deployed) { d.putRing(t, `{"current":"k1","k1":"`+entry1[:31]+`"}`) }, []string{
-			`fault        key ring              photopass/TokenKeys holds no key ring: seal: each key of the ring needs a name of 1 to 32 characters and a secret of at least 32`, ringVersions,
+			`fault        key ring              photopass/TokenKeys holds no key ring: secret: each key of the ring needs a name of 1 to 32 characters and a secret of at least 32`, ringVersions,
 		}},
 		{"a rotation left half-way", func(t *testing.T, d *deployed) {
 			d.putRing(t, `{"current":"k1","k1":"`+entry1+`","k2":"`+entry2+`"}`)

@@ -242,8 +242,8 @@ func TestKeysRotateNoticesAnotherRotation(t *testing.T) {
 func TestKeysSpareTheClientSecret(t *testing.T) {
 	s := newStack(t)
 	s.putRing(t, clientSecret)
-	s.wantRefused(t, s.ring+" holds no key ring: seal: key ring is not a JSON object of strings", "keys", "rotate")
-	s.wantRefused(t, s.ring+" holds no key ring: seal: key ring is not a JSON object of strings", "keys", "retire")
+	s.wantRefused(t, s.ring+" holds no key ring: secret: key ring is not a JSON object of strings", "keys", "rotate")
+	s.wantRefused(t, s.ring+" holds no key ring: secret: key ring is not a JSON object of strings", "keys", "retire")
 	if value(t.Context(), s.secrets, s.ring) != clientSecret {
 		t.Errorf("keys rotate: the client secret was changed")
 	}
@@ -282,7 +282,7 @@ func (i instance) seals(t *testing.T, when, key string) []byte {
 	t.Helper()
 	sealed, err := i.Seal(t.Context(), "1111", secret.New(token))
 	if err != nil {
-		t.Fatalf("%s: seal: %v", when, err)
+		t.Fatalf("%s: secret: %v", when, err)
 	}
 	if got, _ := secret.KeyName(sealed); got != key {
 		t.Errorf("%s: sealed under %s, want %s", when, got, key)

@@ -11,7 +11,7 @@ import (
 	"photopass/internal/secret"
 )
 
-// Life is how long a code can be redeemed.
+// ConnectCodeLife is how long a code can be redeemed.
 const ConnectCodeLife = time.Minute
 
 // ErrExpired means that a code was redeemed too late.
@@ -19,7 +19,7 @@ var ErrExpired = errors.New("connect code has expired")
 
 var b64 = base64.RawURLEncoding.Strict()
 
-// Valid reports whether s has the shape of a code: 32 bytes in base64url without
+// ValidConnectCode reports whether s has the shape of a code: 32 bytes in base64url without
 // padding, which makes 43 characters.
 func ValidConnectCode(s string) bool {
 	if strings.ContainsAny(s, "\r\n") { // which the decoder skips
@@ -29,14 +29,14 @@ func ValidConnectCode(s string) bool {
 	return err == nil && len(raw) == 32
 }
 
-// Hash returns what the store knows a code by. The code holds 256 random bits,
+// HashConnectCode returns what the store knows a code by. The code holds 256 random bits,
 // so a plain hash can't be searched.
 func HashConnectCode(code secret.Value) string {
 	sum := sha256.Sum256([]byte("photopass/connect-code-hash/v1:" + code.Reveal()))
 	return b64.EncodeToString(sum[:])
 }
 
-// New returns the record of a code for a, which is redeemable for Life from now.
+// NewConnectCode returns the record of a code for a, which is redeemable for Life from now.
 // Of a it holds ID and Connection: a code does not outlive the connection.
 func NewConnectCode(code secret.Value, a account.Account, now time.Time) account.ConnectCode {
 	hash := HashConnectCode(code)
@@ -47,9 +47,9 @@ func NewConnectCode(code secret.Value, a account.Account, now time.Time) account
 	}
 }
 
-// Open returns what the record of a code holds. It fails with ErrExpired from
+// OpenConnectCode returns what the record of a code holds. It fails with ErrExpired from
 // the end of the code's life on, however long the store keeps the record, and
-// with another error when the record is not New's for this code.
+// with another error when the record is not NewConnectCode's for this code.
 func OpenConnectCode(code secret.Value, c account.ConnectCode, now time.Time) (accountID, connection string, err error) {
 	if !now.Before(c.ExpiresAt) {
 		return "", "", ErrExpired

@@ -21,5 +21,5 @@ func ExampleRing() {
 	fmt.Println(err)
 	// Output:
 	// IGAA-access-token <nil>
-	// seal: value does not open
+	// secret: value does not open
 }

@@ -6,19 +6,19 @@ import (
 	"log/slog"
 )
 
-// A Secret is a string that must not be seen: an access token, an
+// A Value is a string that must not be seen: an access token, an
 // authorization code, the client secret. Printed, logged or encoded in any
-// way it reads "[secret]"; [Secret.Reveal] is the only way to its value.
+// way it reads "[secret]"; [Value.Reveal] is the only way to its value.
 //
 // The value is behind a pointer because fmt prints unexported string fields of
 // an enclosing struct without calling methods. Compare what Reveal returns:
-// == on two Secrets compares pointers.
+// == on two Values compares pointers.
 type Value struct{ value *string }
 
-// NewSecret hides s.
+// New hides s.
 func New(s string) Value { return Value{&s} }
 
-// Reveal returns the hidden value; of the zero Secret, the empty string.
+// Reveal returns the hidden value; of the zero Value, the empty string.
 func (s Value) Reveal() string {
 	if s.value == nil {
 		return ""

@@ -15,7 +15,7 @@ import (
 	"photopass/internal/secret"
 )
 
-func ExampleSecret() {
+func ExampleValue() {
 	token := secret.New("IGAA-access-token")
 	fmt.Println("token:", token)
 	fmt.Printf("%+v\n", struct{ Token secret.Value }{token})

@@ -588,7 +588,7 @@ func TestLines(t *testing.T) {
 			before: func(s *scene) { s.Login(); s.Clock.Advance(40 * 24 * time.Hour); s.swapKeys() },
 			do:     func(s *scene) { s.sweep() },
 			want: `
-{"level":"ERROR","message":"sweep: account","account":"27640875392278831","err":"connection: token does not open: seal: value does not open"}
+{"level":"ERROR","message":"sweep: account","account":"27640875392278831","err":"connection: token does not open: secret: value does not open"}
 {"level":"WARN","message":"sweep","report":{"refreshed":0,"deferred":0,"dead":0,"removed":0,"deleted":0,"held":0,"failed":1},"err":null,"_aws":{"Timestamp":0,"CloudWatchMetrics":[{"Namespace":"photopass","Dimensions":[["Stack"]],"Metrics":[{"Name":"RefreshFailures","Unit":"Count"},{"Name":"BrokenTokens","Unit":"Count"},{"Name":"Sweeps","Unit":"Count"},{"Name":"DaysToExpiry","Unit":"None"}]}]},"Stack":"acme","RefreshFailures":1,"BrokenTokens":1,"Sweeps":1,"DaysToExpiry":20}
 `,
 		},
