@@ -11,29 +11,23 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"path"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/account"
+	"photopass/internal/app"
 	"photopass/internal/awsclient"
 	"photopass/internal/config"
 	"photopass/internal/connection"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
-	"photopass/internal/login"
 	"photopass/internal/loopback"
-	"photopass/internal/notices"
-	"photopass/internal/profile"
 	"photopass/internal/secret"
 	"photopass/internal/store/dynamo"
 	"photopass/internal/store/memory"
 
-	"photopass/internal/backend"
-	"photopass/internal/session"
 	"photopass/internal/telemetry"
 	"photopass/internal/version"
 	"photopass/internal/web"
@@ -95,45 +89,39 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 	} else if secret.Unusual(clientSecret) {
 		log.Warn("INSTAGRAM_CLIENT_SECRET is not 32 hexadecimal digits, as Meta's secrets are; was it cut when it was copied?")
 	}
-	backing, err := newBackend(ctx, s.config, clientSecret, now, log)
+	parts, err := newParts(ctx, s.config, clientSecret, now, log)
 	if err != nil {
 		return nil, err
 	}
-	client, err := newInstagram(s.config, now)
-	if err != nil {
+	if s.tokens, err = parts.Keeper(); err != nil {
 		return nil, err
 	}
 	s.log = log
-	s.tokens = &connection.Keeper{Store: backing.store, Vault: connection.NewVault(backing.keys), Instagram: client, Now: now, Log: log}
-	s.handler = newHandler(s.config, backing, s.tokens, now, log)
-	return s, nil
+	s.handler, err = newHandler(parts)
+	return s, err
 }
 
-// A backing is what the handlers keep their data and keys in.
-type backing struct {
-	store   account.Store
-	keys    connection.Keys
-	secrets secret.Plain
-}
-
-// newBackend returns a backing in memory or, when there is a table, in DynamoDB
-// with the key ring in Secrets Manager.
-func newBackend(ctx context.Context, c config.Config, clientSecret secret.Value, now func() time.Time, log *slog.Logger) (backing, error) {
+// newParts returns what photopass is built from, in memory or, when there is a
+// table, in DynamoDB with the key ring in Secrets Manager.
+func newParts(ctx context.Context, c config.Config, clientSecret secret.Value, now func() time.Time, log *slog.Logger) (app.Parts, error) {
 	plain := secret.Plain{Client: clientSecret}
+	p := app.Parts{Config: c, ClientSecret: plain, ClientSecrets: plain, Now: now, Log: log}
 	if c.TableName == "" {
 		// The tokens live in memory only, so their key may as well.
 		ring, err := secret.ParseRing(fmt.Appendf(nil, `{"current":"k1","k1":%q}`, rand.Text()+rand.Text()))
 		plain.Keys = ring
-		return backing{memory.New(now), plain, plain}, err
+		p.Store, p.Keys = memory.New(now), plain
+		return p, err
 	}
 	aws, err := awsclient.Load(ctx, log)
 	if err != nil {
-		return backing{}, err
+		return p, err
 	}
-	cache := secret.NewCache(secret.Config{
-		Reader: awsclient.NewSecretReader(sdk.NewFromConfig(aws)), KeyRingID: c.TokenKeysSecretID, Now: now, Log: log,
+	p.Store = dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
+	p.Keys = secret.NewCache(secret.Config{
+		Reader: awsclient.NewSecretReader(secretsmanager.NewFromConfig(aws)), KeyRingID: c.TokenKeysSecretID, Now: now, Log: log,
 	})
-	return backing{dynamo.New(dynamodb.NewFromConfig(aws), c.TableName), cache, plain}, nil
+	return p, nil
 }
 
 func listen(addr, option string) (net.Listener, error) {
@@ -194,8 +182,8 @@ func (s *service) newFake(clientSecret secret.Value) (*fakeinstagram.Instagram, 
 		ClientSecret:   clientSecret.Reveal(),
 		RedirectURIs:   []string{s.config.RedirectURI()},
 		PublicURL:      fakeURL(s.fakeAt),
-		DeauthorizeURL: s.localURL() + "/notices/deauthorize",
-		DeletionURL:    s.localURL() + "/notices/deletion",
+		DeauthorizeURL: s.localURL() + web.DeauthorizePath,
+		DeletionURL:    s.localURL() + web.DeletionPath,
 	}
 	if s.tls != nil {
 		c.HTTP = trusting(s.tls)
@@ -203,56 +191,14 @@ func (s *service) newFake(clientSecret secret.Value) (*fakeinstagram.Instagram, 
 	return fakeinstagram.New(c)
 }
 
-func newInstagram(c config.Config, now func() time.Time) (instagram.Client, error) {
-	settings := c.Instagram()
-	settings.Now = now
-	return instagram.New(settings)
-}
-
-// newHandler wires every route, and Lambda's Invoke call.
-func newHandler(c config.Config, b backing, tokens *connection.Keeper, now func() time.Time, log *slog.Logger) http.Handler {
-	sessions := session.Policy{Idle: c.SessionIdle, Max: c.SessionMax}
-	settings := login.Settings{
-		PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, FlowTTL: c.FlowTTL,
-		Instagram: tokens.Instagram, Now: now, Log: log,
+// newHandler returns every route, and Lambda's Invoke call.
+func newHandler(p app.Parts) (http.Handler, error) {
+	site, err := app.Site(p)
+	if err != nil {
+		return nil, err
 	}
-	callback := login.NewCallback(login.CallbackSettings{
-		Settings: settings, Store: b.store, Vault: tokens.Vault, Secrets: b.secrets, Sessions: sessions,
-	})
-	profiles := profile.New(profile.Settings{
-		PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
-		Store: b.store, Tokens: tokens, Sessions: sessions, Now: now, Log: log,
-	})
-	fromMeta := notices.New(notices.Settings{PublicURL: c.PublicURL, Words: web.Words(c.Words), LogDays: c.LogRetentionInDays, Store: b.store, Secrets: b.secrets, Now: now, Log: log})
-	mux := exactMux{
-		"/callback":   callback,
-		"/profile":    profiles,
-		"/logout":     profiles,
-		"/disconnect": profiles,
-		"":            login.NewAuthorize(settings),
-
-		"/notices/deauthorize": fromMeta,
-		"/notices/deletion":    fromMeta,
-		"/notices/deletion/":   fromMeta,
-	}
-	return invoker{backend.New(backend.Settings{Store: b.store, Tokens: tokens, Now: now, Log: log}), mux}
-}
-
-// An exactMux routes by exact path like the gateway; "" is its $default route. A
-// path that ends in "/" stands for those that have one more segment.
-// [http.ServeMux] would redirect paths that it does not find clean.
-type exactMux map[string]http.Handler
-
-// ServeHTTP implements [http.Handler].
-func (m exactMux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h, ok := m[r.URL.Path]
-	if dir, _ := path.Split(r.URL.Path); !ok {
-		h, ok = m[dir]
-	}
-	if !ok {
-		h = m[""]
-	}
-	h.ServeHTTP(w, r)
+	function, err := p.Backend()
+	return invoker{function, site}, err
 }
 
 // maxHeaderBytes is what an HTTP API takes of request line and headers.

@@ -3,69 +3,9 @@
 package main
 
 import (
-	"context"
-	"log/slog"
-	"net/http"
-	"os"
-	"time"
-
-	awslambda "github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
+	"photopass/internal/app"
 	"photopass/internal/awsclient"
-	"photopass/internal/config"
-	"photopass/internal/connection"
-	"photopass/internal/instagram"
 	"photopass/internal/lambda"
-	"photopass/internal/profile"
-	"photopass/internal/secret"
-	"photopass/internal/store/dynamo"
-
-	"photopass/internal/session"
-	"photopass/internal/telemetry"
-	"photopass/internal/version"
-	"photopass/internal/web"
 )
 
-func main() {
-	log := telemetry.NewLogger(os.Stdout, os.Getenv)
-	telemetry.SetDefault(log)
-	h, err := newHandler(context.Background(), os.Getenv, log)
-	if err != nil {
-		log.Error("profile: start", "version", version.Version, "err", err)
-		os.Exit(1)
-	}
-	awslambda.Start(lambda.Adapt(h, log))
-}
-
-func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (http.Handler, error) {
-	c, err := config.Load(getenv, "TOKEN_KEYS_SECRET_ID", "TABLE_NAME")
-	if err != nil {
-		return nil, err
-	}
-	aws, err := awsclient.Load(ctx, log)
-	if err != nil {
-		return nil, err
-	}
-	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
-	cache := secret.NewCache(secret.Config{
-		Reader:    awsclient.NewSecretReader(sdk.NewFromConfig(aws)),
-		KeyRingID: c.TokenKeysSecretID,
-		Now:       time.Now, Log: log,
-	})
-	awsclient.Prime(ctx, log, cache.Prime, store.Prime)
-	return lambda.AtPublicURL(c, log, func(c config.Config) (http.Handler, error) {
-		client, err := instagram.New(c.Instagram())
-		if err != nil {
-			return nil, err
-		}
-		return profile.New(profile.Settings{
-			PublicURL: c.PublicURL, Words: web.Words(c.Words), ReturnToOrigins: c.ReturnToOrigins, TTL: c.ProfileTTL, MaxStale: c.ProfileMaxStale,
-			Store:    store,
-			Tokens:   &connection.Keeper{Store: store, Vault: connection.NewVault(cache), Instagram: client, Now: time.Now, Log: log},
-			Sessions: session.Policy{Idle: c.SessionIdle, Max: c.SessionMax},
-			Now:      time.Now, Log: log,
-		}), nil
-	})
-}
+func main() { lambda.Serve(app.Profile, awsclient.Open) }

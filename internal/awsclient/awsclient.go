@@ -14,10 +14,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
+	"photopass/internal/app"
+	"photopass/internal/config"
+	"photopass/internal/secret"
+	"photopass/internal/store/dynamo"
 	"photopass/internal/telemetry"
 )
 
@@ -34,13 +40,13 @@ const (
 // Load reads AWS's own environment variables, AWS_ENDPOINT_URL and the like
 // among them. It makes no request. What the SDK has to say goes to log.
 func Load(ctx context.Context, log *slog.Logger) (aws.Config, error) {
-	c, err := config.LoadDefaultConfig(ctx,
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(keepFew)),
-		config.WithRetryer(newRetryer),
-		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+	c, err := awsconfig.LoadDefaultConfig(ctx,
+		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(keepFew)),
+		awsconfig.WithRetryer(newRetryer),
+		awsconfig.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
 			log.WarnContext(ctx, "AWS SDK", "says", fmt.Sprintf(format, v...))
 		})),
-		config.WithAPIOptions([]func(*middleware.Stack) error{countCalls}),
+		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{countCalls}),
 	)
 	if err != nil {
 		return c, fmt.Errorf("load AWS configuration: %w", err)
@@ -68,15 +74,35 @@ func countCalls(stack *middleware.Stack) error {
 	}), middleware.After)
 }
 
-// primeTimeout bounds what a cold start may spend on [Prime]. Lambda gives the
+// Open opens the table and the secrets that c names, for the functions. Secrets
+// that c does not name are not read.
+func Open(ctx context.Context, c config.Config, log *slog.Logger) (app.Parts, error) {
+	aws, err := Load(ctx, log)
+	if err != nil {
+		return app.Parts{}, err
+	}
+	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
+	cache := secret.NewCache(secret.Config{
+		Reader:         NewSecretReader(secretsmanager.NewFromConfig(aws)),
+		ClientSecretID: c.ClientSecretID,
+		KeyRingID:      c.TokenKeysSecretID,
+		Now:            time.Now, Log: log,
+	})
+	prime(ctx, log, cache.Prime, store.Prime)
+	return app.Parts{
+		Config: c, Store: store, ClientSecret: cache, ClientSecrets: cache, Keys: cache, Now: time.Now, Log: log,
+	}, nil
+}
+
+// primeTimeout bounds what a cold start may spend on [Open]. Lambda gives the
 // whole of INIT ten seconds.
 const primeTimeout = 2 * time.Second
 
-// Prime runs calls side by side while the execution environment starts, where
+// prime runs calls side by side while the execution environment starts, where
 // the processor is faster and nobody waits yet: the first request then finds
 // connections open, certificates loaded and caches filled. A call that fails is
 // logged and made again by the first request that needs it.
-func Prime(ctx context.Context, log *slog.Logger, calls ...func(context.Context) error) {
+func prime(ctx context.Context, log *slog.Logger, calls ...func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(ctx, primeTimeout)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -17,15 +17,13 @@ const ConnectCodeLife = time.Minute
 // ErrExpired means that a code was redeemed too late.
 var ErrExpired = errors.New("connect code has expired")
 
-var b64 = base64.RawURLEncoding.Strict()
-
 // ValidConnectCode reports whether s has the shape of a code: 32 bytes in base64url without
 // padding, which makes 43 characters.
 func ValidConnectCode(s string) bool {
 	if strings.ContainsAny(s, "\r\n") { // which the decoder skips
 		return false
 	}
-	raw, err := b64.DecodeString(s)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	return err == nil && len(raw) == 32
 }
 
@@ -33,7 +31,7 @@ func ValidConnectCode(s string) bool {
 // so a plain hash can't be searched.
 func HashConnectCode(code secret.Value) string {
 	sum := sha256.Sum256([]byte("photopass/connect-code-hash/v1:" + code.Reveal()))
-	return b64.EncodeToString(sum[:])
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // NewConnectCode returns the record of a code for a, which is redeemable for Life from now.

@@ -123,7 +123,7 @@ func TestPanic(t *testing.T) {
 	}{
 		{"string", "string", func(http.ResponseWriter) { panic("secret-token") }},
 		{"error", "*errors.errorString", func(http.ResponseWriter) { panic(errors.New("secret-token")) }},
-		{"struct", "apigateway_test.custom", func(http.ResponseWriter) { panic(custom{"secret-token"}) }},
+		{"struct", "lambda_test.custom", func(http.ResponseWriter) { panic(custom{"secret-token"}) }},
 		{"runtime error", "runtime.boundsError", func(w http.ResponseWriter) { _ = []int{}[len(w.Header())] }},
 		{"nil", "*runtime.PanicNilError", func(http.ResponseWriter) { panic(nil) }},
 		{"ErrAbortHandler", "*errors.errorString", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }},
@@ -177,7 +177,7 @@ func checkPanicLog(t *testing.T, log, kind string) {
 	for _, want := range []string{
 		`"level":"ERROR","msg":"request","route":"unmatched","method":"GET","status":500,"outcome":"internal","duration_ms":`,
 		`"version":"` + version.Version + `","id":"inv-1","err":"panic with a value of type ` + kind + `\n`,
-		"apigateway_test.TestPanic.func", // the stack
+		"lambda_test.TestPanic.func", // the stack
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("log: got no %q", want)

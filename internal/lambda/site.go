@@ -1,33 +1,31 @@
 package lambda
 
 import (
-	"log/slog"
 	"net/http"
 	"sync"
 
-	"photopass/internal/config"
+	"photopass/internal/app"
 	"photopass/internal/web"
 )
 
-// AtPublicURL returns the handler that build makes for the public URL: that of
-// c, else the stage variable BaseUrl of the event. (A function can't have the
+// AtPublicURL returns the handler of f at the public URL: that of the settings,
+// else the stage variable BaseUrl of the event. (A function can't have the
 // gateway's own address in its environment: the template would go round in a
 // circle.) The host that a request names is never believed. With neither,
 // every answer is "app_misconfigured".
 //
-// A public URL in c is built at once, so that its errors end the start.
-func AtPublicURL(c config.Config, log *slog.Logger, build func(config.Config) (http.Handler, error)) (http.Handler, error) {
-	if c.PublicURL != "" {
-		return build(c)
+// A handler whose public URL is in the settings is built at once, so that its
+// errors end the start.
+func AtPublicURL(f app.Function, p app.Parts) (http.Handler, error) {
+	if p.Config.PublicURL != "" {
+		return f.New(p)
 	}
-	s := &sites{config: c, log: log, build: build, built: map[string]http.Handler{}}
-	return s, nil
+	return &sites{function: f, parts: p, built: map[string]http.Handler{}}, nil
 }
 
 type sites struct {
-	config config.Config
-	log    *slog.Logger
-	build  func(config.Config) (http.Handler, error)
+	function app.Function
+	parts    app.Parts
 
 	mu    sync.Mutex // guards built
 	built map[string]http.Handler
@@ -37,7 +35,7 @@ type sites struct {
 func (s *sites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h, err := s.at(StageVariable(r.Context(), "BaseUrl"))
 	if err != nil {
-		h = web.Site{Words: web.Words(s.config.Words), Log: s.log}.Failing(&web.Problem{Code: web.AppMisconfigured, Err: err})
+		h = web.Site{Words: web.Words(s.parts.Config.Words), Log: s.parts.Log}.Failing(&web.Problem{Code: web.AppMisconfigured, Err: err})
 	}
 	h.ServeHTTP(w, r)
 }
@@ -50,11 +48,12 @@ func (s *sites) at(baseURL string) (http.Handler, error) {
 	if h, ok := s.built[baseURL]; ok {
 		return h, nil
 	}
-	c, err := s.config.WithPublicURL(baseURL)
-	if err != nil {
+	p := s.parts
+	var err error
+	if p.Config, err = p.Config.WithPublicURL(baseURL); err != nil {
 		return nil, err
 	}
-	h, err := s.build(c)
+	h, err := s.function.New(p)
 	if err != nil {
 		return nil, err
 	}

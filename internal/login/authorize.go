@@ -39,8 +39,8 @@ type Settings struct {
 func NewAuthorize(s Settings) http.Handler {
 	a := authorize{s}
 	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
-		"/":          {Get: a.landing},
-		"/authorize": {Get: a.authorize},
+		web.StartPath:     {Get: a.landing},
+		web.AuthorizePath: {Get: a.authorize},
 	})
 }
 

@@ -63,7 +63,7 @@ type CallbackSettings struct {
 func NewCallback(s CallbackSettings) http.Handler {
 	c := callback{s}
 	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
-		"/callback": {Get: c.serve, NoHead: true, HideQuery: true},
+		web.CallbackPath: {Get: c.serve, NoHead: true, HideQuery: true},
 	})
 }
 
@@ -193,7 +193,7 @@ func (c callback) finish(w http.ResponseWriter, v visit, accountID string) {
 	target := v.returnTo
 	switch {
 	case target == "":
-		target = "/profile"
+		target = web.ProfilePath
 	case c.carriesCode(v.flow):
 		target = withConnectCode(target, v.connectCode())
 	}

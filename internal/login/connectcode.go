@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"photopass/internal/secret"
 )
@@ -18,13 +19,13 @@ func foreign(target, publicURL string) bool {
 // withConnectCode returns target with code as the one parameter of its name. All
 // else of target stays as it is, to the byte.
 func withConnectCode(target string, code secret.Value) string {
-	return withParameter(target, "connect_code="+code.Reveal(), connectCodeNames)
+	return withParameter(target, "connect_code="+code.Reveal(), connectCodeNames())
 }
 
 // withError returns target with the code of an error as the one parameter named
 // error. A connect_code goes as well: none belongs to a login that failed.
 func withError(target, code string) string {
-	return withParameter(target, "error="+code, errorNames, connectCodeNames)
+	return withParameter(target, "error="+code, errorNames(), connectCodeNames())
 }
 
 // withParameter returns target with parameter at the end of its query, and
@@ -77,18 +78,23 @@ func without(query string, names *regexp.Regexp) string {
 // The names that some program takes for connect_code or error, or for a member
 // of it. PHP drops leading blanks, takes ".", blanks and a lone "[" for "_", and
 // what follows "[" for a key (PHP manual, "Variables From External Sources").
+//
+// They are compiled at first use: most starts of a function need none of them.
 var (
-	connectCodeNames = regexp.MustCompile(`(?is)^[\x00\s]*connect[_.\s[]code([[\x00\s].*)?$`)
-	errorNames       = regexp.MustCompile(`(?is)^[\x00\s]*error([[\x00\s].*)?$`)
+	connectCodeNames = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?is)^[\x00\s]*connect[_.\s[]code([[\x00\s].*)?$`)
+	})
+	errorNames = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?is)^[\x00\s]*error([[\x00\s].*)?$`)
+	})
+	escape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`%[0-9A-Fa-f]{2}`) })
 )
 
 // unescape decodes a parameter's name as the laxest programs do: what is no
 // escape stays as it is ([url.QueryUnescape] would give up).
 func unescape(name string) string {
-	return escape.ReplaceAllStringFunc(strings.ReplaceAll(name, "+", " "), func(e string) string {
+	return escape().ReplaceAllStringFunc(strings.ReplaceAll(name, "+", " "), func(e string) string {
 		c, _ := url.PathUnescape(e) // which three characters of this shape always are
 		return c
 	})
 }
-
-var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"photopass/internal/web"
 )
 
 // maxReturnTo is the longest return_to in bytes: it travels in a cookie.
@@ -41,5 +43,5 @@ func plainPath(p string) bool {
 
 func ownPath(p string) bool {
 	p = strings.TrimSuffix(strings.ToLower(p), "/")
-	return p == "/authorize" || p == "/callback" || p == "/notices" || strings.HasPrefix(p, "/notices/")
+	return p == web.AuthorizePath || p == web.CallbackPath || p == "/notices" || strings.HasPrefix(p, "/notices/")
 }

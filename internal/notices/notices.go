@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -51,7 +50,7 @@ const (
 )
 
 // statusPath is where the status pages are, each under its confirmation code.
-const statusPath = "/notices/deletion/"
+const statusPath = web.DeletionPath + "/"
 
 // Secrets hands out what Meta may have signed a notice with.
 type Secrets interface {
@@ -77,9 +76,9 @@ type Settings struct {
 func New(s Settings) http.Handler {
 	h := handler{s}
 	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
-		"/notices/deauthorize": {Post: bounded(h.deauthorize)},
-		"/notices/deletion":    {Post: bounded(h.deletion)},
-		statusPath + "{code}":  {Get: bounded(h.status)},
+		web.DeauthorizePath:    {Post: bounded(h.deauthorize)},
+		web.DeletionPath:       {Post: bounded(h.deletion)},
+		web.DeletionStatusPath: {Get: bounded(h.status)},
 	})
 }
 
@@ -215,13 +214,16 @@ func (h handler) find(ctx context.Context, id string) (account.Account, error) {
 	return a, err
 }
 
-var codeShape = regexp.MustCompile(`^[A-Z2-7]{32}$`)
+// validCode reports whether code has the shape of [notice.confirmationCode].
+func validCode(code string) bool {
+	return len(code) == 32 && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
 
 // status tells whoever has a confirmation code what became of the deletion.
 func (h handler) status(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
 	code := strings.TrimPrefix(r.URL.Path, statusPath)
-	if !codeShape.MatchString(code) {
+	if !validCode(code) {
 		return &web.Problem{Code: web.NotFound}
 	}
 	receipt, err := h.Store.Receipt(r.Context(), code)

@@ -42,9 +42,9 @@ func New(s Settings) http.Handler {
 	site := web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}
 	h := handler{s, site}
 	return site.Handler(web.Routes{
-		"/profile":    {Before: h.cors(http.MethodGet, http.MethodHead), Get: bounded(h.profile)},
-		"/logout":     {Before: h.cors(http.MethodPost), Post: bounded(h.logout)},
-		"/disconnect": {Post: bounded(h.disconnect)},
+		web.ProfilePath:    {Before: h.cors(http.MethodGet, http.MethodHead), Get: bounded(h.profile)},
+		web.LogoutPath:     {Before: h.cors(http.MethodPost), Post: bounded(h.logout)},
+		web.DisconnectPath: {Post: bounded(h.disconnect)},
 	})
 }
 

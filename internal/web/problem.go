@@ -72,8 +72,8 @@ type text struct {
 }
 
 const (
-	connectPath = "/authorize"
-	profilePath = "/profile"
+	connectPath = AuthorizePath
+	profilePath = ProfilePath
 )
 
 var texts = map[Code]text{

@@ -8,15 +8,6 @@ import (
 	"photopass/internal/telemetry"
 )
 
-const callbackPath = "/callback"
-
-// everyRoute has the patterns of all of photopass's routes, for requests that are
-// answered before the routes of a function are there.
-var everyRoute = Routes{
-	"/": {}, connectPath: {}, callbackPath: {}, profilePath: {}, "/logout": {}, "/disconnect": {},
-	"/notices/deauthorize": {}, "/notices/deletion": {}, "/notices/deletion/{code}": {},
-}
-
 // audited are the errors that the audit log tells of, whoever answers with them.
 var audited = map[Code]telemetry.Event{
 	AccessDenied:    telemetry.Denial,
@@ -53,7 +44,7 @@ func tally(record *telemetry.Record, pattern string, r *http.Request) {
 	switch {
 	case outcome == telemetry.Started:
 		record.Count(telemetry.FlowsStarted)
-	case pattern == callbackPath && r.Method == http.MethodGet && !IsPrefetch(r) && outcome != telemetry.Repeated:
+	case pattern == CallbackPath && r.Method == http.MethodGet && !IsPrefetch(r) && outcome != telemetry.Repeated:
 		record.Count(telemetry.Callbacks)
 		record.Count(endOfLogin(outcome))
 	}

@@ -87,8 +87,7 @@ func (s Site) Handler(routes Routes) http.Handler {
 // Failing returns a handler that answers everything with p.
 func (s Site) Failing(p *Problem) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		pattern, _, _ := everyRoute.find(r.URL.Path)
-		s.answer(w, r, pattern, false, func(http.ResponseWriter, *http.Request) error { return p })
+		s.answer(w, r, Pattern(r.URL.Path), false, func(http.ResponseWriter, *http.Request) error { return p })
 	})
 }
 

@@ -17,16 +17,15 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/app"
+	"photopass/internal/config"
 	"photopass/internal/connection"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
 	"photopass/internal/login"
-	"photopass/internal/notices"
-	"photopass/internal/profile"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
 
-	"photopass/internal/session"
 	"photopass/internal/web"
 )
 
@@ -156,73 +155,54 @@ func (a *App) wire(o Options) http.Handler {
 	if o.Log != nil {
 		log = o.Log(&a.logs)
 	}
-	client := a.client(o)
+	c, err := config.Load(func(name string) string { return a.env(o)[name] }, "INSTAGRAM_CLIENT_ID")
+	if err != nil {
+		a.t.Fatalf("config.Load: %v", err)
+	}
 	plain := secret.Plain{Client: secret.New(ClientSecret), Keys: Ring(a.t)}
-	if o.Secrets == nil {
-		o.Secrets = plain
+	p := app.Parts{
+		Config: c, Store: a.Memory, ClientSecret: plain, ClientSecrets: plain, Keys: plain,
+		HTTP: o.HTTP, Now: a.Clock.Now, Log: log,
 	}
-	if o.Keys == nil {
-		o.Keys = plain
+	if o.Secrets != nil {
+		p.ClientSecret = o.Secrets
 	}
-	store := account.Store(a.Memory)
+	if o.Keys != nil {
+		p.Keys = o.Keys
+	}
 	if o.Store != nil {
-		store = o.Store(store)
+		p.Store = o.Store(p.Store)
 	}
-	vault := connection.NewVault(o.Keys)
-	a.Keeper = &connection.Keeper{Store: store, Vault: vault, Instagram: client, Now: a.Clock.Now, Log: log}
-	sessions := session.Policy{Idle: 168 * time.Hour, Max: 720 * time.Hour}
-	settings := login.Settings{
-		PublicURL: o.PublicURL, Words: o.Words, ReturnToOrigins: o.ReturnToOrigins, FlowTTL: 10 * time.Minute,
-		Instagram: client, Now: a.Clock.Now, Log: log,
+	if a.Keeper, err = p.Keeper(); err != nil {
+		a.t.Fatalf("Keeper: %v", err)
 	}
-	authorize := login.NewAuthorize(settings)
-	callback := login.NewCallback(login.CallbackSettings{
-		Settings: settings, Store: store, Vault: vault, Secrets: o.Secrets, Sessions: sessions,
-	})
-	profiles := profile.New(profile.Settings{
-		PublicURL: o.PublicURL, Words: o.Words, ReturnToOrigins: o.ReturnToOrigins, TTL: 15 * time.Minute, MaxStale: 24 * time.Hour,
-		Store: store, Sessions: sessions, Now: a.Clock.Now, Log: log,
-		Tokens: a.Keeper,
-	})
-	fromMeta := notices.New(notices.Settings{
-		PublicURL: o.PublicURL, Words: o.Words, Store: store, Secrets: plain, Now: a.Clock.Now, Log: log,
-	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch path := r.URL.Path; {
-		case path == "/callback":
-			callback.ServeHTTP(w, r)
-		case path == "/profile" || path == "/logout" || path == "/disconnect":
-			profiles.ServeHTTP(w, r)
-		case strings.HasPrefix(path, "/notices/"):
-			fromMeta.ServeHTTP(w, r)
-		default:
-			authorize.ServeHTTP(w, r)
-		}
-	})
+	site, err := app.Site(p)
+	if err != nil {
+		a.t.Fatalf("app.Site: %v", err)
+	}
+	return site
 }
 
-func (a *App) client(o Options) instagram.Client {
-	a.t.Helper()
-	c := instagram.Config{
-		API: instagram.Graph, ClientID: ClientID, Scopes: o.Scopes,
-		AuthorizeURL: a.FakeURL + "/oauth/authorize", TokenURL: a.FakeURL + "/oauth/access_token",
-		GraphURL: a.FakeURL, GraphVersion: "v26.0", RedirectURI: o.PublicURL + "/callback",
-		HTTP: o.HTTP, Now: a.Clock.Now,
-	}
-	if c.Scopes == nil {
-		c.Scopes = []string{"instagram_business_basic"}
+// env returns the environment of a photopass that talks to the fake.
+func (a *App) env(o Options) map[string]string {
+	env := map[string]string{
+		"INSTAGRAM_API":           o.API,
+		"INSTAGRAM_CLIENT_ID":     ClientID,
+		"INSTAGRAM_SCOPES":        strings.Join(o.Scopes, ","),
+		"INSTAGRAM_AUTHORIZE_URL": a.FakeURL + "/oauth/authorize",
+		"INSTAGRAM_TOKEN_URL":     a.FakeURL + "/oauth/access_token",
+		"INSTAGRAM_GRAPH_URL":     a.FakeURL,
+		"PUBLIC_URL":              o.PublicURL,
+		"RETURN_TO_ORIGINS":       strings.Join(o.ReturnToOrigins, ","),
+		"APP_NAME":                o.Words.AppName,
+		"PRIVACY_POLICY_URL":      o.Words.PrivacyPolicyURL,
+		"CONTACT":                 o.Words.Contact,
 	}
 	if o.API == instagram.Legacy {
-		c.API, c.AuthorizeURL, c.GraphURL = o.API, a.FakeURL+"/oauth/authorize/", a.FakeURL+"/v1"
-		if o.Scopes == nil {
-			c.Scopes = []string{"basic"}
-		}
+		env["INSTAGRAM_AUTHORIZE_URL"] += "/"
+		env["INSTAGRAM_GRAPH_URL"] += "/v1"
 	}
-	client, err := instagram.New(c)
-	if err != nil {
-		a.t.Fatalf("instagram.New: %v", err)
-	}
-	return client
+	return env
 }
 
 // Ring returns a key ring of one key.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
-	"photopass/internal/config"
+	"photopass/internal/app"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/lambda"
 	"photopass/internal/test/apptest"
@@ -298,7 +298,7 @@ func (u *unreachable) Receipt(ctx context.Context, code string) (account.Receipt
 // settings nor by the stage.
 func withoutPublicURL(target string, header ...string) situation {
 	return func(t *testing.T, _ apptest.Options) visit {
-		h, err := lambda.AtPublicURL(config.Config{}, slog.New(slog.DiscardHandler), nil)
+		h, err := lambda.AtPublicURL(app.Profile, app.Parts{Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatalf("AtPublicURL: %v", err)
 		}
