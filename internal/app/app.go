@@ -118,10 +118,14 @@ var (
 	}
 )
 
+// Functions returns the functions behind the gateway. It is no variable, since each
+// executable would link all of them then.
+func Functions() []Function { return []Function{Authorize, Callback, Profile, Notices} }
+
 // Site returns the handler of all routes.
 func Site(p Parts) (http.Handler, error) {
 	byPath := map[string]http.Handler{}
-	for _, f := range []Function{Authorize, Callback, Profile, Notices} {
+	for _, f := range Functions() {
 		h, err := f.New(p)
 		if err != nil {
 			return nil, err

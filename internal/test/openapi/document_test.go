@@ -16,6 +16,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
+	"photopass/internal/app"
 	"photopass/internal/test/apptest"
 )
 
@@ -285,4 +286,21 @@ func (d *document) listed(t *testing.T) []string {
 	add(other, other, "404", response)
 	slices.Sort(keys)
 	return keys
+}
+
+// The document has the paths that the code has, and no others.
+func TestPathsAreTheCodes(t *testing.T) {
+	d := read(t)
+	var got, want []string
+	for path := range d.children(d.root, "paths") {
+		got = append(got, path)
+	}
+	for _, f := range app.Functions() {
+		want = append(want, f.Paths...)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("paths: got %q, want %q", got, want)
+	}
 }

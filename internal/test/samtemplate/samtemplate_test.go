@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"photopass/internal/app"
 	"photopass/internal/config"
 	"photopass/internal/test/samtemplate"
 )
@@ -347,6 +348,17 @@ func TestRoutes(t *testing.T) {
 		"ANY /notices/deletion":        "NoticesFunction",
 		"ANY /notices/deletion/{code}": "NoticesFunction",
 	})
+}
+
+// The gateway sends each path to the function that has its route in the code.
+func TestRoutesAreTheCodes(t *testing.T) {
+	routes := map[string]string{"$default": "AuthorizeFunction"}
+	for _, f := range app.Functions() {
+		for _, path := range f.Paths {
+			routes["ANY "+path] = strings.ToUpper(f.Name[:1]) + f.Name[1:] + "Function"
+		}
+	}
+	wantEqual(t, "routes", samtemplate.Load(t).Routes, routes)
 }
 
 func TestStage(t *testing.T) {
