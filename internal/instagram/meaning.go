@@ -130,7 +130,7 @@ type said struct {
 	in        int
 	step      string // Error.Op
 	text      string // how the message begins, see knownMessage
-	code      int    // 200 stands for all of 200 to 299
+	code      int    // 190 stands for 102 of the Graph API, 200 for all of 200 to 299
 	subcode   int
 	errorType string // of the flat envelope
 	status    int    // of HTTP, or a worse one that the flat envelope has as its code; 500 stands for all from there on
@@ -168,6 +168,10 @@ var rows = []struct {
 	{said{status: 500}, Transient},     // RFC 9110, section 15.6
 	{said{transient: true}, Transient}, // HE, whatever the code
 
+	// Of the code, whatever the text: the subcode is the more exact.
+	{said{in: nested, code: codeParams, subcode: 36007}, Rejected}, // seen: expired
+	{said{in: nested, code: codeParams, subcode: 36009}, Rejected}, // seen: used
+
 	// Of the configuration. Code 1 goes with the text about the secret.
 	{said{text: "Invalid platform app"}, Misconfigured},                                // seen
 	{said{text: "Error validating verification code"}, Misconfigured},                  // seen: wrong redirect URI or secret
@@ -187,14 +191,11 @@ var rows = []struct {
 	{said{in: nested, code: 190, subcode: 460}, PasswordChanged},   // HE
 	{said{in: nested, code: 190, subcode: 463}, Expired},           // HE
 	{said{in: nested, code: 190}, TokenDead},                       // HE
-	{said{in: nested, code: 102}, TokenDead},                       // HE
 	{said{errorType: "OAuthAccessTokenException"}, TokenDead},      // 2018
 
 	// Of the code.
 	{said{step: "exchange", text: "Matching code was not found or was already used"}, Rejected}, // Meta, "Business Login for Instagram"
 	{said{step: "exchange", text: "Invalid authorization code"}, Rejected},                      // seen
-	{said{in: nested, code: codeParams, subcode: 36007}, Rejected},                              // seen: expired
-	{said{in: nested, code: codeParams, subcode: 36009}, Rejected},                              // seen: used
 
 	// Of a permission. 100/33 is an object that the token may not read.
 	{said{in: nested, code: 3}, PermissionMissing},                       // HE
@@ -235,6 +236,9 @@ var switches = map[string]string{
 
 // classOf returns the class of what is said.
 func classOf(s said) Class {
+	if s.in == nested && s.code == 102 { // HE: the session is dead, with the subcodes of a dead token
+		s.code = 190
+	}
 	if s.code >= 200 && s.code <= 299 {
 		s.code = 200
 	}

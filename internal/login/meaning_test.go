@@ -65,6 +65,8 @@ func TestStaleCodeInGraphEnvelope(t *testing.T) {
 		{Code: 100, Subcode: 36009, Message: "This authorization code has been used."},
 		{Code: 100, Subcode: 36007, Message: "This authorization code has expired."},
 		{Code: 100, Subcode: 36007, Status: 200, Message: "x"},
+		{Code: 100, Subcode: 36009, Message: "Error validating verification code. Please make sure your redirect_uri is identical to the one you used in the OAuth dialog request"},
+		{Code: 100, Subcode: 36007, Message: "Error validating client secret."},
 	} {
 		f.Operation, f.Graph = fakeinstagram.OpExchange, true
 		row := failing{f, 400, "exchange_rejected", ""}
@@ -145,6 +147,7 @@ func TestCheckpointAtLogin(t *testing.T) {
 		}{
 			{"459", fakeinstagram.Fault{Code: 190, Subcode: 459}, true},
 			{"464", fakeinstagram.Fault{Code: 190, Subcode: 464}, true},
+			{"102/459", fakeinstagram.Fault{Code: 102, Subcode: 459}, true},
 			{"log in first", fakeinstagram.Fault{Code: 190, Message: "You cannot access the app till you log in to www.instagram.com and follow the instructions given"}, true},
 			{"bad session key", fakeinstagram.Fault{Code: 190, Message: "Session key is malformed because of invalid user id"}, true},
 			{"460", fakeinstagram.Fault{Code: 190, Subcode: 460}, false},
