@@ -105,17 +105,10 @@ func lost(f Fate, c account.Cause) Meaning {
 }
 
 // String returns the class in words for the log.
-func (c Class) String() string { return classes[c.known()].name }
+func (c Class) String() string { return classes[c].name }
 
 // Meaning returns what follows from an error of class c.
-func (c Class) Meaning() Meaning { return classes[c.known()].Meaning }
-
-func (c Class) known() Class {
-	if c < 0 || int(c) >= len(classes) {
-		return Unknown
-	}
-	return c
-}
+func (c Class) Meaning() Meaning { return classes[c].Meaning }
 
 // The envelopes that an error comes in. The API of 2018 put the flat one into
 // "meta" as well.
@@ -135,6 +128,7 @@ type said struct {
 	errorType string // of the flat envelope
 	status    int    // of HTTP, or a worse one that the flat envelope has as its code; 500 stands for all from there on
 	transient bool   // is_transient
+	look      string // of rows alone, for the log: where the operator finds what is wrong
 }
 
 // The table of what Instagram says: the first row that matches counts, and what
@@ -147,10 +141,11 @@ var rows = []struct {
 }{
 	// Of the app, whatever the number and the status: seen with 100, 101, 190 and
 	// 200, also in an answer of status 200, while tokens went on working.
-	{said{text: "Error validating application"}, AppRefused},
-	{said{text: "API access deactivated"}, AppRefused},
-	{said{text: "API access blocked"}, AppRefused},
-	{said{text: "API calls from the server require an appsecret_proof"}, AppRefused},
+	// docs/meta-app.md has an entry for each.
+	{said{text: "Error validating application", look: `the app's id and mode, and whether it still exists, in the App Dashboard`}, AppRefused},
+	{said{text: "API access deactivated", look: `the notice in the App Dashboard that reactivates the app`}, AppRefused},
+	{said{text: "API access blocked", look: `"Required actions" and the alerts in the App Dashboard`}, AppRefused},
+	{said{text: "API calls from the server require an appsecret_proof", look: `"Require App Secret" in the app's advanced settings, which must be off`}, AppRefused},
 
 	// Limits. The Graph API's codes were seen in the flat envelope, too.
 	{said{code: 4}, AppThrottled},                           // RL
@@ -225,13 +220,14 @@ var quoted = []string{
 	"Error validating access token",
 }
 
-// Where the operator finds what makes Instagram refuse the app. docs/meta-app.md
-// has an entry for each.
-var switches = map[string]string{
-	"Error validating application":                         `the app's id and mode, and whether it still exists, in the App Dashboard`,
-	"API access deactivated":                               `the notice in the App Dashboard that reactivates the app`,
-	"API access blocked":                                   `"Required actions" and the alerts in the App Dashboard`,
-	"API calls from the server require an appsecret_proof": `"Require App Secret" in the app's advanced settings, which must be off`,
+// lookAt returns where to look after the known text; empty: there is no such place.
+func lookAt(text string) string {
+	for _, r := range rows {
+		if r.text == text {
+			return r.look
+		}
+	}
+	return ""
 }
 
 // classOf returns the class of what is said.

@@ -44,8 +44,6 @@ func TestMeaning(t *testing.T) {
 		{instagram.AppRemoved, instagram.Removed, "app_removed", rejected, reconnect, rejected, instagram.Later, false, false},
 		{instagram.PermissionMissing, instagram.Keep, "", "permission_missing", unavailable, unavailable, instagram.Later, false, false},
 		{instagram.Refused, instagram.Keep, "", ours, unavailable, ours, instagram.Later, false, false},
-		{-1, instagram.Keep, "", unavailable, unavailable, unavailable, instagram.Later, false, false},
-		{1000, instagram.Keep, "", unavailable, unavailable, unavailable, instagram.Later, false, false},
 	} {
 		t.Run(tt.class.String(), func(t *testing.T) {
 			want := instagram.Meaning{
