@@ -71,6 +71,9 @@ func TestKeep(t *testing.T) {
 		{"190/492", fakeinstagram.Fault{Code: 190, Subcode: 492}, "", tokenDead, tokenDead},
 		{"102", fakeinstagram.Fault{Code: 102}, "", tokenDead, tokenDead},
 		{"102/458", fakeinstagram.Fault{Code: 102, Subcode: 458}, "", removed, removed},
+		{"190 with status 502", fakeinstagram.Fault{Code: 190, Status: 502}, "", later("1h", 0), later("30m", 0)},
+		{"190/458 with status 503", fakeinstagram.Fault{Code: 190, Subcode: 458, Status: 503}, "", later("1h", 0), later("30m", 0)},
+		{"102 with status 500", fakeinstagram.Fault{Code: 102, Status: 500}, "", later("1h", 0), later("30m", 0)},
 		{"102/460", fakeinstagram.Fault{Code: 102, Subcode: 460}, "", tokenDead, tokenDead},
 
 		{"4", fakeinstagram.Fault{Code: 4}, "", later("1h", 0), later("30m", 0)},

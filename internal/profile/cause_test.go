@@ -85,6 +85,7 @@ func TestVisitWhileTheAppIsRefused(t *testing.T) {
 		{"200", fakeinstagram.Fault{Code: 200}, "WARN"},
 		{"100/33", fakeinstagram.Fault{Code: 100, Subcode: 33}, "WARN"},
 		{"190 that is transient", fakeinstagram.Fault{Code: 190, Transient: true}, "WARN"},
+		{"190 with status 503", fakeinstagram.Fault{Code: 190, Status: 503}, "WARN"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			app := apptest.New(t, apptest.Options{})
