@@ -54,7 +54,7 @@ func parseResponse(r *http.Request, issuer string) (response, error) {
 	case !ok || q.Has("code") == (problem != nil):
 		return response{}, invalid
 	case !q.Has("state") && problem != nil && problem.Code == web.AccessDenied:
-		return response{}, problem
+		return response{}, &web.Problem{Code: web.AccessDenied}
 	case !stateShape.MatchString(state):
 		if problem != nil {
 			invalid.Err = problem.Err // so that the operator learns it all the same
