@@ -391,6 +391,7 @@ func TestClassString(t *testing.T) {
 		{instagram.AppRefused, "app refused"},
 		{instagram.Rejected, "rejected"},
 		{instagram.Misconfigured, "misconfigured"},
+		{instagram.ActivityOff, "activity off"},
 		{instagram.TokenDead, "token dead"},
 		{instagram.PasswordChanged, "password changed"},
 		{instagram.Checkpoint, "checkpoint"},

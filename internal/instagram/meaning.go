@@ -13,6 +13,7 @@ const (
 	Throttled     // an account, or the app as far as we know
 	AppThrottled  // the app as a whole
 	Rejected      // the code: a new login helps
+	ActivityOff   // a setting of the person's keeps apps from connecting
 	Misconfigured // client id, client secret or redirect URI
 	AppRefused    // the app is switched off at Meta, or a switch of it is set
 	TokenDead     // the token; the next three say why
@@ -27,7 +28,7 @@ const (
 // A Meaning is what a failed call means for those who have to act on it.
 type Meaning struct {
 	Token    Fate
-	Cause    account.Cause // of a token that is not kept
+	Cause    account.Cause // of a token that is not kept, or a login that the person can make work
 	Login    Problem       // for a login, see also [Meaning.Listed]
 	Visit    Problem       // for a visit of a connected account, whose code is long spent
 	Again    Again
@@ -88,6 +89,7 @@ var classes = [...]struct {
 	Throttled:         {"throttled", Meaning{Login: rateLimited, Visit: rateLimited, Again: Limited}},
 	AppThrottled:      {"app throttled", Meaning{Login: rateLimited, Visit: rateLimited, Again: AppLimited}},
 	Rejected:          {"rejected", Meaning{Login: rejected, Visit: unavailable}},
+	ActivityOff:       {"activity off", Meaning{Cause: account.ActivityOff, Login: rejected, Visit: unavailable}},
 	Misconfigured:     {"misconfigured", Meaning{Login: misconfigured, Visit: unavailable, Operator: true, Secret: true}},
 	AppRefused:        {"app refused", Meaning{Login: misconfigured, Visit: unavailable, Again: Soon, Operator: true}},
 	TokenDead:         {"token dead", lost(Dead, account.TokenInvalid)},
@@ -189,8 +191,9 @@ var rows = []struct {
 	{said{errorType: "OAuthAccessTokenException"}, TokenDead},      // 2018
 
 	// Of the code.
-	{said{step: "exchange", text: "Matching code was not found or was already used"}, Rejected}, // Meta, "Business Login for Instagram"
-	{said{step: "exchange", text: "Invalid authorization code"}, Rejected},                      // seen
+	{said{step: "exchange", text: "Your activity off Meta technologies is currently turned off"}, ActivityOff}, // seen (pdir/social-feed-bundle, issue 126)
+	{said{step: "exchange", text: "Matching code was not found or was already used"}, Rejected},                // Meta, "Business Login for Instagram"
+	{said{step: "exchange", text: "Invalid authorization code"}, Rejected},                                     // seen
 
 	// Of a permission. 100/33 is an object that the token may not read.
 	{said{in: nested, code: 3}, PermissionMissing},                       // HE
