@@ -21,7 +21,7 @@ const (
 	ReconnectRequired Status = "reconnect_required" // only a new login helps
 )
 
-// A Cause says why an account is ReconnectRequired.
+// A Cause says why an account is ReconnectRequired, or why a login failed.
 type Cause string
 
 // The causes.
@@ -31,6 +31,7 @@ const (
 	Expired         Cause = "expired"
 	AppRemoved      Cause = "app_removed"   // by the person, or Meta has disabled the app
 	TokenInvalid    Cause = "token_invalid" // Instagram does not say
+	ActivityOff     Cause = "activity_off"  // of a login alone: a setting of the person's keeps apps from connecting
 )
 
 // An Account is one connected Instagram account.

@@ -27,8 +27,15 @@ func TestCauses(t *testing.T) {
 		{"492", fakeinstagram.Fault{Code: 190, Subcode: 492}, "token_invalid"},
 		{"190", fakeinstagram.Fault{Code: 190}, "token_invalid"},
 		{"102", fakeinstagram.Fault{Code: 102}, "token_invalid"},
+		{"102/458", fakeinstagram.Fault{Code: 102, Subcode: 458}, "app_removed"},
+		{"102/459", fakeinstagram.Fault{Code: 102, Subcode: 459}, "checkpoint"},
+		{"102/460", fakeinstagram.Fault{Code: 102, Subcode: 460}, "password_changed"},
+		{"102/463", fakeinstagram.Fault{Code: 102, Subcode: 463}, "expired"},
+		{"102/464", fakeinstagram.Fault{Code: 102, Subcode: 464}, "checkpoint"},
+		{"102/467", fakeinstagram.Fault{Code: 102, Subcode: 467}, "token_invalid"},
 		{"log in first", fakeinstagram.Fault{Code: 190, Message: "You cannot access the app till you log in to www.instagram.com and follow the instructions given"}, "checkpoint"},
 		{"bad session key", fakeinstagram.Fault{Code: 190, Message: "Session key is malformed because of invalid user id"}, "checkpoint"},
+		{"bad session key, 102", fakeinstagram.Fault{Code: 102, Message: "Session key is malformed because of invalid user id"}, "checkpoint"},
 	} {
 		for _, op := range []fakeinstagram.Operation{fakeinstagram.OpRefresh, fakeinstagram.OpProfile} {
 			t.Run(string(op)+" "+tt.name, func(t *testing.T) {

@@ -70,6 +70,11 @@ func TestKeep(t *testing.T) {
 		{"190/467", fakeinstagram.Fault{Code: 190, Subcode: 467}, "", tokenDead, tokenDead},
 		{"190/492", fakeinstagram.Fault{Code: 190, Subcode: 492}, "", tokenDead, tokenDead},
 		{"102", fakeinstagram.Fault{Code: 102}, "", tokenDead, tokenDead},
+		{"102/458", fakeinstagram.Fault{Code: 102, Subcode: 458}, "", removed, removed},
+		{"190 with status 502", fakeinstagram.Fault{Code: 190, Status: 502}, "", later("1h", 0), later("30m", 0)},
+		{"190/458 with status 503", fakeinstagram.Fault{Code: 190, Subcode: 458, Status: 503}, "", later("1h", 0), later("30m", 0)},
+		{"102 with status 500", fakeinstagram.Fault{Code: 102, Status: 500}, "", later("1h", 0), later("30m", 0)},
+		{"102/460", fakeinstagram.Fault{Code: 102, Subcode: 460}, "", tokenDead, tokenDead},
 
 		{"4", fakeinstagram.Fault{Code: 4}, "", later("1h", 0), later("30m", 0)},
 		{"17", fakeinstagram.Fault{Code: 17}, "", later("1h", 0), later("30m", 0)},
@@ -368,6 +373,7 @@ func TestSecondLook(t *testing.T) {
 		want  kept // outcome "deleted": the account is gone
 	}{
 		{"458 again", fakeinstagram.Fault{Code: 190, Subcode: 458}, kept{outcome: "deleted"}},
+		{"458 under 102", fakeinstagram.Fault{Code: 102, Subcode: 458}, kept{outcome: "deleted"}},
 		{"nothing wrong", fakeinstagram.Fault{}, renewed},
 		{"190", fakeinstagram.Fault{Code: 190}, tokenDead},
 		{"190/460", fakeinstagram.Fault{Code: 190, Subcode: 460}, tokenDead},

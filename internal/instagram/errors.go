@@ -41,7 +41,7 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		fmt.Fprintf(&b, ", %q", e.Message)
 	}
-	if look := switches[e.Message]; look != "" {
+	if look := lookAt(e.Message); look != "" {
 		fmt.Fprintf(&b, " (look at %s)", look)
 	}
 	if e.TraceID != "" {

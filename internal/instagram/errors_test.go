@@ -37,7 +37,11 @@ func TestGraphErrors(t *testing.T) {
 		{"190 with status 401", 401, `"code":190`, instagram.TokenDead, 190, 0, ""},
 		{"190 with status 200", 200, `"code":190`, instagram.TokenDead, 190, 0, ""},
 		{"API session", 400, `"code":102`, instagram.TokenDead, 102, 0, ""},
-		{"API session with subcode 458", 400, `"code":102,"error_subcode":458`, instagram.TokenDead, 102, 458, ""},
+		{"API session, app removed", 400, `"code":102,"error_subcode":458`, instagram.AppRemoved, 102, 458, ""},
+		{"API session, checkpoint", 400, `"code":102,"error_subcode":459`, instagram.Checkpoint, 102, 459, ""},
+		{"API session, password changed", 400, `"code":102,"error_subcode":460`, instagram.PasswordChanged, 102, 460, ""},
+		{"API session, expired", 400, `"code":102,"error_subcode":463`, instagram.Expired, 102, 463, ""},
+		{"API session, unconfirmed", 400, `"code":102,"error_subcode":464`, instagram.Checkpoint, 102, 464, ""},
 
 		{"capability", 400, `"code":3`, instagram.PermissionMissing, 3, 0, ""},
 		{"permission", 403, `"message":"(#10) Application does not have permission for this action","code":10`, instagram.PermissionMissing, 10, 0, ""},
@@ -387,6 +391,7 @@ func TestClassString(t *testing.T) {
 		{instagram.AppRefused, "app refused"},
 		{instagram.Rejected, "rejected"},
 		{instagram.Misconfigured, "misconfigured"},
+		{instagram.ActivityOff, "activity off"},
 		{instagram.TokenDead, "token dead"},
 		{instagram.PasswordChanged, "password changed"},
 		{instagram.Checkpoint, "checkpoint"},
@@ -394,8 +399,6 @@ func TestClassString(t *testing.T) {
 		{instagram.AppRemoved, "app removed"},
 		{instagram.PermissionMissing, "permission missing"},
 		{instagram.Refused, "refused"},
-		{-1, "unknown"},
-		{instagram.Refused + 1, "unknown"},
 	} {
 		wantEqual(t, "String", tt.class.String(), tt.want)
 	}

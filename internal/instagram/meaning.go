@@ -13,6 +13,7 @@ const (
 	Throttled     // an account, or the app as far as we know
 	AppThrottled  // the app as a whole
 	Rejected      // the code: a new login helps
+	ActivityOff   // a setting of the person's keeps apps from connecting
 	Misconfigured // client id, client secret or redirect URI
 	AppRefused    // the app is switched off at Meta, or a switch of it is set
 	TokenDead     // the token; the next three say why
@@ -27,7 +28,7 @@ const (
 // A Meaning is what a failed call means for those who have to act on it.
 type Meaning struct {
 	Token    Fate
-	Cause    account.Cause // of a token that is not kept
+	Cause    account.Cause // of a token that is not kept, or a login that the person can make work
 	Login    Problem       // for a login, see also [Meaning.Listed]
 	Visit    Problem       // for a visit of a connected account, whose code is long spent
 	Again    Again
@@ -88,6 +89,7 @@ var classes = [...]struct {
 	Throttled:         {"throttled", Meaning{Login: rateLimited, Visit: rateLimited, Again: Limited}},
 	AppThrottled:      {"app throttled", Meaning{Login: rateLimited, Visit: rateLimited, Again: AppLimited}},
 	Rejected:          {"rejected", Meaning{Login: rejected, Visit: unavailable}},
+	ActivityOff:       {"activity off", Meaning{Cause: account.ActivityOff, Login: rejected, Visit: unavailable}},
 	Misconfigured:     {"misconfigured", Meaning{Login: misconfigured, Visit: unavailable, Operator: true, Secret: true}},
 	AppRefused:        {"app refused", Meaning{Login: misconfigured, Visit: unavailable, Again: Soon, Operator: true}},
 	TokenDead:         {"token dead", lost(Dead, account.TokenInvalid)},
@@ -105,17 +107,10 @@ func lost(f Fate, c account.Cause) Meaning {
 }
 
 // String returns the class in words for the log.
-func (c Class) String() string { return classes[c.known()].name }
+func (c Class) String() string { return classes[c].name }
 
 // Meaning returns what follows from an error of class c.
-func (c Class) Meaning() Meaning { return classes[c.known()].Meaning }
-
-func (c Class) known() Class {
-	if c < 0 || int(c) >= len(classes) {
-		return Unknown
-	}
-	return c
-}
+func (c Class) Meaning() Meaning { return classes[c].Meaning }
 
 // The envelopes that an error comes in. The API of 2018 put the flat one into
 // "meta" as well.
@@ -130,11 +125,12 @@ type said struct {
 	in        int
 	step      string // Error.Op
 	text      string // how the message begins, see knownMessage
-	code      int    // 200 stands for all of 200 to 299
+	code      int    // 190 stands for 102 of the Graph API, 200 for all of 200 to 299
 	subcode   int
 	errorType string // of the flat envelope
 	status    int    // of HTTP, or a worse one that the flat envelope has as its code; 500 stands for all from there on
 	transient bool   // is_transient
+	look      string // of rows alone, for the log: where the operator finds what is wrong
 }
 
 // The table of what Instagram says: the first row that matches counts, and what
@@ -147,10 +143,11 @@ var rows = []struct {
 }{
 	// Of the app, whatever the number and the status: seen with 100, 101, 190 and
 	// 200, also in an answer of status 200, while tokens went on working.
-	{said{text: "Error validating application"}, AppRefused},
-	{said{text: "API access deactivated"}, AppRefused},
-	{said{text: "API access blocked"}, AppRefused},
-	{said{text: "API calls from the server require an appsecret_proof"}, AppRefused},
+	// docs/meta-app.md has an entry for each.
+	{said{text: "Error validating application", look: `the app's id and mode, and whether it still exists, in the App Dashboard`}, AppRefused},
+	{said{text: "API access deactivated", look: `the notice in the App Dashboard that reactivates the app`}, AppRefused},
+	{said{text: "API access blocked", look: `"Required actions" and the alerts in the App Dashboard`}, AppRefused},
+	{said{text: "API calls from the server require an appsecret_proof", look: `"Require App Secret" in the app's advanced settings, which must be off`}, AppRefused},
 
 	// Limits. The Graph API's codes were seen in the flat envelope, too.
 	{said{code: 4}, AppThrottled},                           // RL
@@ -167,6 +164,10 @@ var rows = []struct {
 
 	{said{status: 500}, Transient},     // RFC 9110, section 15.6
 	{said{transient: true}, Transient}, // HE, whatever the code
+
+	// Of the code, whatever the text: the subcode is the more exact.
+	{said{in: nested, code: codeParams, subcode: 36007}, Rejected}, // seen: expired
+	{said{in: nested, code: codeParams, subcode: 36009}, Rejected}, // seen: used
 
 	// Of the configuration. Code 1 goes with the text about the secret.
 	{said{text: "Invalid platform app"}, Misconfigured},                                // seen
@@ -187,14 +188,12 @@ var rows = []struct {
 	{said{in: nested, code: 190, subcode: 460}, PasswordChanged},   // HE
 	{said{in: nested, code: 190, subcode: 463}, Expired},           // HE
 	{said{in: nested, code: 190}, TokenDead},                       // HE
-	{said{in: nested, code: 102}, TokenDead},                       // HE
 	{said{errorType: "OAuthAccessTokenException"}, TokenDead},      // 2018
 
 	// Of the code.
-	{said{step: "exchange", text: "Matching code was not found or was already used"}, Rejected}, // Meta, "Business Login for Instagram"
-	{said{step: "exchange", text: "Invalid authorization code"}, Rejected},                      // seen
-	{said{in: nested, code: codeParams, subcode: 36007}, Rejected},                              // seen: expired
-	{said{in: nested, code: codeParams, subcode: 36009}, Rejected},                              // seen: used
+	{said{step: "exchange", text: "Your activity off Meta technologies is currently turned off"}, ActivityOff}, // seen (pdir/social-feed-bundle, issue 126)
+	{said{step: "exchange", text: "Matching code was not found or was already used"}, Rejected},                // Meta, "Business Login for Instagram"
+	{said{step: "exchange", text: "Invalid authorization code"}, Rejected},                                     // seen
 
 	// Of a permission. 100/33 is an object that the token may not read.
 	{said{in: nested, code: 3}, PermissionMissing},                       // HE
@@ -224,17 +223,21 @@ var quoted = []string{
 	"Error validating access token",
 }
 
-// Where the operator finds what makes Instagram refuse the app. docs/meta-app.md
-// has an entry for each.
-var switches = map[string]string{
-	"Error validating application":                         `the app's id and mode, and whether it still exists, in the App Dashboard`,
-	"API access deactivated":                               `the notice in the App Dashboard that reactivates the app`,
-	"API access blocked":                                   `"Required actions" and the alerts in the App Dashboard`,
-	"API calls from the server require an appsecret_proof": `"Require App Secret" in the app's advanced settings, which must be off`,
+// lookAt returns where to look after the known text; empty: there is no such place.
+func lookAt(text string) string {
+	for _, r := range rows {
+		if r.text == text {
+			return r.look
+		}
+	}
+	return ""
 }
 
 // classOf returns the class of what is said.
 func classOf(s said) Class {
+	if s.in == nested && s.code == 102 { // HE: the session is dead, with the subcodes of a dead token
+		s.code = 190
+	}
 	if s.code >= 200 && s.code <= 299 {
 		s.code = 200
 	}

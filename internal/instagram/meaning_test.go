@@ -37,6 +37,7 @@ func TestMeaning(t *testing.T) {
 		{instagram.Rejected, instagram.Keep, "", rejected, unavailable, rejected, instagram.Later, false, false},
 		{instagram.Misconfigured, instagram.Keep, "", ours, unavailable, ours, instagram.Later, true, true},
 		{instagram.AppRefused, instagram.Keep, "", ours, unavailable, ours, instagram.Soon, true, false},
+		{instagram.ActivityOff, instagram.Keep, "activity_off", rejected, unavailable, rejected, instagram.Later, false, false},
 		{instagram.TokenDead, instagram.Dead, "token_invalid", rejected, reconnect, rejected, instagram.Later, false, false},
 		{instagram.PasswordChanged, instagram.Dead, "password_changed", rejected, reconnect, rejected, instagram.Later, false, false},
 		{instagram.Checkpoint, instagram.Dead, "checkpoint", rejected, reconnect, rejected, instagram.Later, false, false},
@@ -44,8 +45,6 @@ func TestMeaning(t *testing.T) {
 		{instagram.AppRemoved, instagram.Removed, "app_removed", rejected, reconnect, rejected, instagram.Later, false, false},
 		{instagram.PermissionMissing, instagram.Keep, "", "permission_missing", unavailable, unavailable, instagram.Later, false, false},
 		{instagram.Refused, instagram.Keep, "", ours, unavailable, ours, instagram.Later, false, false},
-		{-1, instagram.Keep, "", unavailable, unavailable, unavailable, instagram.Later, false, false},
-		{1000, instagram.Keep, "", unavailable, unavailable, unavailable, instagram.Later, false, false},
 	} {
 		t.Run(tt.class.String(), func(t *testing.T) {
 			want := instagram.Meaning{

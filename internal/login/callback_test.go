@@ -101,7 +101,6 @@ func TestMalformedResponses(t *testing.T) {
 		{"error_code with sign", "error_code=-1&state={state}"},
 		{"error_code no number", "error_code=sandbox&state={state}"},
 		{"error_code with final line feed", "error_code=901%0a&state={state}"},
-		{"error_code malformed beside error", "error=access_denied&error_code=x&state={state}"},
 		{"error_code and code", "code={code}&error_code=901&state={state}"},
 		{"error_code without state", "error_code=901&error_message=This+app+is+in+sandbox+mode."},
 		{"error_message alone", "error_message=a&state={state}"},
@@ -528,10 +527,15 @@ func TestErrorCodes(t *testing.T) {
 	}{
 		{"error_code=901" + message, 500, "app_misconfigured", "authorization response: error_code 901"},
 		{"error_code=901", 500, "app_misconfigured", "authorization response: error_code 901"},
-		{"error_code=1349126" + message, 500, "app_misconfigured", "authorization response: error_code 1349126"},
+		{"error_code=100" + message, 500, "app_misconfigured", "authorization response: error_code 100"},
+		{"error_code=1349126" + message, 400, "exchange_rejected", "authorization response: error_code 1349126"},
+		{"error_code=99", 400, "exchange_rejected", "authorization response: error_code 99"},
+		{"error_code=200&error_reason=user_denied_x" + message, 400, "exchange_rejected", "authorization response: error_code 200"},
 		{"error_code=1" + message, 503, "instagram_unavailable", "authorization response: error_code 1"},
 		{"error_code=2" + message, 503, "instagram_unavailable", "authorization response: error_code 2"},
-		{"error=server_error&error_code=901" + message, 503, "instagram_unavailable", `authorization response: error \"server_error\"`},
+		{"error=server_error&error_code=901" + message, 503, "instagram_unavailable", `authorization response: error \"server_error\", error_code 901`},
+		{"error=server_error&error_code=sandbox" + message, 503, "instagram_unavailable", `authorization response: error \"server_error\"`},
+		{"error=unknown&error_code=901&error_reason=user_denied" + message, 400, "exchange_rejected", `authorization response: error \"unknown\", error_code 901`},
 	} {
 		t.Run(tt.query, func(t *testing.T) {
 			a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
@@ -558,6 +562,37 @@ func TestErrorCodes(t *testing.T) {
 				t.Error("log: it repeats the message")
 			}
 			b.Login()
+		})
+	}
+}
+
+// A denial is one in every form that Meta's dialogs have, whatever the number, and
+// without a state as well.
+func TestFormsOfADenial(t *testing.T) {
+	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+	for _, query := range []string{
+		"error=access_denied",
+		"error=access_denied&error_reason=user_denied&error_description=The+user+denied+your+request",
+		"error=access_denied&error_code=200&error_reason=user_denied&error_description=Permissions+error",
+		"error=access_denied&error_code=",
+		"error=access_denied&error_code=-1",
+		"error=access_denied&error_code=12345678901",
+		"error=access_denied&error_code=901",
+		"error_code=200&error_reason=user_denied&error_message=Permissions+error",
+		"error_code=1&error_reason=user_denied",
+	} {
+		t.Run(query, func(t *testing.T) {
+			b := a.Browser()
+			state := param(t, b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "deny"), "state")
+			r := b.Get("/callback?" + query + "&state=" + state)
+			if want := "https://app.example/done?error=access_denied#"; r.Status != http.StatusSeeOther || r.Location != want {
+				t.Errorf("GET /callback: got status %d to %q, want 303 to %q", r.Status, r.Location, want)
+			}
+			before := string(a.Memory.Dump())
+			wantProblem(t, "without a state", b.Get("/callback?"+query), http.StatusForbidden, "access_denied")
+			if string(a.Memory.Dump()) != before {
+				t.Error("without a state: changed the store")
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -65,6 +66,8 @@ func TestStaleCodeInGraphEnvelope(t *testing.T) {
 		{Code: 100, Subcode: 36009, Message: "This authorization code has been used."},
 		{Code: 100, Subcode: 36007, Message: "This authorization code has expired."},
 		{Code: 100, Subcode: 36007, Status: 200, Message: "x"},
+		{Code: 100, Subcode: 36009, Message: "Error validating verification code. Please make sure your redirect_uri is identical to the one you used in the OAuth dialog request"},
+		{Code: 100, Subcode: 36007, Message: "Error validating client secret."},
 	} {
 		f.Operation, f.Graph = fakeinstagram.OpExchange, true
 		row := failing{f, 400, "exchange_rejected", ""}
@@ -145,6 +148,7 @@ func TestCheckpointAtLogin(t *testing.T) {
 		}{
 			{"459", fakeinstagram.Fault{Code: 190, Subcode: 459}, true},
 			{"464", fakeinstagram.Fault{Code: 190, Subcode: 464}, true},
+			{"102/459", fakeinstagram.Fault{Code: 102, Subcode: 459}, true},
 			{"log in first", fakeinstagram.Fault{Code: 190, Message: "You cannot access the app till you log in to www.instagram.com and follow the instructions given"}, true},
 			{"bad session key", fakeinstagram.Fault{Code: 190, Message: "Session key is malformed because of invalid user id"}, true},
 			{"460", fakeinstagram.Fault{Code: 190, Subcode: 460}, false},
@@ -166,6 +170,36 @@ func TestCheckpointAtLogin(t *testing.T) {
 					if accept != "text/html" {
 						wantProblem(t, "GET /callback", r, http.StatusBadRequest, "exchange_rejected")
 					}
+				}
+			})
+		}
+	}
+}
+
+// A person whose own setting at Meta is in the way is told so.
+func TestActivityOffAtLogin(t *testing.T) {
+	const (
+		message = "Your activity off Meta technologies is currently turned off."
+		advice  = "Your activity off Meta technologies is turned off in your Accounts Center: turn it on there, and connect again."
+	)
+	for _, graph := range []bool{true, false} {
+		for _, accept := range []string{"text/html", "application/json"} {
+			t.Run(fmt.Sprintf("%s, Graph envelope %t", accept, graph), func(t *testing.T) {
+				a := apptest.New(t, apptest.Options{})
+				b, back := consented(t, a)
+				a.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Graph: graph, Code: 400, Message: message})
+				r := b.Get(back, "Accept", accept)
+				again := b.Get(back, "Accept", accept)
+				for op, r := range map[string]apptest.Response{"GET /callback": r, "GET /callback again": again} {
+					if r.Status != http.StatusBadRequest || !strings.Contains(r.Body, advice) || strings.Contains(r.Body, `"cause"`) {
+						t.Errorf("%s: got status %d and %s, want 400, the advice and no cause", op, r.Status, r.Body)
+					}
+				}
+				if accept != "text/html" {
+					wantProblem(t, "GET /callback", r, http.StatusBadRequest, "exchange_rejected")
+				}
+				if want := `\"Your activity off Meta technologies is currently turned off\"`; !strings.Contains(a.Logs(), want) {
+					t.Errorf("log: got %s, want %s in it", a.Logs(), want)
 				}
 			})
 		}

@@ -46,9 +46,6 @@ func parseResponse(r *http.Request, issuer string) (response, error) {
 	if q.Has("iss") && q.Get("iss") != issuer { // RFC 9207, section 2.4
 		return response{}, invalid
 	}
-	if !q.Has("state") && !q.Has("code") && q.Get("error") == "access_denied" {
-		return response{}, &web.Problem{Code: web.AccessDenied}
-	}
 	// Instagram appends a fragment "#_"; scripts that relay a code take it along.
 	code := strings.TrimSuffix(q.Get("code"), "#_")
 	state := strings.TrimSuffix(q.Get("state"), "#_")
@@ -56,6 +53,8 @@ func parseResponse(r *http.Request, issuer string) (response, error) {
 	switch {
 	case !ok || q.Has("code") == (problem != nil):
 		return response{}, invalid
+	case !q.Has("state") && problem != nil && problem.Code == web.AccessDenied:
+		return response{}, &web.Problem{Code: web.AccessDenied}
 	case !stateShape.MatchString(state):
 		if problem != nil {
 			invalid.Err = problem.Err // so that the operator learns it all the same
@@ -71,45 +70,53 @@ func parseResponse(r *http.Request, issuer string) (response, error) {
 
 // refusal returns what the error in an authorization response means; nil: there
 // is none. It reports false for one that is malformed. Meta's dialogs also send
-// error_code and error_message without error; the message is not read.
+// error_code, with error or without: with it, the number is for the log alone.
 func refusal(q url.Values) (p *web.Problem, ok bool) {
-	switch code, number := q.Get("error"), q.Get("error_code"); {
-	case q.Has("error") && !errorShape.MatchString(code), q.Has("error_code") && !errorNumberShape.MatchString(number):
-		return nil, false
+	name, number := q.Get("error"), q.Get("error_code")
+	numbered := errorNumberShape.MatchString(number)
+	switch {
 	case q.Has("error"):
-		return refusalByCode(code), true
+		err := fmt.Errorf("authorization response: error %q", name)
+		if numbered {
+			err = fmt.Errorf("%w, error_code %s", err, number)
+		}
+		return &web.Problem{Code: codeOfError(name), Err: err}, errorShape.MatchString(name)
 	case q.Has("error_code"):
-		return refusalByNumber(number), true
+		err := fmt.Errorf("authorization response: error_code %s", number)
+		return &web.Problem{Code: codeOfNumber(number, q.Get("error_reason")), Err: err}, numbered
 	}
 	return nil, true
 }
 
-// refusalByNumber says what an error_code without error means. Those seen refuse
-// the app before the person is asked: 901 is an app in development and a person
-// who is not its tester (jaredhanson/passport-oauth, issue 16), 100 an unknown
-// permission. Only the operator can fix that, so the operator must hear of it,
-// and of a number that nobody knows as well. 1 and 2 are Meta's own trouble
-// (Meta, "Handle Errors").
-func refusalByNumber(number string) *web.Problem {
-	p := &web.Problem{Code: web.AppMisconfigured, Err: fmt.Errorf("authorization response: error_code %s", number)}
+// codeOfNumber says what an error_code without error means. With user_denied it is
+// Facebook's form of a cancel. 901 and 100 refuse the app before the person is
+// asked: 901 is an app in development and a person who is not its tester
+// (jaredhanson/passport-oauth, issue 16), 100 an unknown permission. 1 and 2 are
+// Meta's own trouble (Meta, "Handling Errors"). Of any other number no more is
+// known than of an unknown error.
+func codeOfNumber(number, reason string) web.Code {
+	if reason == "user_denied" {
+		return web.AccessDenied
+	}
 	switch number {
 	case "1", "2":
-		p.Code = web.InstagramUnavailable
+		return web.InstagramUnavailable
+	case "100", "901":
+		return web.AppMisconfigured
 	}
-	return p
+	return web.ExchangeRejected
 }
 
-// refusalByCode says what an error means (RFC 6749, section 4.1.2.1). What the
+// codeOfError says what an error means (RFC 6749, section 4.1.2.1). What the
 // person did is the usual case.
-func refusalByCode(code string) *web.Problem {
-	p := &web.Problem{Code: web.ExchangeRejected, Err: fmt.Errorf("authorization response: error %q", code)}
-	switch code {
+func codeOfError(name string) web.Code {
+	switch name {
 	case "access_denied":
-		p.Code = web.AccessDenied
+		return web.AccessDenied
 	case "server_error", "temporarily_unavailable":
-		p.Code = web.InstagramUnavailable
+		return web.InstagramUnavailable
 	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope":
-		p.Code = web.AppMisconfigured
+		return web.AppMisconfigured
 	}
-	return p
+	return web.ExchangeRejected
 }

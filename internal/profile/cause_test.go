@@ -85,6 +85,7 @@ func TestVisitWhileTheAppIsRefused(t *testing.T) {
 		{"200", fakeinstagram.Fault{Code: 200}, "WARN"},
 		{"100/33", fakeinstagram.Fault{Code: 100, Subcode: 33}, "WARN"},
 		{"190 that is transient", fakeinstagram.Fault{Code: 190, Transient: true}, "WARN"},
+		{"190 with status 503", fakeinstagram.Fault{Code: 190, Status: 503}, "WARN"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			app := apptest.New(t, apptest.Options{})
@@ -101,8 +102,9 @@ func TestVisitWhileTheAppIsRefused(t *testing.T) {
 			}
 			app.Clock.Advance(24 * time.Hour)
 			r := b.Get("/profile")
-			if got := decode(t, r).Code; r.Status != http.StatusServiceUnavailable || got != "instagram_unavailable" || r.Header.Get("Retry-After") != "30" {
-				t.Errorf("GET /profile a day later: got status %d, code %q, Retry-After %q, want 503, instagram_unavailable, 30", r.Status, got, r.Header.Get("Retry-After"))
+			wait := map[string]string{"ERROR": "600", "WARN": "30"}[tt.level]
+			if got := decode(t, r).Code; r.Status != http.StatusServiceUnavailable || got != "instagram_unavailable" || r.Header.Get("Retry-After") != wait {
+				t.Errorf("GET /profile a day later: got status %d, code %q, Retry-After %q, want 503, instagram_unavailable, %s", r.Status, got, r.Header.Get("Retry-After"), wait)
 			}
 			if a := acmeAccount(t, app); a.Status != account.Active || a.Token.Sealed == nil {
 				t.Errorf("account: got status %q, token there %t, want active, true", a.Status, a.Token.Sealed != nil)

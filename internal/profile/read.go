@@ -42,6 +42,9 @@ func (h handler) current(ctx context.Context, a account.Account) (account.Accoun
 	case kept.Outcome == connection.Deferred && kept.Cause.Class.Meaning().Again != instagram.Later: // a read would fare no better
 		hold, err := h.Tokens.Hold(ctx, a)
 		if err != nil {
+			if !errors.Is(err, account.ErrConflict) {
+				h.Log.WarnContext(ctx, "leave Instagram alone", "err", err)
+			}
 			return h.stale(ctx, a, problemOf(kept.Cause))
 		}
 		return h.refused(ctx, a, hold, kept.Cause)
@@ -172,6 +175,7 @@ const (
 
 	// How long Instagram is left alone after a failure for which it names no time.
 	throttleRest = 5 * time.Minute
+	operatorRest = 10 * time.Minute // only the operator can help, who need not be told with each visit
 	troubleRest  = 30 * time.Second
 )
 
@@ -187,6 +191,8 @@ func (h handler) refused(ctx context.Context, a account.Account, hold *connectio
 			wait = e.RetryAfter
 		case m.Again == instagram.Limited || m.Again == instagram.AppLimited:
 			wait = throttleRest
+		case m.Operator:
+			wait = operatorRest
 		}
 	}
 	h.rest(ctx, hold, wait)

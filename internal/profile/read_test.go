@@ -316,6 +316,9 @@ func TestCoolDown(t *testing.T) {
 		{"trouble for two minutes", fakeinstagram.Fault{Code: 2, RetryAfter: 2 * time.Minute}, 2 * time.Minute, "1319", "120", "119"},
 		{"cut off", fakeinstagram.Fault{Kind: fakeinstagram.KindTruncated}, 30 * time.Second, "1229", "30", "29"},
 		{"not understood", fakeinstagram.Fault{Code: 999999}, 30 * time.Second, "1229", "30", "29"},
+		{"app switched off", fakeinstagram.Fault{Code: 200, Message: "API access deactivated."}, 10 * time.Minute, "1799", "600", "599"},
+		{"app switched off for two minutes", fakeinstagram.Fault{Code: 200, Message: "API access deactivated.", RetryAfter: 2 * time.Minute}, 2 * time.Minute, "1319", "120", "119"},
+		{"unknown app id", fakeinstagram.Fault{Code: 101}, 10 * time.Minute, "1799", "600", "599"},
 	} {
 		tt.fault.Operation = opProfile
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -144,6 +145,7 @@ func TestTroubleWhileRefreshing(t *testing.T) {
 		{"throttled for 90 seconds", fakeinstagram.Fault{Code: 80002, RetryAfter: 90 * time.Second}, 429, "rate_limited", "90"},
 		{"code 2", fakeinstagram.Fault{Code: 2}, 503, "instagram_unavailable", "30"},
 		{"cut off", fakeinstagram.Fault{Kind: fakeinstagram.KindTruncated}, 503, "instagram_unavailable", "30"},
+		{"app switched off", fakeinstagram.Fault{Code: 200, Message: "API access deactivated."}, 503, "instagram_unavailable", "600"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			app, b := newDue(t, &recorder{})
@@ -168,6 +170,40 @@ func TestTroubleWhileRefreshing(t *testing.T) {
 					r.Status, got, r.Header.Get("Retry-After"), tt.status, tt.code, tt.retryAfter)
 			}
 			wantCalls(t, app, 2, 0)
+		})
+	}
+}
+
+// A store that fails when Instagram is to be left alone is in the log; that another
+// visit was faster is not.
+func TestTroubleWhileRefreshingThatIsNotStored(t *testing.T) {
+	const line = `"level":"WARN","msg":"leave Instagram alone","err":"`
+	for _, tt := range []struct {
+		name   string
+		err    error
+		logged bool
+	}{
+		{"store fails", errors.New("store is down"), true},
+		{"another was faster", account.ErrConflict, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			calls := &recorder{}
+			app, b := newDue(t, calls)
+			leases := 0
+			calls.before = map[string]func() error{"Lease": func() error {
+				if leases++; leases == 2 { // the first was for the refresh
+					return tt.err
+				}
+				return nil
+			}}
+			app.Fake.Order(fakeinstagram.Fault{Operation: opRefresh, Code: 2})
+			wantAge(t, b, "3600")
+			if got := strings.Contains(app.Logs(), line); got != tt.logged {
+				t.Errorf("log: got %s, want a line %s: %t", app.Logs(), line, tt.logged)
+			}
+			if want := `"msg":"serving the last profile","code":"instagram_unavailable","err":"instagram: refresh: transient`; !strings.Contains(app.Logs(), want) {
+				t.Errorf("log: got %s, want %s in it", app.Logs(), want)
+			}
 		})
 	}
 }

@@ -2,10 +2,12 @@ package telemetry
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"regexp"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -14,8 +16,8 @@ const redacted = "[redacted]"
 // A Redactor is a writer that takes secrets out of each line: the values that
 // [Hide] and [HideRecent] told it of, what stands behind a secret's name, and
 // what has the exact shape of a token, a code or a cookie. It reads a line as it
-// is and with percent-encodings, escapes, base64 and hexadecimal undone. It does
-// not guess: other text stays, however random it looks.
+// is and with percent-encodings, escapes, base64, hexadecimal and lists of bytes
+// undone. It does not guess: other text stays, however random it looks.
 //
 // It is safe for concurrent use if its writer is.
 type Redactor struct {
@@ -96,45 +98,52 @@ func (r *Redactor) Write(line []byte) (int, error) {
 			taken[i] = true
 		}
 	})
-	if _, err := r.w.Write(takeOutBytes(takeOut(line, taken))); err != nil {
+	if _, err := r.w.Write(takeOut(line, taken)); err != nil {
 		return 0, err
 	}
 	return len(line), nil
 }
 
+// takeOut returns line with a mark in the place of what is taken. What belongs
+// together goes as a whole, and outside of strings the mark is one, so that a line
+// of JSON stays JSON.
 func takeOut(line []byte, taken []bool) []byte {
 	if taken == nil {
 		return line
 	}
-	wholeEscapes(line, taken)
 	var clean []byte
-	for i, gone := range taken {
-		if !gone {
-			clean = append(clean, line[i])
-		} else if i == 0 || !taken[i-1] {
+	isJSON, inString, before := json.Valid(line), false, false
+	for i, n := 0, 0; i < len(line); i += n {
+		bare := isJSON && !inString
+		n = whole(line[i:], bare)
+		gone := slices.Contains(taken[i:i+n], true)
+		switch {
+		case !gone:
+			clean = append(clean, line[i:i+n]...)
+		case !before && bare:
+			clean = append(clean, `"`+redacted+`"`...)
+		case !before:
 			clean = append(clean, redacted...)
 		}
+		inString = inString != (line[i] == '"')
+		before = gone
 	}
 	return clean
 }
 
-// wholeEscapes extends what is taken of line to whole escapes of JSON, so that it
-// stays JSON.
-func wholeEscapes(line []byte, taken []bool) {
-	for i, n := 0, 0; i < len(line); i += n {
-		n = 1
-		if line[i] == '\\' {
-			n = 2
-			if bytes.HasPrefix(line[i+1:], []byte("u")) {
-				n = 6
-			}
-		}
-		if escape := taken[i:min(i+n, len(line))]; slices.Contains(escape, true) {
-			for k := range escape {
-				escape[k] = true
-			}
-		}
+// whole returns the length of what belongs together at the beginning of s: an
+// escape of JSON, or outside of strings a number.
+func whole(s []byte, bare bool) int {
+	n := 1
+	switch {
+	case bytes.HasPrefix(s, []byte(`\u`)):
+		n = 6
+	case s[0] == '\\':
+		n = 2
+	case bare:
+		n = max(1, len(s)-len(bytes.TrimLeft(s, "0123456789+-.eE")))
 	}
+	return min(n, len(s))
 }
 
 // search calls mark with the place of each secret in text, which was encoded
@@ -163,6 +172,7 @@ func (r *Redactor) searchPlain(text []byte, depth int, mark func(from, to int)) 
 		}
 	}
 	r.searchKnown(bytes.ReplaceAll(small, plus, space), mark)
+	r.searchLists(text, depth, mark)
 	buffer := make([]byte, len(text))
 	for i := 0; i < len(text); i++ {
 		from := i
@@ -280,19 +290,40 @@ func searchValue(text, v []byte, mark func(from, to int)) {
 	}
 }
 
-// takeOutBytes takes out lists of many small numbers, as Go prints bytes that it
-// does not know to be text. A zero in their place keeps a line of JSON whole.
-func takeOutBytes(line []byte) []byte {
-	numbers := 0 // that follow a comma or space: to spare time
-	for i := 1; i < len(line); i++ {
-		if (line[i-1] == ' ' || line[i-1] == ',') && isHex(line[i]) {
+// searchLists marks the lists of numbers that are the bytes of a secret, as Go
+// prints bytes that it does not know to be text, and JSON writes arrays.
+func (r *Redactor) searchLists(text []byte, depth int, mark func(from, to int)) {
+	numbers := 1 // a letter of hexadecimal may begin one: to spare time
+	for i := 1; i < len(text); i++ {
+		if (text[i-1] == ' ' || text[i-1] == ',') && isHex(text[i]) {
 			numbers++
 		}
 	}
-	if numbers < minPiece-1 {
-		return line
+	if numbers < minKnown || depth == maxDepth {
+		return
 	}
-	return byteList.ReplaceAll(line, []byte("0"))
+	for _, m := range byteList.FindAllIndex(text, -1) {
+		for _, base := range []int{10, 16} {
+			found := false
+			if b := listed(text[m[0]:m[1]], base); hasText(b) {
+				r.search(b, depth+1, func(int, int) { found = true })
+			}
+			if found {
+				mark(m[0], m[1])
+			}
+		}
+	}
 }
 
-var byteList = regexp.MustCompile(`(?i)(?:(?:0x)?\b[0-9a-f]{1,3}[, ]+){15,}(?:0x)?[0-9a-f]{1,3}\b`)
+var byteList = regexp.MustCompile(`\b(?:0x)?[0-9a-fA-F]{1,3}(?:[, ]+(?:0x)?[0-9a-fA-F]{1,3}){7,}\b`)
+
+// listed returns the bytes in a list. What is no byte to that base is one that no
+// secret has.
+func listed(list []byte, base int) []byte {
+	var b []byte
+	for number := range bytes.FieldsFuncSeq(list, func(c rune) bool { return c == ' ' || c == ',' }) {
+		n, _ := strconv.ParseUint(string(bytes.TrimPrefix(number, []byte("0x"))), base, 8)
+		b = append(b, byte(n))
+	}
+	return b
+}

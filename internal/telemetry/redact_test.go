@@ -159,28 +159,48 @@ var ways = map[string]func(*slog.Logger, string){
 	"joined errors": func(l *slog.Logger, s string) {
 		l.Error("m", "err", errors.Join(errors.New("first"), errors.New(s), errors.New("last")))
 	},
-	"struct":            func(l *slog.Logger, s string) { l.Info("m", "k", wrapped{&wrapped{A: s}, s, []byte(s)}) },
-	"pointer":           func(l *slog.Logger, s string) { l.Info("m", "k", &wrapped{A: s}) },
-	"map":               func(l *slog.Logger, s string) { l.Info("m", "k", map[string]any{"a": []string{s}, s: 1}) },
-	"form":              func(l *slog.Logger, s string) { l.Info("m", "k", url.Values{"a": {s}}) },
-	"header":            func(l *slog.Logger, s string) { l.Info("m", "k", http.Header{"X-A": {s}}) },
-	"slice":             func(l *slog.Logger, s string) { l.Info("m", "k", []any{1, s, nil}) },
-	"slice of bytes":    func(l *slog.Logger, s string) { l.Info("m", "k", [][]byte{[]byte(s)}) },
-	"printed bytes":     func(l *slog.Logger, s string) { l.Info(fmt.Sprint([]byte(s))) },
-	"printed Go bytes":  func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("%#v", []byte(s))) },
-	"printed Go struct": func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("%#v %+v", wrapped{A: s}, wrapped{A: s})) },
-	"printed hex":       func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("%x %X % x", s, s, s)) },
-	"group":             func(l *slog.Logger, s string) { l.Info("m", slog.Group("g", slog.Group("h", slog.String("k", s)))) },
-	"with":              func(l *slog.Logger, s string) { l.WithGroup("g").With("k", s).Info("m") },
-	"group name":        func(l *slog.Logger, s string) { l.WithGroup(s).Info("m", "k", 1) },
-	"valuer":            func(l *slog.Logger, s string) { l.Info("m", "k", valuer{s}) },
-	"stringer":          func(l *slog.Logger, s string) { l.Info("m", "k", fmt.Sprint(stringer{s})) },
-	"panic":             func(l *slog.Logger, s string) { l.Info("m", "k", panicker{s}); l.Info(fmt.Sprint(panicker{s})) },
-	"marshaler":         func(l *slog.Logger, s string) { l.Info("m", "k", jsoner{s}) },
-	"raw JSON":          func(l *slog.Logger, s string) { l.Info("m", "k", json.RawMessage(asJSON(s))) },
-	"bytes":             func(l *slog.Logger, s string) { l.Info("m", "k", []byte(s)) },
-	"several":           func(l *slog.Logger, s string) { l.Info(s+s, "a", s, "b", s+","+s) },
-	"lines":             func(l *slog.Logger, s string) { l.Info("first\n" + s + "\n\tlast") },
+	"struct":               func(l *slog.Logger, s string) { l.Info("m", "k", wrapped{&wrapped{A: s}, s, []byte(s)}) },
+	"pointer":              func(l *slog.Logger, s string) { l.Info("m", "k", &wrapped{A: s}) },
+	"map":                  func(l *slog.Logger, s string) { l.Info("m", "k", map[string]any{"a": []string{s}, s: 1}) },
+	"form":                 func(l *slog.Logger, s string) { l.Info("m", "k", url.Values{"a": {s}}) },
+	"header":               func(l *slog.Logger, s string) { l.Info("m", "k", http.Header{"X-A": {s}}) },
+	"slice":                func(l *slog.Logger, s string) { l.Info("m", "k", []any{1, s, nil}) },
+	"slice of bytes":       func(l *slog.Logger, s string) { l.Info("m", "k", [][]byte{[]byte(s)}) },
+	"printed bytes":        func(l *slog.Logger, s string) { l.Info(fmt.Sprint([]byte(s))) },
+	"printed Go bytes":     func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("%#v", []byte(s))) },
+	"printed Go struct":    func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("%#v %+v", wrapped{A: s}, wrapped{A: s})) },
+	"printed bytes in hex": func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("% x", s), "k", fmt.Sprintf("% X, %# x", s, s)) },
+	"numbers":              func(l *slog.Logger, s string) { l.Info("m", "k", numbers(s), "g", map[string]any{"a": numbers(s)}) },
+	"printed hex":          func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("%x %X % x", s, s, s)) },
+	"group":                func(l *slog.Logger, s string) { l.Info("m", slog.Group("g", slog.Group("h", slog.String("k", s)))) },
+	"with":                 func(l *slog.Logger, s string) { l.WithGroup("g").With("k", s).Info("m") },
+	"group name":           func(l *slog.Logger, s string) { l.WithGroup(s).Info("m", "k", 1) },
+	"valuer":               func(l *slog.Logger, s string) { l.Info("m", "k", valuer{s}) },
+	"stringer":             func(l *slog.Logger, s string) { l.Info("m", "k", fmt.Sprint(stringer{s})) },
+	"panic":                func(l *slog.Logger, s string) { l.Info("m", "k", panicker{s}); l.Info(fmt.Sprint(panicker{s})) },
+	"marshaler":            func(l *slog.Logger, s string) { l.Info("m", "k", jsoner{s}) },
+	"raw JSON":             func(l *slog.Logger, s string) { l.Info("m", "k", json.RawMessage(asJSON(s))) },
+	"bytes":                func(l *slog.Logger, s string) { l.Info("m", "k", []byte(s)) },
+	"several":              func(l *slog.Logger, s string) { l.Info(s+s, "a", s, "b", s+","+s) },
+	"lines":                func(l *slog.Logger, s string) { l.Info("first\n" + s + "\n\tlast") },
+}
+
+// numbers are the bytes of s, which slog writes as a JSON array.
+func numbers(s string) []int {
+	var list []int
+	for _, b := range []byte(s) {
+		list = append(list, int(b))
+	}
+	return list
+}
+
+// listed reports whether line has the beginning of s as a list of numbers.
+func listed(line, s string) bool {
+	begin := []byte(s)[:8]
+	return strings.Contains(line, strings.Trim(fmt.Sprint(begin), "[]")) ||
+		strings.Contains(line, strings.Trim(fmt.Sprintf("%#v", begin), "[]byte{}")) ||
+		strings.Contains(line, strings.ReplaceAll(strings.Trim(fmt.Sprint(begin), "[]"), " ", ",")) ||
+		strings.Contains(line, fmt.Sprintf("% x", begin)) || strings.Contains(line, fmt.Sprintf("% X", begin))
 }
 
 // In short mode each way meets these encodings, and each encoding these ways.
@@ -209,7 +229,10 @@ func TestRedaction(t *testing.T) {
 					if survives(b.String(), secret) || encoding != "in a query" && !strings.Contains(encoding, " word") && encoding != "between signs" && survives(b.String(), encoded) {
 						t.Errorf("%s: the line holds the secret", where)
 					}
-					if !strings.Contains(b.String(), "[redacted]") && !strings.Contains(way, "bytes") {
+					if listed(b.String(), encoded) {
+						t.Errorf("%s: the line holds the secret's bytes", where)
+					}
+					if !strings.Contains(b.String(), "[redacted]") {
 						t.Errorf("%s: got a line without [redacted]", where)
 					}
 					if format == "JSON" {
@@ -275,7 +298,11 @@ func TestRedactionByName(t *testing.T) {
 		{"Cookie: __Host-session=1.abc; a=b", "Cookie: __Host-[redacted]; a=b"},
 		{"__Host-flow-AbC_-9=xyz.1.", "__Host-[redacted]"},
 		{`{"message":"parse client_secret:","a":1}`, `{"message":"parse client_secret:","a":1}`},
-		{"[1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]", "[0]"},
+		{fmt.Sprint([]byte("client_secret=x y")), "[[redacted]]"},
+		{fmt.Sprintf("%#v", []byte("?code=x y")), "[]byte{[redacted]}"},
+		{fmt.Sprintf("% x", "?code=x y"), "[redacted]"},
+		{`{"a":[63,99,111,100,101,61,120],"b":"[63,99,111,100,101,61,120]"}`, `{"a":[63,99,111,100,101,61,120],"b":"[63,99,111,100,101,61,120]"}`},
+		{`{"a":[63,99,111,100,101,61,120,121,32],"b":"[63,99,111,100,101,61,120,121,32]"}`, `{"a":["[redacted]"],"b":"[[redacted]]"}`},
 	} {
 		var b bytes.Buffer
 		n, err := telemetry.NewRedactor(&b).Write([]byte(tt.in))
@@ -317,6 +344,15 @@ func TestRedactionByShape(t *testing.T) {
 	}
 }
 
+// A line of JSON stays JSON when a secret of digits is a number in it.
+func TestRedactionOfNumbers(t *testing.T) {
+	var b bytes.Buffer
+	fmt.Fprint(telemetry.NewKnowing(&b, "12345678"), `{"a":12345678,"b":-123456789e3,"c":[12345678],"d":"no. 123456789"}`)
+	if got, want := b.String(), `{"a":"[redacted]","b":"[redacted]","c":["[redacted]"],"d":"no. [redacted]9"}`; got != want {
+		t.Errorf("Write: got %s, want %s", got, want)
+	}
+}
+
 // What operators need survives.
 func TestOrdinaryLines(t *testing.T) {
 	for _, line := range []string{
@@ -339,6 +375,8 @@ func TestOrdinaryLines(t *testing.T) {
 		`INSTAGRAM_CLIENT_SECRET is not 32 hexadecimal digits, as Meta's secrets are; TOKEN_KEYS_SECRET_ID must be set; RETURN_TO_ORIGINS takes an origin such as https://example.com: https, lower case, no path, no trailing slash`,
 		`parse client_secret: takes 8 to 256 printable characters; code=flow_used "code":"flow_expired" "status_code":190 token: not there; Bearer of a token`,
 		`AWS SDK says Response has no supported checksum. Not validating response payload. x86_64 arm64 go1.26.1 amzn2023 provided.al2023`,
+		`took [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20], {0, 0, 1, 0, 2, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4}, 49 47 41 41 00 00 01 7f 45 4c 46 02 01 01 00 00 00 ff`,
+		`errors a b c d e f 1 2 3 4 5 6 7 8 9, []byte{0x48, 0x54, 0x54, 0x50, 0x2f, 0x31, 0x2e, 0x31, 0x20, 0x34, 0x30, 0x30, 0x20, 0x42, 0x61, 0x64, 0x20}`,
 		// What looks random and is no secret.
 		`stack MyApp, table MyApp-Table-1QZ7ABCDEFGHI, photopass-dev-CallbackFunction-AbC1dEf2GhI3, acme-ApiGatewayCustomDomainRole-1HX2YQ3PLTABC, Aq1-CodeDeployServiceRole-9ZK0QWERTYUI`,
 		`arn:aws:cloudformation:eu-central-1:123456789012:stack/MyApp/3e4f5a60-aa11-11ef-9e9a-0c7d2f6b1a11 arn:aws:lambda:eu-central-1:123456789012:function:MyApp-TokenFunction-x9Yz8Wv7Ut6S:live arn:aws:secretsmanager:eu-central-1:123456789012:secret:MyApp/TokenKeys-a1B2c3 arn:aws:iam::123456789012:role/MyApp-SomeoneElsesRole-AbC1dEf2GhI3`,
@@ -432,7 +470,7 @@ func TestRedactionOfLongLines(t *testing.T) {
 	for range 4 {
 		nested = base64.StdEncoding.EncodeToString([]byte(nested))
 	}
-	for _, piece := range []string{`\`, "%25", "a", "41", nested, "QUFB", "1 ", ".eyJ", "1.", "client_secret", "343134313431"} {
+	for _, piece := range []string{`\`, "%25", "a", "41", nested, "QUFB", "1 ", ".eyJ", "1.", "client_secret", "343134313431", "49 32 ", "0x61, "} {
 		begin := time.Now()
 		fmt.Fprint(r, strings.Repeat(piece, 1+32_768/len(piece)))
 		if took := time.Since(begin); took > 3*time.Second { // 0.2 s at most, on a machine that is idle

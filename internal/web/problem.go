@@ -117,7 +117,8 @@ var texts = map[Code]text{
 // those of ReconnectRequired as well.
 var causes = map[Code]map[account.Cause]string{
 	ExchangeRejected: {
-		account.Checkpoint: "Instagram wants you to finish a check of your account first: open Instagram, follow what it asks for, and connect again.",
+		account.ActivityOff: "Your activity off Meta technologies is turned off in your Accounts Center: turn it on there, and connect again.",
+		account.Checkpoint:  "Instagram wants you to finish a check of your account first: open Instagram, follow what it asks for, and connect again.",
 	},
 	ReconnectRequired: {
 		account.PasswordChanged: "Instagram ended the connection because the password was changed, or for the safety of the account.",
