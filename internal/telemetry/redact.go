@@ -2,10 +2,12 @@ package telemetry
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"regexp"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -96,7 +98,7 @@ func (r *Redactor) Write(line []byte) (int, error) {
 			taken[i] = true
 		}
 	})
-	if _, err := r.w.Write(takeOutBytes(takeOut(line, taken))); err != nil {
+	if _, err := r.w.Write(takeOut(line, taken)); err != nil {
 		return 0, err
 	}
 	return len(line), nil
@@ -108,12 +110,21 @@ func takeOut(line []byte, taken []bool) []byte {
 	}
 	wholeEscapes(line, taken)
 	var clean []byte
+	isJSON, inString, escaped := json.Valid(line), false, false
 	for i, gone := range taken {
-		if !gone {
+		switch {
+		case !gone:
 			clean = append(clean, line[i])
-		} else if i == 0 || !taken[i-1] {
+		case i > 0 && taken[i-1]:
+		case isJSON && !inString: // a list of numbers
+			clean = append(clean, `"`+redacted+`"`...)
+		default:
 			clean = append(clean, redacted...)
 		}
+		if line[i] == '"' && !escaped {
+			inString = !inString
+		}
+		escaped = line[i] == '\\' && !escaped
 	}
 	return clean
 }
@@ -163,6 +174,9 @@ func (r *Redactor) searchPlain(text []byte, depth int, mark func(from, to int)) 
 		}
 	}
 	r.searchKnown(bytes.ReplaceAll(small, plus, space), mark)
+	if depth < maxDepth {
+		r.searchLists(text, depth, mark)
+	}
 	buffer := make([]byte, len(text))
 	for i := 0; i < len(text); i++ {
 		from := i
@@ -280,19 +294,36 @@ func searchValue(text, v []byte, mark func(from, to int)) {
 	}
 }
 
-// takeOutBytes takes out lists of many small numbers, as Go prints bytes that it
-// does not know to be text. A zero in their place keeps a line of JSON whole.
-func takeOutBytes(line []byte) []byte {
+// searchLists marks lists of small numbers that are the bytes of a text with a
+// secret in it, in decimal or hexadecimal, as Go prints bytes that it does not
+// know to be text.
+func (r *Redactor) searchLists(text []byte, depth int, mark func(from, to int)) {
 	numbers := 0 // that follow a comma or space: to spare time
-	for i := 1; i < len(line); i++ {
-		if (line[i-1] == ' ' || line[i-1] == ',') && isHex(line[i]) {
+	for i := 1; i < len(text); i++ {
+		if (text[i-1] == ' ' || text[i-1] == ',') && isHex(text[i]) {
 			numbers++
 		}
 	}
-	if numbers < minPiece-1 {
-		return line
+	if numbers < minKnown-1 {
+		return
 	}
-	return byteList.ReplaceAll(line, []byte("0"))
+	for _, m := range byteList.FindAllIndex(text, -1) {
+		for _, base := range []int{10, 16} {
+			r.search(listed(text[m[0]:m[1]], base), depth+1, func(int, int) { mark(m[0], m[1]) })
+		}
+	}
 }
 
-var byteList = regexp.MustCompile(`(?i)(?:(?:0x)?\b[0-9a-f]{1,3}[, ]+){15,}(?:0x)?[0-9a-f]{1,3}\b`)
+var byteList = regexp.MustCompile(`(?i)\b(?:(?:0x)?[0-9a-f]{1,3}[, ]+){7,}(?:0x)?[0-9a-f]{1,3}\b`)
+
+// listed returns the bytes that list has the numbers of, a zero for what is none.
+func listed(list []byte, base int) []byte {
+	numbers := bytes.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+	text := make([]byte, len(numbers))
+	for i, n := range numbers {
+		if v, err := strconv.ParseUint(string(bytes.TrimPrefix(lower(n), []byte("0x"))), base, 8); err == nil {
+			text[i] = byte(v)
+		}
+	}
+	return text
+}
