@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"log"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -52,34 +50,6 @@ func TestLevel(t *testing.T) {
 		if got := strings.Count(b.String(), "\n"); got != tt.lines {
 			t.Errorf("level %q: got %d lines, want %d", tt.level, got, tt.lines)
 		}
-	}
-}
-
-// net/http and aws-lambda-go write their own errors to package log: each program
-// that uses them leads that through the redaction.
-func TestEveryServerSetsTheDefault(t *testing.T) {
-	files, err := filepath.Glob("../../*/*/*.go")
-	if err != nil {
-		t.Fatalf("filepath.Glob: %v", err)
-	}
-	programs := map[string]string{} // the source by folder
-	for _, file := range files {
-		if text, err := os.ReadFile(file); err == nil && !strings.HasSuffix(file, "_test.go") && strings.Contains(string(text), "package main\n") {
-			programs[filepath.Dir(file)] += string(text)
-		}
-	}
-	servers := 0
-	for dir, source := range programs {
-		if !strings.Contains(source, "http.Server{") && !strings.Contains(source, "lambda.Start(") {
-			continue
-		}
-		servers++
-		if !strings.Contains(source, "telemetry.SetDefault(") {
-			t.Errorf("%s: it does not call telemetry.SetDefault", dir)
-		}
-	}
-	if servers < 8 { // six functions, cmd/local and cmd/fakeinstagram
-		t.Errorf("programs: got %d that serve, want 8 or more", servers)
 	}
 }
 
