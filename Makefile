@@ -55,7 +55,7 @@ lint: go $(STATICCHECK) $(REVIVE) $(ACTIONLINT) ## Check formatting, vet, static
 	@$(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml
 
 .PHONY: generate
-generate: go ## Make the pages' Go code anew from the .templ files
+generate: go ## Make the pages' Go code again from the .templ files
 	go tool templ generate -path internal/web
 
 .PHONY: bench

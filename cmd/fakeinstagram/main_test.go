@@ -2,8 +2,10 @@ package main_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"photopass/internal/test/testtool"
 )
@@ -111,6 +114,35 @@ func TestNotices(t *testing.T) {
 	}
 }
 
+// What net/http itself has to say passes the log, and so the redaction. Here it
+// says that it can't accept another connection.
+func TestErrorsOfTheServer(t *testing.T) {
+	testtool.Long(t, "the built program")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	const files = 16
+	cmd := exec.CommandContext(ctx, "sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, files), program, "-addr", "127.0.0.1:0", "-redirect-uris", redirectURI)
+	cmd.Env = append(environment("graph"), "AWS_LAMBDA_LOG_FORMAT=JSON")
+	f := &fake{t: t, cmd: cmd}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.run(1)
+	for range files {
+		c, err := net.Dial("tcp", strings.TrimPrefix(f.urls[0], "http://"))
+		if err != nil {
+			t.Fatalf("connect: %v", err)
+		}
+		defer c.Close()
+	}
+	line, err := bufio.NewReader(stderr).ReadString('\n')
+	want := regexp.MustCompile(`^\{"timestamp":"[^"]+","level":"ERROR","message":"http: Accept error: [^"]+"\}\n$`)
+	if err != nil || !want.MatchString(line) {
+		t.Errorf("output: got %q, %v; want a line of the log about a connection", line, err)
+	}
+}
+
 func TestBadStart(t *testing.T) {
 	good := []string{"-addr", "localhost:0", "-redirect-uris", redirectURI}
 	for _, tt := range []struct {
@@ -168,24 +200,30 @@ func start(t *testing.T, env []string, args ...string) *fake {
 	testtool.Long(t, "the built program")
 	f := &fake{t: t, cmd: exec.Command(program, append([]string{"-addr", "127.0.0.1:0,localhost:0", "-redirect-uris", redirectURI}, args...)...)}
 	f.cmd.Env = env
+	f.run(2)
+	return f
+}
+
+// run starts the program and reads that many addresses that it listens on.
+func (f *fake) run(addresses int) {
+	f.t.Helper()
 	stdout, err := f.cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	if err := f.cmd.Start(); err != nil {
-		t.Fatalf("start: %v", err)
+		f.t.Fatalf("start: %v", err)
 	}
-	t.Cleanup(func() { f.cmd.Process.Kill(); f.cmd.Wait() })
+	f.t.Cleanup(func() { f.cmd.Process.Kill(); f.cmd.Wait() })
 	lines := bufio.NewScanner(stdout)
-	for len(f.urls) < 2 && lines.Scan() {
+	for len(f.urls) < addresses && lines.Scan() {
 		if u := regexp.MustCompile(`http://\S+`).FindString(lines.Text()); u != "" {
 			f.urls = append(f.urls, u)
 		}
 	}
-	if len(f.urls) < 2 {
-		t.Fatalf("start: got addresses %v, want two", f.urls)
+	if len(f.urls) < addresses {
+		f.t.Fatalf("start: got addresses %v, want %d", f.urls, addresses)
 	}
-	return f
 }
 
 // stop tells the program to end, and checks that it does so without an error.

@@ -96,6 +96,11 @@ func TestLegacyWithSixScopes(t *testing.T) {
 		t.Errorf("GET /authorize: the redirect lacks %s", want)
 	}
 	b.Get(b.Decide(consent, "allow"))
+	for _, path := range []string{"/", "/profile"} {
+		if r := b.Get(path, "Accept", "text/html"); r.Status != http.StatusOK || strings.Contains(r.Body, "force_reauth") {
+			t.Errorf("GET %s: got status %d, want 200 without a link to another account, which this API can't offer", path, r.Status)
+		}
+	}
 	r := b.Get("/profile")
 	for _, want := range []string{
 		`"id":"1574083","username":"snoopdogg","name":"Snoop Dogg"`,

@@ -310,7 +310,7 @@ func (p program) cleanUp(ctx context.Context, t table, id string, asJSON bool) e
 func (p program) remove(ctx context.Context, t table, id string, seen account.Seen, outcome telemetry.Outcome) error {
 	err := t.Delete(ctx, id, seen, p.now())
 	if errors.Is(err, account.ErrConflict) {
-		return fmt.Errorf("account %s was connected anew meanwhile; nothing was removed", id)
+		return fmt.Errorf("account %s was connected again meanwhile; nothing was removed", id)
 	}
 	if err != nil {
 		return t.failed(err)

@@ -388,7 +388,7 @@ func TestAccountsDisconnectSparesANewLogin(t *testing.T) {
 				}
 				return ""
 			})
-			s.wantRefused(t, "account 1111 was connected anew meanwhile; nothing was removed", "accounts", "disconnect", "1111", "-yes")
+			s.wantRefused(t, "account 1111 was connected again meanwhile; nothing was removed", "accounts", "disconnect", "1111", "-yes")
 			s.wantAudit(t)
 			s.wantGone(t, false, "1111", "2222", "key-2")
 		})

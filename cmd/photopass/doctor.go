@@ -33,7 +33,7 @@ type finding struct {
 	Check  string `json:"check"`
 	Mark   mark   `json:"result"`
 	Found  string `json:"found"`
-	Remedy string `json:"remedy,omitempty"` // the command or the step that mends it
+	Remedy string `json:"remedy,omitempty"` // the command or the step that fixes it
 }
 
 func well(format string, args ...any) finding {

@@ -79,7 +79,7 @@ func (e *examination) checkClock(context.Context) finding {
 	}
 	switch {
 	case len(agree)+len(differ) == 0:
-		return skipped("nobody told the time")
+		return skipped("there was no answer to read the time from")
 	case len(differ) == 0:
 		return well("this machine is within a minute of %s", strings.Join(agree, ", "))
 	case len(agree) == 0:

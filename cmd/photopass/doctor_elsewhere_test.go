@@ -60,7 +60,7 @@ not checked  consent page          the stack could not be read
 	cmd.Env = []string{"HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true", "PATH=" + os.Getenv("PATH")}
 	text, _ := cmd.Output()
 	want = "fault        credentials           AWS could not be asked: no AWS region is set; name that of the stack with AWS_REGION\n" + signIn +
-		stack + "not checked  clock                 nobody told the time\n" + rest
+		stack + "not checked  clock                 there was no answer to read the time from\n" + rest
 	if string(text) != want || cmd.ProcessState.ExitCode() != 1 {
 		t.Errorf("doctor without a region: got exit status %d and\n%s\nwant 1 and\n%s", cmd.ProcessState.ExitCode(), text, want)
 	}
@@ -79,7 +79,7 @@ func TestDoctorWithoutStack(t *testing.T) {
 		{"denied", d.endpoint, d.name, "photopass: access denied at cloudformation:DescribeStacks: ordered by a test\n" +
 			"             remedy: name the stack with -stack and its region with AWS_REGION; `aws cloudformation list-stacks --region eu-central-1` lists what there is\n"},
 		{"another kind of stack", "", other.name, other.name + " is no stack of photopass, or an older one: the stack has no output SiteUrl\n" +
-			"             remedy: name a stack of photopass with -stack, or deploy it anew with `make deploy`\n"},
+			"             remedy: name a stack of photopass with -stack, or deploy it again with `make deploy`\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := *d
@@ -207,7 +207,7 @@ func TestDoctorLegacy(t *testing.T) {
 			"correct the parameter InstagramScopes and deploy again",
 		}},
 		{"no basic permission", func(d *deployed) { d.client.Scopes = []string{"likes"} }, []string{
-			"fault        scopes                likes: nobody can connect without basic", "add basic to the parameter InstagramScopes, or leave that empty, and deploy again",
+			"fault        scopes                likes: no one can connect without basic", "add basic to the parameter InstagramScopes, or leave that empty, and deploy again",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

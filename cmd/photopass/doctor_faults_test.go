@@ -28,7 +28,7 @@ const (
 	replaceIndex = `aws dynamodb update-table --table-name photopass-Table --global-secondary-index-updates '[{"Delete":{"IndexName":"due"}}]' --region eu-central-1, and when it is gone: ` + createIndex
 	setSecret    = `AWS_REGION=eu-central-1 photopass secret set -secret-id photopass/ClientSecret`
 	ringVersions = `aws secretsmanager list-secret-version-ids --secret-id photopass/TokenKeys --region eu-central-1 lists what there was; docs/operations.md says how an earlier version comes back`
-	permit       = `let whoever runs this command do what README.md, "Operate it", lists for doctor, and call it again`
+	permit       = `give your IAM identity what README.md, "Operate it", lists for doctor, and call it again`
 	notOurs      = `see what answers there: the site's address must lead to the API of this stack, with its path`
 	deployAgain  = "aws cloudformation delete-stack --stack-name photopass --region eu-central-1 && aws cloudformation wait stack-delete-complete --stack-name photopass --region eu-central-1;" +
 		" then fix what failed and deploy it again with `make deploy`"
@@ -256,9 +256,9 @@ func TestDoctorFaults(t *testing.T) {
 		}},
 		{"a table as PITR restores it", func(t *testing.T, d *deployed) { d.restore(t) }, []string{
 			"fault        time to live          it is DISABLED, as in every restored table: what has expired stays",
-			"photopass restore -to photopass-Table -from <the table before>: it does this and what else a restored table needs (docs/restore.md)",
+			"photopass restore -to photopass-Table -from <the table before>: it does this and the rest that a restored table needs (docs/restore.md)",
 			"fault        recovery              point-in-time recovery is off, as in every restored table: what is lost now can't be brought back",
-			"photopass restore -to photopass-Table -from <the table before>: it does this and what else a restored table needs (docs/restore.md)",
+			"photopass restore -to photopass-Table -from <the table before>: it does this and the rest that a restored table needs (docs/restore.md)",
 			"warning      delete protection     off: one call deletes every connection, and Instagram gives no token twice",
 			"aws dynamodb update-table --table-name photopass-Table --deletion-protection-enabled --region eu-central-1",
 		}},
@@ -349,11 +349,11 @@ func TestDoctorFaults(t *testing.T) {
 			"deploy again, or see which stack answers there",
 		}},
 		{"no basic permission", func(_ *testing.T, d *deployed) { d.client.Scopes = []string{"instagram_business_manage_messages"} }, []string{
-			"fault        scopes                instagram_business_manage_messages: nobody can connect without instagram_business_basic",
+			"fault        scopes                instagram_business_manage_messages: no one can connect without instagram_business_basic",
 			"add instagram_business_basic to the parameter InstagramScopes, or leave that empty, and deploy again",
 		}},
 		{"the basic permission of the other dialect", func(_ *testing.T, d *deployed) { d.client.Scopes = []string{"basic"} }, []string{
-			"fault        scopes                basic: nobody can connect without instagram_business_basic",
+			"fault        scopes                basic: no one can connect without instagram_business_basic",
 			"add instagram_business_basic to the parameter InstagramScopes, or leave that empty, and deploy again",
 			`fault        consent page          Instagram says "Invalid scope: basic": a permission is none of Instagram's, or not this app's`,
 			"correct the parameter InstagramScopes and deploy again",

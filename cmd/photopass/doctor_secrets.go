@@ -30,7 +30,7 @@ func (e *examination) unread(id, remedy string, err error) finding {
 	}
 	err = reduce(err)
 	if strings.HasPrefix(err.Error(), "access denied") {
-		remedy = "let whoever runs this command do secretsmanager:GetSecretValue on it"
+		remedy = "give your IAM identity secretsmanager:GetSecretValue on it"
 	}
 	return fault(remedy, "%s: %s", id, brief(err))
 }

@@ -212,7 +212,7 @@ func (e *examination) checkScopes(_ context.Context, v visit) finding {
 	scopes := strings.FieldsFunc(v.location.Query().Get("scope"), func(r rune) bool { return r == ',' || r == ' ' })
 	asked := short(strings.Join(scopes, ", "))
 	if !slices.ContainsFunc(scopes, func(s string) bool { return slices.Contains(basic, s) }) {
-		return fault("add "+basic[0]+" to the parameter InstagramScopes, or leave that empty, and deploy again", "%s: nobody can connect without %s", asked, basic[0])
+		return fault("add "+basic[0]+" to the parameter InstagramScopes, or leave that empty, and deploy again", "%s: no one can connect without %s", asked, basic[0])
 	}
 	return well("%s", asked)
 }

@@ -210,7 +210,7 @@ func (e *examination) checkStack(ctx context.Context) finding {
 	}
 	for _, name := range outputs {
 		if _, err := e.value(name); err != nil {
-			return fault("name a stack of photopass with -stack, or deploy it anew with `make deploy`", "%s is no stack of photopass, or an older one: %v", e.stackName, err)
+			return fault("name a stack of photopass with -stack, or deploy it again with `make deploy`", "%s is no stack of photopass, or an older one: %v", e.stackName, err)
 		}
 	}
 	return status

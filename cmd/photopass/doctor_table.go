@@ -58,7 +58,7 @@ func (e *examination) onTable(find func(context.Context, *types.TableDescription
 
 // unanswered is the finding of a call about the table that failed.
 func unanswered(t *types.TableDescription, err error) finding {
-	return fault("let whoever runs this command do what README.md, \"Operate it\", lists for doctor, and call it again", "%s: %s", aws.ToString(t.TableName), brief(reduce(err)))
+	return fault("give your IAM identity what README.md, \"Operate it\", lists for doctor, and call it again", "%s: %s", aws.ToString(t.TableName), brief(reduce(err)))
 }
 
 func (e *examination) checkTable(_ context.Context, name string) finding {
@@ -113,7 +113,7 @@ func (e *examination) checkIndex(_ context.Context, t *types.TableDescription) f
 // untreated is the remedy for a restored table that photopass restore has not seen:
 // accounts that were deleted, and sessions that were ended, are alive in it.
 func untreated(t *types.TableDescription) string {
-	return fmt.Sprintf("photopass restore -to %s -from <the table before>: it does this and what else a restored table needs (docs/restore.md)", aws.ToString(t.TableName))
+	return fmt.Sprintf("photopass restore -to %s -from <the table before>: it does this and the rest that a restored table needs (docs/restore.md)", aws.ToString(t.TableName))
 }
 
 func (e *examination) checkTimeToLive(ctx context.Context, t *types.TableDescription) finding {

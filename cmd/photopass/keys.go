@@ -205,7 +205,7 @@ func (p program) retire(ctx context.Context, store ringStore, t table, r ring, n
 func (s ringStore) putBack(ctx context.Context, before ring, names []string, why string) error {
 	list := strings.Join(names, ", ")
 	lost := func(err error) error {
-		return fmt.Errorf("%s; and %s could not be put back into the key ring: %w. Make its version %s current again at once, else tokens are lost",
+		return fmt.Errorf("%s; and %s could not be put back into the key ring: %w. Make its version %s current again at once, or tokens are lost",
 			why, list, err, before.version)
 	}
 	now, err := s.read(ctx)
@@ -214,7 +214,7 @@ func (s ringStore) putBack(ctx context.Context, before ring, names []string, why
 	}
 	for _, name := range names {
 		if _, there := now.entries[name]; there {
-			return lost(errors.New("somebody else has added a key of that name"))
+			return lost(errors.New("a key of that name was added meanwhile"))
 		}
 		now.entries[name] = before.entries[name]
 	}

@@ -213,7 +213,7 @@ func TestKeysRotateNoticesAChange(t *testing.T) {
 		return nil
 	}
 	_, _, err := s.inProcess(t.Context(), t, 0, wait, "keys", "rotate")
-	if want := "somebody else has changed the key ring " + s.ring + " meanwhile; nothing was changed here; k2 is not current"; err == nil || err.Error() != want {
+	if want := "the key ring " + s.ring + " was changed by another command meanwhile; nothing was changed here; k2 is not current"; err == nil || err.Error() != want {
 		t.Errorf("keys rotate: got error %v, want %s", err, want)
 	}
 	s.wantRing(t, "k1", "k1", "k3")
@@ -232,7 +232,7 @@ func TestKeysRotateNoticesAnotherRotation(t *testing.T) {
 		return ""
 	})
 	_, _, err := s.inProcess(t.Context(), t, 0, noWait, "keys", "rotate")
-	if want := "somebody else has changed the key ring " + s.ring + " meanwhile; nothing was changed here"; err == nil || err.Error() != want {
+	if want := "the key ring " + s.ring + " was changed by another command meanwhile; nothing was changed here"; err == nil || err.Error() != want {
 		t.Errorf("keys rotate: got error %v, want %s", err, want)
 	}
 	s.wantRing(t, "k2", "k1", "k2")
@@ -557,7 +557,7 @@ func TestKeysRetireCannotPutBack(t *testing.T) {
 	})
 	_, _, err = s.inProcess(t.Context(), t, later, noWait, "keys", "retire")
 	want := "; and k1 could not be put back into the key ring: read key ring " + s.ring +
-		": access denied at secretsmanager:GetSecretValue: ordered by a test. Make its version " + *out.VersionId + " current again at once, else tokens are lost"
+		": access denied at secretsmanager:GetSecretValue: ordered by a test. Make its version " + *out.VersionId + " current again at once, or tokens are lost"
 	if err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("keys retire: got error %v, want one that ends with %s", err, want)
 	}
@@ -574,7 +574,7 @@ func TestKeysRetireNoticesAChange(t *testing.T) {
 		return ""
 	})
 	_, _, err := s.inProcess(t.Context(), t, later, noWait, "keys", "retire")
-	if want := "somebody else has changed the key ring " + s.ring + " meanwhile; nothing was changed here"; err == nil || err.Error() != want {
+	if want := "the key ring " + s.ring + " was changed by another command meanwhile; nothing was changed here"; err == nil || err.Error() != want {
 		t.Errorf("keys retire: got error %v, want %s", err, want)
 	}
 	s.wantRing(t, "k3", "k1", "k2", "k3")

@@ -99,7 +99,7 @@ func (s ringStore) replace(ctx context.Context, r ring) (ring, error) {
 	case err != nil:
 		return ring{}, err
 	case now.version != r.version:
-		return ring{}, fmt.Errorf("somebody else has changed the key ring %s meanwhile; nothing was changed here", s.id)
+		return ring{}, fmt.Errorf("the key ring %s was changed by another command meanwhile; nothing was changed here", s.id)
 	}
 	return s.write(ctx, r)
 }

@@ -1,12 +1,12 @@
 // A front end of photopass, without a framework. It asks photopass who is
-// connected in this browser; nobody is remembered here.
+// connected in this browser; no one is remembered here.
 "use strict";
 
 const photopass = document.querySelector("meta[name=photopass]").content;
 const $ = id => document.getElementById(id);
 
 // After a login the address has a connect_code, and after one that failed an
-// error: of a denial at once, else on the way back from photopass's page about it.
+// error: of a denial at once, of others on the way back from photopass's page about it.
 const returned = new URL(location.href);
 const failure = returned.searchParams.get("error");
 
@@ -36,11 +36,11 @@ $("logout").addEventListener("click", logOut);
 $("again").addEventListener("click", () => retry());
 $("picture").addEventListener("error", () => { $("picture").hidden = true; });
 
-// What a failed login means to somebody who has come back here. Codes that need
+// What a failed login means to a person who has come back here. Codes that need
 // no words of their own get the last ones.
 const failures = {
   access_denied: "You did not allow access, so nothing was connected.",
-  permission_missing: "Reading your profile needs the basic permission. Please leave it ticked on Instagram's page.",
+  permission_missing: "Reading your profile requires the basic permission. Please leave it ticked on Instagram's page.",
   account_unsupported: "Instagram offers this for business and creator accounts only.",
   flow_expired: "This link has expired. Please connect again.",
   flow_used: "This login was finished before; if you are connected, your profile is below.",
@@ -48,7 +48,7 @@ const failures = {
   instagram_unavailable: "Instagram does not answer. Please try again in a moment.",
 };
 if (failure !== null) {
-  // Anybody can write a link with an error in it: it chooses words and is not one.
+  // Anyone can write a link with an error in it: it chooses words and is not one.
   $("notice").textContent = Object.hasOwn(failures, failure) ? failures[failure] : "The connection was not made.";
 }
 
@@ -67,11 +67,11 @@ async function showProfile() {
   $("main").setAttribute("aria-busy", "false");
   switch (answer.status) {
     case 200:
-      // Whoever is connected is not told that it failed, unless the words fit that.
+      // A person who is connected is not told that it failed, unless the words fit that.
       if (failure !== "flow_used") $("notice").textContent = "";
       fill(answer.body);
       return show("profile");
-    case 401: // nobody is connected in this browser
+    case 401: // this browser has no session
       return show("signed-out");
     case 409: // reconnect_required, and the last profile is too old to show
       $("notice").textContent = "Instagram no longer accepts the connection. Please connect again.";

@@ -76,22 +76,22 @@ type Error struct {
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
 var (
-	errNoCode      = &Error{Code: NotFound, Message: "This connect_code opens nothing: it is unknown, used, older than a minute, or its account has been disconnected since. Let the person connect again."}
-	errNoAccount   = &Error{Code: NotFound, Message: "No account of this id is connected."}
-	errUnavailable = &Error{Code: InstagramUnavailable, Message: "The token is about to end, and Instagram does not refresh it at present. Ask again in a minute."}
+	errNoCode      = &Error{Code: NotFound, Message: "This connect_code is unknown, used or older than a minute, or its account was disconnected since. Have the person connect again."}
+	errNoAccount   = &Error{Code: NotFound, Message: "No account with this id is connected."}
+	errUnavailable = &Error{Code: InstagramUnavailable, Message: "The token is about to expire, and Instagram does not refresh it at present. Ask again in a minute."}
 	errUnchecked   = &Error{Code: InstagramUnavailable, Message: "Instagram does not say at present whether it accepts the token. Ask again in a minute."}
 
 	errShape   = &Error{Code: InvalidRequest, Message: `The payload must be a JSON object with exactly one member of "connect_code", "id" and "user_id", and at most one "check".`}
 	errUnknown = &Error{Code: InvalidRequest, Message: `The payload has a member that is none of "connect_code", "id", "user_id" and "check".`}
-	errCheck   = &Error{Code: InvalidRequest, Message: `"check" must be true or false, and goes with "id" and "user_id" alone.`}
+	errCheck   = &Error{Code: InvalidRequest, Message: `"check" must be true or false, and is allowed beside "id" and "user_id" only.`}
 	errString  = &Error{Code: InvalidRequest, Message: "The value must be a string. Ids are strings too: they exceed what a JavaScript number holds."}
 	errCode    = &Error{Code: InvalidRequest, Message: `"connect_code" must be the 43 characters that the redirect carried, and nothing else.`}
-	errID      = &Error{Code: InvalidRequest, Message: `"id" and "user_id" take 1 to 40 decimal digits.`}
+	errID      = &Error{Code: InvalidRequest, Message: `"id" and "user_id" must be 1 to 40 decimal digits.`}
 )
 
 // errReconnect says that the person has to connect the account again, and why.
 func errReconnect(c account.Cause) *Error {
-	return &Error{ReconnectRequired, "Instagram no longer accepts the token of this account. The person has to connect it again.", c}
+	return &Error{ReconnectRequired, "Instagram no longer accepts the token of this account. The person must connect it again.", c}
 }
 
 // A member is what a token may be asked for by.

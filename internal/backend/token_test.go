@@ -659,7 +659,7 @@ func ExampleFunction_Invoke() {
 	json.NewEncoder(os.Stdout).Encode(f.Invoke(context.Background(), []byte(`{"id": "27640875392278831"}`)))
 	// Output:
 	// {"error":{"code":"invalid_request","message":"The value must be a string. Ids are strings too: they exceed what a JavaScript number holds."}}
-	// {"error":{"code":"not_found","message":"No account of this id is connected."}}
+	// {"error":{"code":"not_found","message":"No account with this id is connected."}}
 }
 
 // flakyKeys can't be read while err is set.

@@ -48,11 +48,12 @@ type Config struct {
 	LogRetentionInDays int // LOG_RETENTION_IN_DAYS; 0: not known
 }
 
-// Words are what the operator's pages say of the operator. All may be empty.
+// Words are what the settings make of the pages. All may be empty.
 type Words struct {
 	AppName          string // APP_NAME
 	PrivacyPolicyURL string // PRIVACY_POLICY_URL
 	Contact          string // CONTACT: an e-mail address or an https URL
+	NoAccountChoice  bool   // the dialect offers no choice of another account
 }
 
 // RedirectURI returns the one redirect URI, as it must be registered with Meta.
@@ -118,6 +119,7 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 	c.TokenKeysSecretID = l.matching("TOKEN_KEYS_SECRET_ID", "", awsNameShape, takes["TOKEN_KEYS_SECRET_ID"])
 	c.TableName = l.matching("TABLE_NAME", "", awsNameShape, takes["TABLE_NAME"])
 	c.Words = l.words()
+	c.Words.NoAccountChoice = c.API == instagram.Legacy // it knows no force_reauth
 	if v := getenv("PUBLIC_URL"); v != "" {
 		c.PublicURL = l.origin("PUBLIC_URL", v)
 	}

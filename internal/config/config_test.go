@@ -43,6 +43,7 @@ func TestDefaults(t *testing.T) {
 	legacy.Scopes = []string{"basic"}
 	legacy.AuthorizeURL = "https://api.instagram.com/oauth/authorize/"
 	legacy.GraphURL = "https://api.instagram.com/v1"
+	legacy.Words.NoAccountChoice = true // the API of 2018 has no force_reauth
 
 	for _, tt := range []struct {
 		name string

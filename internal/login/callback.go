@@ -110,6 +110,9 @@ func (c callback) withWayBack(err error, f flow) error {
 	if foreign(f.returnTo, c.PublicURL) {
 		p.Back = withError(f.returnTo, string(p.Code))
 	}
+	if p.Code == web.AccessDenied { // the person knows what they chose; the application wants to know
+		p.Redirect = p.Back
+	}
 	return &p
 }
 

@@ -712,7 +712,7 @@ func TestExpiredPageAfterALogin(t *testing.T) {
 	if r.Status != http.StatusBadRequest || strings.Contains(r.Body, "nothing was changed") {
 		t.Errorf("GET /callback: got status %d, want 400 and a page that does not deny the login", r.Status)
 	}
-	if want := "if you were connected in that time, your profile is ready, and if not, please connect again."; !strings.Contains(r.Body, want) {
+	if want := "If you connected in that time, your profile is ready. If not, please connect again."; !strings.Contains(r.Body, want) {
 		t.Errorf("GET /callback: the page lacks %s", want)
 	}
 	wantProfile(t, "after that", b, http.StatusOK)
@@ -726,7 +726,8 @@ func TestPageOfAnotherBrowser(t *testing.T) {
 	back := b.Decide(b.Authorize("?return_to=https%3A%2F%2Fapp.example%2Fdone"), "allow")
 	r := a.Browser().Get(back, "Accept", "text/html")
 	for _, want := range []string{
-		"This may be another browser than the one in which you began", "go back to the browser in which you began",
+		"You may have begun in another browser, such as one inside an app. Go back to that one, or connect here",
+		"If you have already connected in this browser, your profile is ready.", `id="second" href="/profile">Open my profile</a>`,
 		`id="action" href="/authorize">Connect in this browser</a>`,
 	} {
 		if !strings.Contains(r.Body, want) {

@@ -180,7 +180,7 @@ func TestCheckpointAtLogin(t *testing.T) {
 func TestActivityOffAtLogin(t *testing.T) {
 	const (
 		message = "Your activity off Meta technologies is currently turned off."
-		advice  = "Your activity off Meta technologies is turned off in your Accounts Center: turn it on there, and connect again."
+		advice  = "Your activity off Meta technologies is turned off in your Accounts Center. Turn it on there, and connect again."
 	)
 	for _, graph := range []bool{true, false} {
 		for _, accept := range []string{"text/html", "application/json"} {

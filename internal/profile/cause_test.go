@@ -19,8 +19,8 @@ func TestCause(t *testing.T) {
 		cause, sentence string
 	}{
 		{458, "app_removed", "Instagram says that this app was removed from your account."},
-		{459, "checkpoint", "Instagram wants you to finish a check of your account: open Instagram, follow what it asks for, and connect again."},
-		{460, "password_changed", "Instagram ended the connection because the password was changed, or for the safety of the account."},
+		{459, "checkpoint", "Instagram wants you to finish a check of your account. Open Instagram, follow its instructions, and connect again."},
+		{460, "password_changed", "Instagram ended the connection because the password was changed, or to protect the account."},
 		{463, "expired", "The connection could not be renewed in time and has expired."},
 		{0, "token_invalid", "Instagram no longer accepts the connection."},
 	} {
@@ -36,7 +36,7 @@ func TestCause(t *testing.T) {
 			if r, want := b.Get("/profile"), `"connection":{"status":"reconnect_required","cause":"`+tt.cause+`",`; r.Status != http.StatusOK || !strings.Contains(r.Body, want) {
 				t.Errorf("GET /profile: got status %d and %s, want 200 and %s in it", r.Status, r.Body, want)
 			}
-			if r := b.Get("/profile", "Accept", "text/html"); r.Status != http.StatusOK || !strings.Contains(r.Body, "<p>"+tt.sentence+" What you see is what we knew last.</p>") {
+			if r := b.Get("/profile", "Accept", "text/html"); r.Status != http.StatusOK || !strings.Contains(r.Body, "<p>"+tt.sentence+" This is the last profile we read.</p>") {
 				t.Errorf("page: got status %d, want 200 and %q in it", r.Status, tt.sentence)
 			}
 			app.Clock.Advance(24 * time.Hour)

@@ -99,7 +99,7 @@ func TestNoScriptElsewhere(t *testing.T) {
 func TestLandingPage(t *testing.T) {
 	const (
 		begin = `<header><p dir="auto">photopass</p></header><main><h1>Connect your Instagram account</h1>` +
-			`<p>Instagram will ask you what you allow. You can disconnect at any time.</p><p><a class="button" id="connect" href="`
+			`<p>Instagram will ask which permissions you grant. You can disconnect at any time.</p><p><a class="button" id="connect" href="`
 		middle  = `">Connect Instagram</a></p><p><a class="link" id="another" href="/authorize?force_reauth=true`
 		end     = `">Use another Instagram account</a></p>`
 		profile = `<p><a class="link" id="profile" href="/profile">Open my profile</a></p>`
@@ -117,6 +117,22 @@ func TestLandingPage(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			wantBody(t, render(t, web.Page{Status: 200, Body: web.LandingPage(web.Words{}, tt.returnTo, tt.session)}), tt.want)
 		})
+	}
+}
+
+// Where Instagram offers no choice of account, as in the legacy dialect, a link to
+// another one would do nothing.
+func TestNoAccountChoice(t *testing.T) {
+	for _, none := range []bool{false, true} {
+		words := web.Words{NoAccountChoice: none}
+		for name, body := range map[string]templ.Component{
+			"landing": web.LandingPage(words, "/a", true), "profile": web.ProfilePage(words, full(), now),
+		} {
+			page := render(t, web.Page{Status: 200, Body: body}).Body.String()
+			if got := !strings.Contains(page, "force_reauth") && !strings.Contains(page, "another"); got != none {
+				t.Errorf("%s, NoAccountChoice %t: got a page without the link: %t", name, none, got)
+			}
+		}
 	}
 }
 
@@ -195,8 +211,8 @@ const (
 	forms = `<form method="post" action="/logout"><button id="logout">Log out</button></form>` +
 		`<p><a class="link" id="another" href="/authorize?force_reauth=true">Use another Instagram account</a></p>` +
 		`<details><summary id="leave">Disconnect…</summary>` +
-		`<p>Your profile, the connection to Instagram and your sessions in all browsers are deleted here at once. You can connect again at any time.</p>` +
-		`<form method="post" action="/disconnect"><button id="disconnect" class="danger">Delete all and disconnect</button></form></details></main>`
+		`<p>Your profile, the connection to Instagram and your sessions in all browsers are deleted here at once. Backups and log lines with your Instagram id are deleted later. You can connect again at any time.</p>` +
+		`<form method="post" action="/disconnect"><button id="disconnect" class="danger">Disconnect and delete</button></form></details></main>`
 )
 
 func TestProfilePage(t *testing.T) {
@@ -209,9 +225,9 @@ func TestProfilePage(t *testing.T) {
 		`<p><a id="website" href="https://acme.example" rel="noopener nofollow" dir="auto">https://acme.example</a></p>`+
 		`<section aria-labelledby="connection"><h2 id="connection">Connection</h2><dl>`+
 		`<dt>Connected</dt><dd id="connected-at"><span>3 days ago</span><time datetime="2026-11-23T11:00:00Z">23 November 2026, 11:00 UTC</time></dd>`+
-		`<dt>What you allow</dt><dd><ul id="permissions"><li>Read your profile and your posts</li><li>Read the statistics of your account and your posts</li></ul></dd>`+
-		`<dt>Renews by itself</dt><dd id="token-refresh-at"><span>in 27 days</span><time datetime="2026-12-23T12:30:00Z">23 December 2026, 12:30 UTC</time></dd>`+
-		`<dt>Profile read</dt><dd id="fetched-at"><span>3 minutes ago</span><time datetime="2026-11-26T10:57:00Z">26 November 2026, 10:57 UTC</time></dd>`+
+		`<dt>Permissions</dt><dd><ul id="permissions"><li>Read your profile and your posts</li><li>Read the statistics of your account and your posts</li></ul></dd>`+
+		`<dt>Next automatic renewal</dt><dd id="token-refresh-at"><span>in 27 days</span><time datetime="2026-12-23T12:30:00Z">23 December 2026, 12:30 UTC</time></dd>`+
+		`<dt>Last updated</dt><dd id="fetched-at"><span>3 minutes ago</span><time datetime="2026-11-26T10:57:00Z">26 November 2026, 10:57 UTC</time></dd>`+
 		`<dt>Id</dt><dd><code id="id">27640875392278831</code></dd>`+
 		`<dt>Professional account id</dt><dd><code id="user-id">17841405793187219</code></dd></dl></section>`+forms)
 }
@@ -228,7 +244,7 @@ func TestProfilePageOfLittle(t *testing.T) {
 		`<div><h1 id="name" dir="auto">acme</h1><p class="quiet">@<bdi id="username">acme</bdi></p></div></div>`+
 		`<section aria-labelledby="connection"><h2 id="connection">Connection</h2><dl>`+
 		`<dt>Connected</dt><dd id="connected-at"><span>just now</span><time datetime="2026-11-26T11:00:00Z">26 November 2026, 11:00 UTC</time></dd>`+
-		`<dt>Profile read</dt><dd id="fetched-at"><span>just now</span><time datetime="2026-11-26T11:00:00Z">26 November 2026, 11:00 UTC</time></dd>`+
+		`<dt>Last updated</dt><dd id="fetched-at"><span>just now</span><time datetime="2026-11-26T11:00:00Z">26 November 2026, 11:00 UTC</time></dd>`+
 		`<dt>Id</dt><dd><code id="id">1</code></dd></dl></section>`+forms)
 
 	a.Profile.Username = ""
@@ -292,15 +308,15 @@ func TestDeletionPage(t *testing.T) {
 	r := account.Receipt{Code: "5URMKTEAADKBBX24TIIII6I7UMKB6I52", At: time.Date(2026, 11, 24, 13, 0, 0, 0, time.FixedZone("", 3600)), Deleted: true}
 	until := time.Date(2026, 12, 29, 12, 0, 0, 0, time.UTC)
 	wantBody(t, render(t, web.Page{Status: 200, Body: web.DeletionPage(web.Words{}, r, until, 30, now)}), header+`<main><h1>Your data was deleted</h1>`+
-		`<p>As you asked on Instagram, your profile, the connection to Instagram and your sessions were deleted here.</p>`+
+		`<p>As you requested on Instagram, your profile, the connection to Instagram and your sessions were deleted here.</p>`+
 		`<p id="log">Lines in our log still name your Instagram id. Each line is deleted after 30 days.</p>`+
 		`<dl><dt>Deleted</dt><dd id="completed-at"><span>1 day ago</span><time datetime="2026-11-24T12:00:00Z">24 November 2026, 12:00 UTC</time></dd>`+
-		`<dt>Gone from all backups, at the latest</dt><dd id="backups-until"><span>in 33 days</span><time datetime="2026-12-29T12:00:00Z">29 December 2026, 12:00 UTC</time></dd>`+
+		`<dt>Removed from all backups by</dt><dd id="backups-until"><span>in 33 days</span><time datetime="2026-12-29T12:00:00Z">29 December 2026, 12:00 UTC</time></dd>`+
 		`<dt>Confirmation code</dt><dd><code id="confirmation-code">5URMKTEAADKBBX24TIIII6I7UMKB6I52</code></dd></dl></main>`)
 
 	r.Deleted = false
 	wantBody(t, render(t, web.Page{Status: 200, Body: web.DeletionPage(web.Words{}, r, time.Time{}, 30, now)}), header+`<main><h1>Your data was not deleted</h1>`+
-		`<p>Your account was connected again after you had asked on Instagram for its deletion, so it was kept.</p>`+
+		`<p>After you requested the deletion on Instagram, your account was connected again. It was therefore kept.</p>`+
 		`<p>To have it deleted, open your profile and press Disconnect.</p>`+
 		`<p><a class="button" id="profile" href="/profile">Open my profile</a></p>`+
 		`<dl><dt>Decided</dt><dd id="completed-at"><span>1 day ago</span><time datetime="2026-11-24T12:00:00Z">24 November 2026, 12:00 UTC</time></dd>`+

@@ -46,7 +46,8 @@ type Problem struct {
 	Repeated   bool // an earlier visit was answered so: metrics have counted it
 
 	ReturnTo string // where the login that failed was to end; connecting again keeps it. It must be a valid return_to
-	Back     string // URL at the origin that sent the person here, which may be told of the failure; AccessDenied leads there without a page
+	Back     string // URL at the origin that sent the person here, which the page links to
+	Redirect string // URL to which the browser is sent at once, in place of any page; empty: none
 }
 
 // Error implements error.
@@ -62,8 +63,8 @@ func (p *Problem) Unwrap() error { return p.Err }
 
 func (p *Problem) status() int { return texts[p.Code].status }
 
-// A text is what people are told of a code: what happened, in one sentence, and
-// the one link that helps.
+// A text is what people are told of a code: what happened, in a few short
+// sentences, and the link that helps most.
 type text struct {
 	status      int
 	title       string
@@ -71,72 +72,88 @@ type text struct {
 	link, label string
 }
 
-const (
-	connectPath = AuthorizePath
-	profilePath = ProfilePath
-)
-
 var texts = map[Code]text{
 	InvalidRequest: {400, "The request is not valid",
-		"A part of the address is missing, doubled or malformed, so nothing was changed.", "/", "Start over"},
+		"A part of the address is missing, repeated or malformed.", "/", "Start over"},
 	FlowMismatch: {400, "This browser can't finish the connection",
-		"This may be another browser than the one in which you began, such as one inside an app or your phone's default one: go back to the browser in which you began, unless its cookies are blocked or it took too long.", connectPath, "Connect in this browser"},
+		"You may have begun in another browser, such as one inside an app. Go back to that one, or connect here with cookies allowed. If you have already connected in this browser, your profile is ready.", AuthorizePath, "Connect in this browser"},
 	FlowExpired: {400, "This link has expired",
-		"It works for a few minutes after you press Connect: if you were connected in that time, your profile is ready, and if not, please connect again.", connectPath, "Connect again"},
+		"It works for a few minutes after you press Connect. If you connected in that time, your profile is ready. If not, please connect again.", AuthorizePath, "Connect again"},
 	ExchangeRejected: {400, "Instagram did not accept the connection",
-		"Instagram refused the code it had given you, or answered for another account.", connectPath, "Connect again"},
+		"Instagram refused the code it had given you, or answered for another account.", AuthorizePath, "Connect again"},
 	Unauthenticated: {401, "You are not connected",
-		"There is no session in this browser, or it has ended.", connectPath, "Connect Instagram"},
+		"There is no session in this browser, or it has ended.", AuthorizePath, "Connect Instagram"},
 	AccessDenied: {403, "You did not allow access",
-		"Nothing new was connected or stored.", connectPath, "Connect again"},
+		"Nothing new was connected or stored.", AuthorizePath, "Connect again"},
 	PermissionMissing: {403, "A permission is missing",
-		"Reading your profile needs the basic permission, so please leave it ticked on Instagram's page.", connectPath, "Connect again"},
+		"Reading your profile requires the basic permission. Please leave it ticked on Instagram's page.", AuthorizePath, "Connect again"},
 	AccountUnsupported: {403, "This kind of account can't be connected",
-		"Instagram offers this only for business and creator accounts, to which you can switch in Instagram's settings, free of charge.", connectPath, "Connect again"},
+		"Instagram allows this only for business and creator accounts. You can switch to one in Instagram's settings, free of charge.", AuthorizePath, "Connect again"},
 	ForbiddenOrigin: {403, "The request came from another site",
-		"For your safety this works from our own pages only.", profilePath, "Open my profile"},
+		"For your safety, this works only from our own pages.", ProfilePath, openProfile},
 	NotFound: {404, "There is nothing here",
 		"No page has this address.", "/", "Go to the start page"},
-	MethodNotAllowed: {405, "This address does not take that method",
-		"Nothing was changed; the page you want is most likely reached from the start page.", "/", "Go to the start page"},
+	MethodNotAllowed: {405, "This address does not support that method",
+		"Nothing was changed. You can probably reach the page you want from the start page.", "/", "Go to the start page"},
 	FlowUsed: {409, "This link was used before",
-		"It works once, and if you have connected just now, your profile is ready.", profilePath, "Open my profile"},
+		"It works only once. If you have just connected, your profile is ready. If not, please connect again.", ProfilePath, openProfile},
 	ReconnectRequired: {409, "Please connect again",
-		"Instagram no longer accepts the connection, as after a change of password or when the app was removed in Instagram's settings.", connectPath, "Reconnect Instagram"},
+		"Instagram no longer accepts the connection. This happens after a password change, or when the app is removed in Instagram's settings.", AuthorizePath, "Reconnect Instagram"},
 	RateLimited: {429, "Instagram asks us to wait",
-		"There were too many requests, so please try again later.", connectPath, tryAgain},
+		"There were too many requests. Please try again later.", AuthorizePath, tryAgain},
 	InstagramUnavailable: {503, "Instagram does not answer",
-		"Instagram could not be reached or is having trouble, so please try again in a moment.", connectPath, tryAgain},
+		"Instagram could not be reached or is having trouble. Please try again in a moment.", AuthorizePath, tryAgain},
 	AppMisconfigured: {500, "This application is not set up correctly",
-		"Only its operator can mend this; please tell them the id below.", "/", "Go to the start page"},
+		"Only its operator can fix this. Please give them the id below.", "/", "Go to the start page"},
 	Internal: {500, "Something went wrong on our side",
 		"It has been recorded under the id below.", "/", "Go to the start page"},
+}
+
+// seconds are the links beside the one that helps most, where the person may have
+// connected already or not.
+var seconds = map[Code]second{
+	FlowMismatch: {ProfilePath, openProfile},
+	FlowExpired:  {ProfilePath, openProfile},
+	FlowUsed:     {AuthorizePath, "Connect again"},
+}
+
+type second struct{ link, label string }
+
+// at returns the link; connecting again ends at returnTo.
+func (s second) at(returnTo string) string {
+	if s.link == AuthorizePath {
+		return connectLink(returnTo)
+	}
+	return s.link
 }
 
 // causes are the details of codes that depend on the cause. The profile page has
 // those of ReconnectRequired as well.
 var causes = map[Code]map[account.Cause]string{
 	ExchangeRejected: {
-		account.ActivityOff: "Your activity off Meta technologies is turned off in your Accounts Center: turn it on there, and connect again.",
-		account.Checkpoint:  "Instagram wants you to finish a check of your account first: open Instagram, follow what it asks for, and connect again.",
+		account.ActivityOff: "Your activity off Meta technologies is turned off in your Accounts Center. Turn it on there, and connect again.",
+		account.Checkpoint:  "Instagram wants you to finish a check of your account first. Open Instagram, follow its instructions, and connect again.",
 	},
 	ReconnectRequired: {
-		account.PasswordChanged: "Instagram ended the connection because the password was changed, or for the safety of the account.",
-		account.Checkpoint:      "Instagram wants you to finish a check of your account: open Instagram, follow what it asks for, and connect again.",
+		account.PasswordChanged: "Instagram ended the connection because the password was changed, or to protect the account.",
+		account.Checkpoint:      "Instagram wants you to finish a check of your account. Open Instagram, follow its instructions, and connect again.",
 		account.Expired:         "The connection could not be renewed in time and has expired.",
 		account.AppRemoved:      "Instagram says that this app was removed from your account.",
 		account.TokenInvalid:    "Instagram no longer accepts the connection.",
 	},
 }
 
-const tryAgain = "Try again"
+const (
+	openProfile = "Open my profile"
+	tryAgain    = "Try again"
+)
 
 // connectLink returns the address at which a login begins that ends at returnTo.
 func connectLink(returnTo string) string {
 	if returnTo == "" {
-		return connectPath
+		return AuthorizePath
 	}
-	return connectPath + "?" + url.Values{"return_to": {returnTo}}.Encode()
+	return AuthorizePath + "?" + url.Values{"return_to": {returnTo}}.Encode()
 }
 
 // anotherLink is connectLink for a person who wants to choose another Instagram
@@ -146,15 +163,15 @@ func anotherLink(returnTo string) string {
 	if returnTo != "" {
 		q.Set("return_to", returnTo)
 	}
-	return connectPath + "?" + q.Encode()
+	return AuthorizePath + "?" + q.Encode()
 }
 
 // forPage returns t with the link that helps where p happened.
 func (t text) forPage(words Words, p *Problem, path string) text {
 	switch {
-	case t.label == tryAgain && path == profilePath:
-		t.link = profilePath
-	case t.link == connectPath:
+	case t.label == tryAgain && path == ProfilePath:
+		t.link = ProfilePath
+	case t.link == AuthorizePath:
 		t.link = connectLink(p.ReturnTo)
 	case p.Code == AppMisconfigured && words.Contact != "":
 		t.link, t.label = words.contactLink(), "Contact the operator"
@@ -165,8 +182,8 @@ func (t text) forPage(words Words, p *Problem, path string) text {
 const defaultRetryAfter = 30 * time.Second
 
 func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, id string, hidesQuery bool) error {
-	if p.Code == AccessDenied && p.Back != "" { // the person knows what they chose; the application wants to know
-		Redirect(w, http.StatusSeeOther, p.Back)
+	if p.Redirect != "" {
+		Redirect(w, http.StatusSeeOther, p.Redirect)
 		return nil
 	}
 	t := texts[p.Code]

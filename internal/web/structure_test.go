@@ -30,9 +30,7 @@ func everyPage(t *testing.T) map[string]*httptest.ResponseRecorder {
 	}
 	for _, c := range codes {
 		p := &web.Problem{Code: c.code, ReturnTo: "https://app.example/a"}
-		if c.code != web.AccessDenied { // with a way back it has no page
-			p.Back = "https://app.example/a?error=" + c.name
-		}
+		p.Back = "https://app.example/a?error=" + c.name
 		pages[c.name] = failing(p).do("GET", "/", "Accept", html)
 	}
 	return pages
@@ -99,28 +97,36 @@ func TestNoThirdParty(t *testing.T) {
 	}
 }
 
-var sentence = regexp.MustCompile(`^[A-Z][^.!?]*\.$`)
+var sentences = regexp.MustCompile(`^([A-Z][^.!?]*\.( |$)){1,3}$`)
 
-// Each failure says in one sentence what happened, has one button that helps,
-// and an id to quote.
+// Each failure says in three short sentences at most what happened, has one
+// button that helps, and an id to quote.
 func TestFailurePages(t *testing.T) {
 	for _, tt := range codes {
 		t.Run(tt.name, func(t *testing.T) {
 			s := failing(&web.Problem{Code: tt.code})
 			page := between.ReplaceAllString(s.do("GET", "/", "Accept", html).Body.String(), "><")
 			m := regexp.MustCompile(`<main><h1>([^<]+)</h1><p>([^<]+)</p><p><a class="button" id="action" href="([^"]+)">([^<]+)</a></p>` +
-				`<p class="quiet">Id: <code id="problem-id">([A-Z2-7]{26})</code></p></main></body>`).FindStringSubmatch(page)
+				regexp.QuoteMeta(seconds[tt.code]) + `<p class="quiet">Id: <code id="problem-id">([A-Z2-7]{26})</code></p></main></body>`).FindStringSubmatch(page)
 			if m == nil {
-				t.Fatalf("page: got %s, want title, sentence, button and id", page)
+				t.Fatalf("page: got %s, want title, sentences, button and id", page)
 			}
-			if !sentence.MatchString(m[2]) {
-				t.Errorf("what happened: got %q, want one sentence", m[2])
+			if !sentences.MatchString(m[2]) || longest(m[2]) > 110 {
+				t.Errorf("what happened: got %q, want one to three sentences of 110 characters at most", m[2])
 			}
 			wantEqual(t, "link of the button", m[3], tt.link)
 			id := logged(t, s.log)["id"]
 			wantEqual(t, "id", any(m[5]), id)
 		})
 	}
+}
+
+func longest(text string) int {
+	n := 0
+	for s := range strings.SplitSeq(text, ". ") {
+		n = max(n, len(s))
+	}
+	return n
 }
 
 // Connecting again leads where the login that failed was to end. Of a foreign
@@ -140,6 +146,7 @@ func TestFailureKeepsTheWay(t *testing.T) {
 		{"expired", web.Problem{Code: web.FlowExpired, ReturnTo: foreign, Back: back}, again, true},
 		{"unavailable", web.Problem{Code: web.InstagramUnavailable, ReturnTo: foreign, Back: back}, again, true},
 		{"used", web.Problem{Code: web.FlowUsed, ReturnTo: foreign, Back: back}, `id="action" href="/profile"`, true},
+		{"used, and connecting again", web.Problem{Code: web.FlowUsed, ReturnTo: foreign, Back: back}, `id="second" href="/authorize?return_to=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%23d"`, true},
 		{"internal", web.Problem{Code: web.Internal, ReturnTo: foreign, Back: back}, `id="action" href="/"`, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -156,10 +163,10 @@ func TestFailureKeepsTheWay(t *testing.T) {
 	}
 }
 
-// A denial needs no page where there is a way back.
-func TestDenialIsSentBack(t *testing.T) {
+// A problem may lead somewhere at once, without a page.
+func TestProblemThatRedirects(t *testing.T) {
 	for _, accept := range []string{"", html} {
-		w := failing(&web.Problem{Code: web.AccessDenied, ReturnTo: "https://app.example/a", Back: "https://app.example/a?error=access_denied"}).do("GET", "/", "Accept", accept)
+		w := failing(&web.Problem{Code: web.AccessDenied, ReturnTo: "https://app.example/a", Redirect: "https://app.example/a?error=access_denied"}).do("GET", "/", "Accept", accept)
 		wantEqual(t, "status", w.Code, 303)
 		wantHeader(t, w, "Location", "https://app.example/a?error=access_denied#")
 		wantHeader(t, w, "Cache-Control", "no-store")
@@ -167,7 +174,7 @@ func TestDenialIsSentBack(t *testing.T) {
 	}
 }
 
-// Whoever can mend it is the one to turn to, if they are named.
+// Only the operator can fix it, so the page names their contact if there is one.
 func TestMisconfiguredNamesTheOperator(t *testing.T) {
 	for _, tt := range []struct{ contact, want string }{
 		{"", `id="action" href="/">Go to the start page</a>`},

@@ -2,12 +2,13 @@ package web
 
 import "strings"
 
-// Words are the operator's own, on every page. The zero value is photopass
-// without anything further.
+// Words are what the settings make of every page. The zero value is photopass
+// without anything further, in the graph dialect.
 type Words struct {
 	AppName          string // empty: photopass
 	PrivacyPolicyURL string // https; empty: none
 	Contact          string // an e-mail address or an https URL; empty: none
+	NoAccountChoice  bool   // Instagram offers no choice of another account, as in the legacy dialect
 }
 
 func (w Words) appName() string {

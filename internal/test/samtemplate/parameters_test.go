@@ -42,8 +42,8 @@ func TestParameterPatterns(t *testing.T) {
 		refuses: []string{" ", "http://api.instagram.com/", "www.instagram.com", "https://", "https://user@api.instagram.com/", "https://api.instagram.com/#_", "https://api.instagram.com/ x"},
 	}
 	duration := values{
-		takes:   []string{"90s", "10m", "168h", "1h30m", "1.5h", "500ms"},
-		refuses: []string{"", "0", "0s", "0h0m", "10", "10 m", "-1s", "1d", "m", "ten minutes"},
+		takes:   []string{"90s", "10m", "168h", "1h30m", "1.5h", "500ms", "1h0.5m30s250ms", "2592000s", "0.000000001s", "999999.999999999h", "999999999s"},
+		refuses: []string{"", "0", "0s", "0h0m", "10", "10 m", "-1s", "1d", "m", "ten minutes", "9999999h", "0.0000000001s", "0.0000001ms", "s90", "1.s"},
 	}
 	page := values{
 		takes:   []string{"", "https://acme.example", "https://acme.example:8443/privacy?lang=en#data", "https://acme.example?a=b", "https://acme.example/a%20b"},
@@ -96,8 +96,14 @@ func TestParameterPatterns(t *testing.T) {
 			refuses: []string{" ", "example.com", "/hostedzone/Z1D633PJN98FT9", "z1d633pjn98ft9", "Z"},
 		},
 		"FlowTtl": {
-			takes:   []string{"10m", "15m", "15m0s", "14m59s", "14m59.5s", "1m30s", "7.5m", "90s", "900s", "1s", "0.5s", "9m"},
-			refuses: append([]string{"16m", "15m1s", "15.5m", "15m0.5s", "20m", "901s", "1000s", "1h", "720h", "0m", "0m0s", "9m60s", "500ms"}, duration.refuses...),
+			takes: []string{
+				"10m", "15m", "15m0s", "14m59s", "14m59.5s", "1m30s", "7.5m", "90s", "900s", "1s", "0.5s", "9m", "0m30s",
+				"500ms", "0.5ms", "900000ms", "0.2h", "0.25h", "0.249999h", "0.250h", "15.0m", "14.999999999m", "600.5s", "899.9s", "900.0s",
+			},
+			refuses: append([]string{
+				"16m", "15m1s", "15.5m", "15.01m", "15m0.5s", "20m", "901s", "1000s", "1h", "720h", "0m", "0m0s", "9m60s",
+				"14.9m59.9s", "14.5m31s", "900.5s", "900001ms", "900000.5ms", "1000000ms", "0.251h", "0.3h", "0.26h", "0.2500001h", "1.0h", "0.0h", "0.000000000001m",
+			}, duration.refuses...),
 		},
 		"SessionIdle": duration, "SessionMax": duration, "ProfileTtl": duration, "ProfileMaxStale": duration,
 		"InstagramAuthorizeUrl": endpoint, "InstagramTokenUrl": endpoint, "InstagramGraphUrl": endpoint,
@@ -149,7 +155,7 @@ func TestParameterPatterns(t *testing.T) {
 				if !matches(s) {
 					t.Errorf("%q: got refused, want taken", s)
 				}
-				env := map[string]string{"SESSION_IDLE": "1ns", variable(name): s}
+				env := map[string]string{"SESSION_IDLE": "1ns", "SESSION_MAX": "2000000h", variable(name): s}
 				if strings.HasPrefix(s, "basic") {
 					env["INSTAGRAM_API"] = "legacy" // whose permissions these are
 				}
