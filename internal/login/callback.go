@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	// callbackTimeout bounds a whole callback. The calls to Instagram in it must
-	// end writeReserve earlier, so that there is time left to write what they
-	// brought: the code is spent by then.
+	// callbackTimeout bounds a login. The calls to Instagram in it must end
+	// writeReserve earlier, so that there is time left to write what they
+	// brought: the code is spent by then. To record that a login has failed may
+	// take as long once more.
 	callbackTimeout = 14 * time.Second
 	writeReserve    = 2 * time.Second
 
@@ -132,13 +133,14 @@ func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	case errors.Is(err, account.ErrStateUsed):
 		return c.repeat(ctx, w, v, used)
 	case err != nil:
-		return fmt.Errorf("use state: %w", err)
+		err = fmt.Errorf("use state: %w", err)
+		c.recordFailure(ctx, v, marker, err) // only the answer may have been lost
+		return err
 	case v.response.problem != nil:
 		return v.response.problem
 	}
-	id, event, err := c.connect(ctx, r, v, clientSecret, marker)
+	id, event, err := c.attempt(ctx, r, v, clientSecret, marker)
 	if err != nil {
-		c.recordFailure(ctx, v, marker, err)
 		return err
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.LoggedIn)
@@ -147,15 +149,29 @@ func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return nil
 }
 
+// attempt is connect, and records when that has failed, be it by a panic.
+func (c callback) attempt(ctx context.Context, r *http.Request, v visit, clientSecret secret.Value, m account.Marker) (id string, event telemetry.Event, err error) {
+	err = errPanic // until connect returns
+	defer func() {
+		if err != nil {
+			c.recordFailure(ctx, v, m, err)
+		}
+	}()
+	id, event, err = c.connect(ctx, r, v, clientSecret, m)
+	return id, event, err
+}
+
+var errPanic = errors.New("panic")
+
 // recordFailure leaves in the marker what a login failed with, for a repeat to say
-// again. When that fails too, the person is told of the first failure all the same.
+// again. It has time of its own, since the login may have failed for want of it.
+// When it fails too, the person is told of the first failure all the same. A
+// conflict is no failure: the state is not used, or the login was written after all.
 func (c callback) recordFailure(ctx context.Context, v visit, m account.Marker, failure error) {
-	r := result{Problem: web.Internal}
-	if p, ok := errors.AsType[*web.Problem](failure); ok {
-		r.Problem, r.Cause = p.Code, p.Cause
-	}
-	m.Result = v.seal(r)
-	if err := c.Store.PutResult(ctx, m); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeReserve)
+	defer cancel()
+	m.Result = v.seal(resultOf(failure, c.Now()))
+	if err := c.Store.PutResult(ctx, m); err != nil && !errors.Is(err, account.ErrConflict) {
 		c.Log.WarnContext(ctx, "record a failed login", "err", err)
 	}
 }
@@ -217,7 +233,7 @@ func (c callback) repeat(ctx context.Context, w http.ResponseWriter, v visit, m 
 		p.Repeated = true
 		return &p
 	}
-	if c.Now().Sub(at) < callbackTimeout {
+	if c.Now().Sub(at) < callbackTimeout+writeReserve {
 		m = c.await(ctx, m)
 	}
 	if m.Result == nil {
@@ -228,18 +244,18 @@ func (c callback) repeat(ctx context.Context, w http.ResponseWriter, v visit, m 
 	case err != nil:
 		return err
 	case first.Problem != "":
-		return &web.Problem{Code: first.Problem, Cause: first.Cause, Repeated: true}
+		return first.again(c.Now())
 	}
 	return c.finishAgain(ctx, w, v, first.Account)
 }
 
 // finishAgain answers like a first visit that has connected the account id. When
-// the session has ended since, the cookie is not set again: it would take the
-// place of a newer one.
+// the session has ended since, or timed out, the cookie is not set again: it would
+// take the place of a newer one.
 func (c callback) finishAgain(ctx context.Context, w http.ResponseWriter, v visit, id string) error {
-	_, _, err := c.Store.Session(ctx, session.Ref(id, v.sessionSecret()))
+	_, s, err := c.Store.Session(ctx, session.Ref(id, v.sessionSecret()))
 	switch {
-	case errors.Is(err, account.ErrNotFound):
+	case errors.Is(err, account.ErrNotFound), err == nil && !c.Sessions.Alive(s, c.Now()):
 		return &web.Problem{Code: web.FlowUsed}
 	case err != nil:
 		return fmt.Errorf("read session of the first visit: %w", err)
