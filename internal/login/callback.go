@@ -365,38 +365,54 @@ func supported(accountType string) bool {
 	return false
 }
 
-// write stores the login, and returns whether it is one like others or heals an
-// account that had to be reconnected. Each try starts from what Instagram said:
-// what an earlier one kept of an account may be gone by now.
+// write stores the login, and returns what the audit log calls it. Each try starts
+// from what Instagram said: what an earlier one kept of an account may be gone by now.
 func (c callback) write(ctx context.Context, login account.Login, v visit, now time.Time) (telemetry.Event, error) {
 	for range connectTries {
-		l := login
-		prior, err := c.Store.Prior(ctx, l.Account.ID, l.Account.UserID)
+		prior, err := c.Store.Prior(ctx, login.Account.ID, login.Account.UserID)
 		if err != nil {
 			return 0, fmt.Errorf("read what the login replaces: %w", err)
 		}
-		event := telemetry.Connect
-		l.Prior = prior
-		l.Account.TokenRev = account.NewMark()
-		l.Account.Connection = account.NewMark()
-		if old := prior.Account; old != nil {
-			keep(&l.Account, *old)
-			if old.Status == account.ReconnectRequired {
-				event = telemetry.Reconnect
+		err = c.Store.Connect(ctx, c.after(prior, login, v, now))
+		switch {
+		case err == nil:
+			if prior.Aliased != "" {
+				telemetry.Audit(ctx, c.Log, telemetry.Entry{Event: telemetry.Disconnect, Account: prior.Aliased, Cause: moved})
 			}
-		}
-		l.Session = c.Sessions.New(l.Account, v.sessionSecret(), now)
-		if c.carriesCode(v.flow) {
-			l.Code = new(backend.NewConnectCode(v.connectCode(), l.Account, now))
-		}
-		if err = c.Store.Connect(ctx, l); err == nil {
-			return event, nil
-		}
-		if !errors.Is(err, account.ErrConflict) {
+			return kindOf(prior), nil
+		case !errors.Is(err, account.ErrConflict):
 			return 0, fmt.Errorf("write login: %w", err)
 		}
 	}
 	return 0, fmt.Errorf("write login: %w", account.ErrConflict)
+}
+
+// after returns l as it is to be written when prior is what it replaces.
+func (c callback) after(prior account.Prior, l account.Login, v visit, now time.Time) account.Login {
+	l.Prior = prior
+	l.Account.TokenRev = account.NewMark()
+	l.Account.Connection = account.NewMark()
+	if prior.Account != nil {
+		keep(&l.Account, *prior.Account)
+	}
+	l.Session = c.Sessions.New(l.Account, v.sessionSecret(), now)
+	if c.carriesCode(v.flow) {
+		l.Code = new(backend.NewConnectCode(v.connectCode(), l.Account, now))
+	}
+	return l
+}
+
+// moved is the audit log's cause when an account goes because a login has connected
+// it under another id, by which Instagram names it now.
+const moved = "moved"
+
+// kindOf returns whether a login is one like others or heals an account that had to
+// be reconnected.
+func kindOf(prior account.Prior) telemetry.Event {
+	if prior.Account != nil && prior.Account.Status == account.ReconnectRequired {
+		return telemetry.Reconnect
+	}
+	return telemetry.Connect
 }
 
 // keep carries over what a login leaves alone: the connection, and with it the

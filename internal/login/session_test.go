@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -355,7 +356,10 @@ func TestAliasMovesToTheNewAccount(t *testing.T) {
 	a.Fake.PutAccount(fakeinstagram.Account{ID: newID, UserID: acmeUserID, Username: "acme", AccountType: "BUSINESS"})
 	a.Fake.SignIn(newID)
 	b := a.Browser()
-	b.Login()
+	back := b.Decide(b.Authorize(""), "allow")
+	logged := len(a.Logs())
+	wantLogin(t, "login under another id", b.Get(back), "/profile")
+	wantMoveAudited(t, a.Logs()[logged:], acmeID, newID)
 
 	c := stored(t, a.Memory)
 	if _, ok := c.Accounts[acmeID]; ok {
@@ -368,6 +372,24 @@ func TestAliasMovesToTheNewAccount(t *testing.T) {
 	wantProfile(t, "session of the older account", old, http.StatusUnauthorized)
 	wantProfile(t, "session of the new account", b, http.StatusOK)
 	wantProfile(t, "session of another account", bystander, http.StatusOK)
+}
+
+// wantMoveAudited checks that the audit log says which account went and which came.
+func wantMoveAudited(t *testing.T, logs, gone, came string) {
+	t.Helper()
+	var got []string
+	for line := range strings.Lines(logs) {
+		var e struct{ Msg, Event, Account, Cause, Outcome, By string }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("decode log: %v", err)
+		}
+		if e.Msg == "audit" {
+			got = append(got, strings.Join([]string{e.Event, e.Account, e.Cause, e.Outcome, e.By}, " "))
+		}
+	}
+	if want := []string{"disconnect " + gone + " moved  ", "connect " + came + "   "}; !slices.Equal(got, want) {
+		t.Errorf("audit log: got %q, want %q", got, want)
+	}
 }
 
 // Instagram does not send the professional id for every account each time.
