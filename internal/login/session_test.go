@@ -147,7 +147,7 @@ func TestFlowFixation(t *testing.T) {
 						t.Errorf("%s, callback with %s: got status %d and %d cookies, want an error and none", when, query, r.Status, len(r.Cookies))
 					}
 				}
-				for _, value := range computed(cookie, state) {
+				for _, value := range apptest.Computed(cookie, state) {
 					wantProfile(t, when+", computed session", holding(a, acmeID+"."+value), http.StatusUnauthorized)
 					if _, err := a.Memory.RedeemCode(t.Context(), backend.HashConnectCode(secret.New(value)), "thief"); !errors.Is(err, account.ErrNotFound) {
 						t.Errorf("%s, computed connect code: got error %v, want ErrNotFound", when, err)
@@ -169,24 +169,6 @@ func TestFlowFixation(t *testing.T) {
 			}
 		})
 	}
-}
-
-// computed returns what somebody could take for a secret who knows the flow's
-// cookie and how this service, or an earlier one, derives its values.
-func computed(cookie, state string) []string {
-	b64 := base64.RawURLEncoding.EncodeToString
-	random, _, _ := strings.Cut(cookie, ".")
-	list := []string{state, random}
-	for _, purpose := range []string{"session/v1", "session/v2", "connect-code/v1", "connect-code/v2", "marker/v1", "marker/v2", "pkce/v1", "fingerprint/v1"} {
-		plain := sha256.Sum256([]byte("photopass/" + purpose + ":" + cookie))
-		list = append(list, b64(plain[:]))
-		for _, code := range []string{"", "anything"} {
-			keyed := hmac.New(sha256.New, []byte(cookie))
-			keyed.Write([]byte("photopass/" + purpose + ":" + code))
-			list = append(list, b64(keyed.Sum(nil)))
-		}
-	}
-	return list
 }
 
 // Whatever is derived for one flow differs from all the rest: none of it may tell
