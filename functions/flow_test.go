@@ -1,14 +1,13 @@
 package functions_test
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/test/apptest"
 )
 
 // Somebody who has planted the flow's cookie in another browser logs in nowhere:
@@ -38,9 +37,7 @@ func TestFlowCookieIsNotEnough(t *testing.T) {
 			t.Errorf("thief's callback with %s: got %d cookies, want none", query, len(r.Cookies))
 		}
 	}
-	for _, purpose := range []string{"session/v1", "connect-code/v1"} {
-		sum := sha256.Sum256([]byte("photopass/" + purpose + ":" + cookie))
-		secret := base64.RawURLEncoding.EncodeToString(sum[:])
+	for _, secret := range apptest.Computed(cookie, state) {
 		thief.SetCookie("__Host-session", "27640875392278831."+secret)
 		wantProblem(t, "thief's profile with a computed session", thief.Get("/profile"), 401, "unauthenticated")
 		s.wantRefusal(`{"connect_code":"`+secret+`"}`, "not_found")

@@ -15,6 +15,8 @@ var (
 	ErrStateUsed = errors.New("state already used")
 	// ErrCodeUsed means that a connect code has been redeemed before.
 	ErrCodeUsed = errors.New("connect code already redeemed")
+	// ErrNoticeUsed means that a notice has acted before.
+	ErrNoticeUsed = errors.New("notice already acted upon")
 	// ErrConflict means that what the caller read has changed since.
 	ErrConflict = errors.New("changed meanwhile")
 )
@@ -129,6 +131,12 @@ type Store interface {
 	// loses nothing to the clean-up. It returns ErrConflict, and removes
 	// nothing, when the account is not as seen, and nil when there is no account.
 	Delete(ctx context.Context, id string, seen Seen, at time.Time) error
+
+	// DeleteWithReceipt is Delete at the request of a notice, whose receipt it records
+	// in the same write; when there is no account, alone, unless there is a receipt of
+	// that code already. When there are both, the notice has acted before: it removes
+	// nothing and returns ErrNoticeUsed.
+	DeleteWithReceipt(ctx context.Context, id string, seen Seen, at time.Time, r Receipt) error
 
 	// PutReceipt records that a notice has acted. When there is a receipt of that
 	// code already, that one stays.

@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	// callbackTimeout bounds a whole callback. The calls to Instagram in it must
-	// end writeReserve earlier, so that there is time left to write what they
-	// brought: the code is spent by then.
+	// callbackTimeout bounds a login. The calls to Instagram in it must end
+	// writeReserve earlier, so that there is time left to write what they
+	// brought: the code is spent by then. To record that a login has failed may
+	// take as long once more.
 	callbackTimeout = 14 * time.Second
 	writeReserve    = 2 * time.Second
 
@@ -135,13 +136,14 @@ func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	case errors.Is(err, account.ErrStateUsed):
 		return c.repeat(ctx, w, v, used)
 	case err != nil:
-		return fmt.Errorf("use state: %w", err)
+		err = fmt.Errorf("use state: %w", err)
+		c.recordFailure(ctx, v, marker, err) // only the answer may have been lost
+		return err
 	case v.response.problem != nil:
 		return v.response.problem
 	}
-	id, event, err := c.connect(ctx, r, v, clientSecret, marker)
+	id, event, err := c.attempt(ctx, r, v, clientSecret, marker)
 	if err != nil {
-		c.recordFailure(ctx, v, marker, err)
 		return err
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.LoggedIn)
@@ -150,15 +152,29 @@ func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return nil
 }
 
+// attempt is connect, and records when that has failed, be it by a panic.
+func (c callback) attempt(ctx context.Context, r *http.Request, v visit, clientSecret secret.Value, m account.Marker) (id string, event telemetry.Event, err error) {
+	err = errPanic // until connect returns
+	defer func() {
+		if err != nil {
+			c.recordFailure(ctx, v, m, err)
+		}
+	}()
+	id, event, err = c.connect(ctx, r, v, clientSecret, m)
+	return id, event, err
+}
+
+var errPanic = errors.New("panic")
+
 // recordFailure leaves in the marker what a login failed with, for a repeat to say
-// again. When that fails too, the person is told of the first failure all the same.
+// again. It has time of its own, since the login may have failed for want of it.
+// When it fails too, the person is told of the first failure all the same. A
+// conflict is no failure: the state is not used, or the login was written after all.
 func (c callback) recordFailure(ctx context.Context, v visit, m account.Marker, failure error) {
-	r := result{Problem: web.Internal}
-	if p, ok := errors.AsType[*web.Problem](failure); ok {
-		r.Problem, r.Cause = p.Code, p.Cause
-	}
-	m.Result = v.seal(r)
-	if err := c.Store.PutResult(ctx, m); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeReserve)
+	defer cancel()
+	m.Result = v.seal(resultOf(failure, c.Now()))
+	if err := c.Store.PutResult(ctx, m); err != nil && !errors.Is(err, account.ErrConflict) {
 		c.Log.WarnContext(ctx, "record a failed login", "err", err)
 	}
 }
@@ -220,7 +236,7 @@ func (c callback) repeat(ctx context.Context, w http.ResponseWriter, v visit, m 
 		p.Repeated = true
 		return &p
 	}
-	if c.Now().Sub(at) < callbackTimeout {
+	if c.Now().Sub(at) < callbackTimeout+writeReserve {
 		m = c.await(ctx, m)
 	}
 	if m.Result == nil {
@@ -231,18 +247,18 @@ func (c callback) repeat(ctx context.Context, w http.ResponseWriter, v visit, m 
 	case err != nil:
 		return err
 	case first.Problem != "":
-		return &web.Problem{Code: first.Problem, Cause: first.Cause, Repeated: true}
+		return first.again(c.Now())
 	}
 	return c.finishAgain(ctx, w, v, first.Account)
 }
 
 // finishAgain answers like a first visit that has connected the account id. When
-// the session has ended since, the cookie is not set again: it would take the
-// place of a newer one.
+// the session has ended since, or timed out, the cookie is not set again: it would
+// take the place of a newer one.
 func (c callback) finishAgain(ctx context.Context, w http.ResponseWriter, v visit, id string) error {
-	_, _, err := c.Store.Session(ctx, session.Ref(id, v.sessionSecret()))
+	_, s, err := c.Store.Session(ctx, session.Ref(id, v.sessionSecret()))
 	switch {
-	case errors.Is(err, account.ErrNotFound):
+	case errors.Is(err, account.ErrNotFound), err == nil && !c.Sessions.Alive(s, c.Now()):
 		return &web.Problem{Code: web.FlowUsed}
 	case err != nil:
 		return fmt.Errorf("read session of the first visit: %w", err)
@@ -352,38 +368,54 @@ func supported(accountType string) bool {
 	return false
 }
 
-// write stores the login, and returns whether it is one like others or heals an
-// account that had to be reconnected. Each try starts from what Instagram said:
-// what an earlier one kept of an account may be gone by now.
+// write stores the login, and returns what the audit log calls it. Each try starts
+// from what Instagram said: what an earlier one kept of an account may be gone by now.
 func (c callback) write(ctx context.Context, login account.Login, v visit, now time.Time) (telemetry.Event, error) {
 	for range connectTries {
-		l := login
-		prior, err := c.Store.Prior(ctx, l.Account.ID, l.Account.UserID)
+		prior, err := c.Store.Prior(ctx, login.Account.ID, login.Account.UserID)
 		if err != nil {
 			return 0, fmt.Errorf("read what the login replaces: %w", err)
 		}
-		event := telemetry.Connect
-		l.Prior = prior
-		l.Account.TokenRev = account.NewMark()
-		l.Account.Connection = account.NewMark()
-		if old := prior.Account; old != nil {
-			keep(&l.Account, *old)
-			if old.Status == account.ReconnectRequired {
-				event = telemetry.Reconnect
+		err = c.Store.Connect(ctx, c.after(prior, login, v, now))
+		switch {
+		case err == nil:
+			if prior.Aliased != "" {
+				telemetry.Audit(ctx, c.Log, telemetry.Entry{Event: telemetry.Disconnect, Account: prior.Aliased, Cause: moved})
 			}
-		}
-		l.Session = c.Sessions.New(l.Account, v.sessionSecret(), now)
-		if c.carriesCode(v.flow) {
-			l.Code = new(backend.NewConnectCode(v.connectCode(), l.Account, now))
-		}
-		if err = c.Store.Connect(ctx, l); err == nil {
-			return event, nil
-		}
-		if !errors.Is(err, account.ErrConflict) {
+			return kindOf(prior), nil
+		case !errors.Is(err, account.ErrConflict):
 			return 0, fmt.Errorf("write login: %w", err)
 		}
 	}
 	return 0, fmt.Errorf("write login: %w", account.ErrConflict)
+}
+
+// after returns l as it is to be written when prior is what it replaces.
+func (c callback) after(prior account.Prior, l account.Login, v visit, now time.Time) account.Login {
+	l.Prior = prior
+	l.Account.TokenRev = account.NewMark()
+	l.Account.Connection = account.NewMark()
+	if prior.Account != nil {
+		keep(&l.Account, *prior.Account)
+	}
+	l.Session = c.Sessions.New(l.Account, v.sessionSecret(), now)
+	if c.carriesCode(v.flow) {
+		l.Code = new(backend.NewConnectCode(v.connectCode(), l.Account, now))
+	}
+	return l
+}
+
+// moved is the audit log's cause when an account goes because a login has connected
+// it under another id, by which Instagram names it now.
+const moved = "moved"
+
+// kindOf returns whether a login is one like others or heals an account that had to
+// be reconnected.
+func kindOf(prior account.Prior) telemetry.Event {
+	if prior.Account != nil && prior.Account.Status == account.ReconnectRequired {
+		return telemetry.Reconnect
+	}
+	return telemetry.Connect
 }
 
 // keep carries over what a login leaves alone: the connection, and with it the

@@ -17,6 +17,7 @@ import (
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
 	"photopass/internal/login"
+	"photopass/internal/session"
 	"photopass/internal/test/apptest"
 )
 
@@ -201,6 +202,38 @@ func TestRepeatAfterTheSessionEnded(t *testing.T) {
 	}
 }
 
+// A session that has timed out is not handed out again, as if it still lived.
+func TestRepeatAfterTheSessionTimedOut(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		sessions session.Policy
+		later    time.Duration
+		alive    bool
+	}{
+		{"just before the idle time-out", session.Policy{Idle: time.Minute, Max: time.Hour}, 59 * time.Second, true},
+		{"at the idle time-out", session.Policy{Idle: time.Minute, Max: time.Hour}, time.Minute, false},
+		{"just before the absolute time-out", session.Policy{Idle: 2 * time.Minute, Max: 2 * time.Minute}, 119 * time.Second, true},
+		{"at the absolute time-out", session.Policy{Idle: 2 * time.Minute, Max: 2 * time.Minute}, 2 * time.Minute, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newService(t, &stub{issuer: "https://instagram.test"})
+				s.settings.Sessions = tt.sessions
+				s.callback = login.NewCallback(s.settings)
+				v := s.begin(t, "")
+				first := wantLogin(t, "first visit", s.visit(v), "/profile")
+				time.Sleep(tt.later) // of synctest's clock
+				r := s.visit(v)
+				if !tt.alive {
+					wantProblem(t, "repeat", r, http.StatusConflict, "flow_used")
+				} else if wantLogin(t, "repeat", r, "/profile") != first {
+					t.Error("repeat: got another session cookie than the first visit")
+				}
+			})
+		})
+	}
+}
+
 // Going back to an older login does not take the place of a newer one.
 func TestRepeatOfAnOlderLoginKeepsTheNewer(t *testing.T) {
 	a := apptest.New(t, apptest.Options{})
@@ -218,8 +251,8 @@ func TestRepeatDoesNotWaitForLong(t *testing.T) {
 		advance time.Duration
 		waits   bool
 	}{
-		{"while the first visit may be under way", 13 * time.Second, true},
-		{"once it must have ended", 15 * time.Second, false},
+		{"while the first visit may be under way", 15 * time.Second, true},
+		{"once it must have ended", 17 * time.Second, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -323,6 +356,105 @@ func TestRepeatOfAFailedLogin(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A repeat says how much is left of the wait that the first visit was told of.
+func TestRepeatSaysWhatIsLeftOfTheWait(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		class instagram.Class
+		wait  time.Duration
+		want  [4]string // Retry-After at first, at once again, after 4 minutes and after 8
+	}{
+		{"an hour", instagram.Throttled, time.Hour, [4]string{"3600", "3600", "3360", "3120"}},
+		{"less than the flow", instagram.Throttled, 5 * time.Minute, [4]string{"300", "300", "60", "30"}},
+		{"Instagram does not say", instagram.Throttled, 0, [4]string{"30", "30", "30", "30"}},
+		{"Instagram down", instagram.Transient, 10 * time.Minute, [4]string{"600", "600", "360", "120"}},
+		{"no wait", instagram.Rejected, 0, [4]string{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newService(t, &stub{issuer: "https://instagram.test", exchange: func(context.Context) error {
+					return &instagram.Error{Op: "exchange", Class: tt.class, RetryAfter: tt.wait}
+				}})
+				v := s.begin(t, "")
+				for n, pause := range []time.Duration{0, 0, 4 * time.Minute, 4 * time.Minute} {
+					time.Sleep(pause) // of synctest's clock
+					if got := s.visit(v).Header.Get("Retry-After"); got != tt.want[n] {
+						t.Errorf("visit %d: Retry-After: got %q, want %q", n+1, got, tt.want[n])
+					}
+				}
+			})
+		})
+	}
+}
+
+// Whatever became of the first visit, a repeat need not wait for it.
+func TestEachEndOfALoginIsRecorded(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		exchange func(context.Context) error
+		store    func(account.Store) account.Store
+	}{
+		{"the time is over", nil, func(s account.Store) account.Store { return hanging{s} }},
+		{"a panic", func(context.Context) error { panic("surprise") }, func(s account.Store) account.Store { return s }},
+		{"the state is used and its answer lost", nil, func(s account.Store) account.Store { return &unsureOfState{Store: s} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				i := &stub{issuer: "https://instagram.test", exchange: tt.exchange}
+				s := newService(t, i)
+				s.settings.Store = tt.store(s.store)
+				s.callback = login.NewCallback(s.settings)
+				v := s.begin(t, "")
+				wantProblem(t, "first visit", s.visit(v), http.StatusInternalServerError, "internal")
+				calls, start := i.called(), time.Now()
+				wantProblem(t, "repeat", s.visit(v), http.StatusInternalServerError, "internal")
+				if got := time.Since(start); got != 0 {
+					t.Errorf("repeat: waited %v, want it at once", got)
+				}
+				if got := i.called(); got != calls {
+					t.Errorf("calls to Instagram of the repeat: got %d, want none", got-calls)
+				}
+				wantStored(t, "both visits", s.store, 0, 0, 1)
+			})
+		})
+	}
+}
+
+// An unsureOfState store uses the first state up and then says that it could not.
+type unsureOfState struct {
+	account.Store
+	said bool
+}
+
+// UseState implements [account.Store].
+func (u *unsureOfState) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
+	used, err := u.Store.UseState(ctx, m)
+	if err == nil && !u.said {
+		u.said = true
+		return account.Marker{}, errBroken
+	}
+	return used, err
+}
+
+// When the state could not be used, nothing is over: the same visit may come again,
+// and the log says nothing of a record that was not to be made.
+func TestStateThatCouldNotBeUsed(t *testing.T) {
+	broken := true
+	a := apptest.New(t, spied(&spy{fail: func(method string) error {
+		if broken && method == "UseState" {
+			return errBroken
+		}
+		return nil
+	}}))
+	b, back := consented(t, a)
+	wantProblem(t, "first visit", b.Get(back), http.StatusInternalServerError, "internal")
+	if strings.Contains(a.Logs(), "record a failed login") {
+		t.Error("logs: they tell of a failed record")
+	}
+	broken = false
+	wantLogin(t, "second visit", b.Get(back), "/profile")
 }
 
 // A stranger makes a cookie and a code up. Once Instagram has refused the code,
@@ -537,6 +669,14 @@ type hanging struct{ account.Store }
 func (h hanging) Prior(ctx context.Context, _, _ string) (account.Prior, error) {
 	<-ctx.Done()
 	return account.Prior{}, ctx.Err()
+}
+
+// PutResult implements [account.Store].
+func (h hanging) PutResult(ctx context.Context, m account.Marker) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return h.Store.PutResult(ctx, m)
 }
 
 // The marker may not tell whoever reads the table which account a state led to.

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -146,7 +147,7 @@ func TestFlowFixation(t *testing.T) {
 						t.Errorf("%s, callback with %s: got status %d and %d cookies, want an error and none", when, query, r.Status, len(r.Cookies))
 					}
 				}
-				for _, value := range computed(cookie, state) {
+				for _, value := range apptest.Computed(cookie, state) {
 					wantProfile(t, when+", computed session", holding(a, acmeID+"."+value), http.StatusUnauthorized)
 					if _, err := a.Memory.RedeemCode(t.Context(), backend.HashConnectCode(secret.New(value)), "thief"); !errors.Is(err, account.ErrNotFound) {
 						t.Errorf("%s, computed connect code: got error %v, want ErrNotFound", when, err)
@@ -168,24 +169,6 @@ func TestFlowFixation(t *testing.T) {
 			}
 		})
 	}
-}
-
-// computed returns what somebody could take for a secret who knows the flow's
-// cookie and how this service, or an earlier one, derives its values.
-func computed(cookie, state string) []string {
-	b64 := base64.RawURLEncoding.EncodeToString
-	random, _, _ := strings.Cut(cookie, ".")
-	list := []string{state, random}
-	for _, purpose := range []string{"session/v1", "session/v2", "connect-code/v1", "connect-code/v2", "marker/v1", "marker/v2", "pkce/v1", "fingerprint/v1"} {
-		plain := sha256.Sum256([]byte("photopass/" + purpose + ":" + cookie))
-		list = append(list, b64(plain[:]))
-		for _, code := range []string{"", "anything"} {
-			keyed := hmac.New(sha256.New, []byte(cookie))
-			keyed.Write([]byte("photopass/" + purpose + ":" + code))
-			list = append(list, b64(keyed.Sum(nil)))
-		}
-	}
-	return list
 }
 
 // Whatever is derived for one flow differs from all the rest: none of it may tell
@@ -355,7 +338,10 @@ func TestAliasMovesToTheNewAccount(t *testing.T) {
 	a.Fake.PutAccount(fakeinstagram.Account{ID: newID, UserID: acmeUserID, Username: "acme", AccountType: "BUSINESS"})
 	a.Fake.SignIn(newID)
 	b := a.Browser()
-	b.Login()
+	back := b.Decide(b.Authorize(""), "allow")
+	logged := len(a.Logs())
+	wantLogin(t, "login under another id", b.Get(back), "/profile")
+	wantMoveAudited(t, a.Logs()[logged:], acmeID, newID)
 
 	c := stored(t, a.Memory)
 	if _, ok := c.Accounts[acmeID]; ok {
@@ -368,6 +354,24 @@ func TestAliasMovesToTheNewAccount(t *testing.T) {
 	wantProfile(t, "session of the older account", old, http.StatusUnauthorized)
 	wantProfile(t, "session of the new account", b, http.StatusOK)
 	wantProfile(t, "session of another account", bystander, http.StatusOK)
+}
+
+// wantMoveAudited checks that the audit log says which account went and which came.
+func wantMoveAudited(t *testing.T, logs, gone, came string) {
+	t.Helper()
+	var got []string
+	for line := range strings.Lines(logs) {
+		var e struct{ Msg, Event, Account, Cause, Outcome, By string }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("decode log: %v", err)
+		}
+		if e.Msg == "audit" {
+			got = append(got, strings.Join([]string{e.Event, e.Account, e.Cause, e.Outcome, e.By}, " "))
+		}
+	}
+	if want := []string{"disconnect " + gone + " moved  ", "connect " + came + "   "}; !slices.Equal(got, want) {
+		t.Errorf("audit log: got %q, want %q", got, want)
+	}
 }
 
 // Instagram does not send the professional id for every account each time.

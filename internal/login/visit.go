@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -80,7 +81,30 @@ func (v visit) isRepeat(attempt string) (at time.Time, ok bool) {
 type result struct {
 	Account string        `json:"account,omitempty"` // id
 	Problem web.Code      `json:"problem,omitempty"`
-	Cause   account.Cause `json:"cause,omitempty"` // of Problem
+	Cause   account.Cause `json:"cause,omitempty"`   // of Problem
+	RetryAt time.Time     `json:"retry_at,omitzero"` // of Problem: when its Retry-After ends
+}
+
+// resultOf returns the result of a login that has failed at now.
+func resultOf(failure error, now time.Time) result {
+	p, ok := errors.AsType[*web.Problem](failure)
+	if !ok {
+		return result{Problem: web.Internal}
+	}
+	r := result{Problem: p.Code, Cause: p.Cause}
+	if p.RetryAfter > 0 {
+		r.RetryAt = now.Add(p.RetryAfter)
+	}
+	return r
+}
+
+// again returns the problem of r as a repeat at now is told of it.
+func (r result) again(now time.Time) *web.Problem {
+	p := &web.Problem{Code: r.Problem, Cause: r.Cause, Repeated: true}
+	if !r.RetryAt.IsZero() {
+		p.RetryAfter = r.RetryAt.Sub(now) // web takes one that is over for none
+	}
+	return p
 }
 
 // seal returns r as the marker of the visit's state holds it.

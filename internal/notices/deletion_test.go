@@ -34,7 +34,7 @@ func TestDeletion(t *testing.T) {
 		}
 		b.now = b.now.Add(24 * time.Hour)
 	}
-	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "Delete", "PutReceipt", "ClientSecrets", "Receipt")
+	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "DeleteWithReceipt", "ClientSecrets", "Receipt", "Delete")
 	b.wantAudit("POST", "INFO deletion "+acmeID+" deleted", "INFO deletion "+acmeID+" repeated")
 }
 

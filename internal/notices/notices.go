@@ -123,67 +123,70 @@ func (h handler) deletion(w http.ResponseWriter, r *http.Request) error {
 	}{h.PublicURL + statusPath + code, code})
 }
 
-// obey does what n asks for, unless a receipt says that this very notice has acted
-// before, on either route. The receipt is written last: when we die before it, Meta
-// sends the notice again and it is obeyed then.
+// obey does what n asks for, and writes to the log what came of it.
 func (h handler) obey(ctx context.Context, event telemetry.Event, n notice) error {
-	_, err := h.Store.Receipt(ctx, n.confirmationCode())
-	if err == nil {
-		h.record(ctx, event, n.userID, telemetry.Repeated)
-		return nil
-	}
-	if !errors.Is(err, account.ErrNotFound) {
-		return fmt.Errorf("read receipt: %w", err)
-	}
 	id, done, err := h.act(ctx, n)
 	if err != nil {
 		return err
 	}
-	h.record(ctx, event, id, done)
-	now := h.Now().UTC().Truncate(time.Second)
-	err = h.Store.PutReceipt(ctx, account.Receipt{
-		Code: n.confirmationCode(), At: now, Deleted: done != telemetry.Superseded, ExpiresAt: now.Add(receiptAge),
-	})
-	if err != nil {
-		return fmt.Errorf("store receipt: %w", err)
-	}
+	telemetry.Of(ctx).SetOutcome(done)
+	telemetry.Audit(ctx, h.Log, telemetry.Entry{Event: event, Account: id, Outcome: done})
 	return nil
 }
 
-// record writes what came of a notice to the log.
-func (h handler) record(ctx context.Context, event telemetry.Event, id string, done telemetry.Outcome) {
-	telemetry.Of(ctx).SetOutcome(done)
-	telemetry.Audit(ctx, h.Log, telemetry.Entry{Event: event, Account: id, Outcome: done})
-}
-
-// act calls delete again while the account changes in between, by a login above
-// all.
+// act does what n asks for, unless a receipt says that this very notice has acted
+// before, on either route. It calls delete again while the account changes in between,
+// by a login above all.
 func (h handler) act(ctx context.Context, n notice) (id string, done telemetry.Outcome, err error) {
+	_, err = h.Store.Receipt(ctx, n.confirmationCode())
+	switch {
+	case err == nil:
+		return n.userID, telemetry.Repeated, h.cleanUp(ctx, n)
+	case !errors.Is(err, account.ErrNotFound):
+		return "", "", fmt.Errorf("read receipt: %w", err)
+	}
 	err = account.ErrConflict
 	for try := 0; try < deleteTries && errors.Is(err, account.ErrConflict); try++ {
 		id, done, err = h.delete(ctx, n)
 	}
+	if errors.Is(err, account.ErrNoticeUsed) { // by a copy of it, at this moment
+		return id, telemetry.Repeated, nil
+	}
 	return id, done, err
 }
 
+// cleanUp removes what is left if n died when it had acted.
+func (h handler) cleanUp(ctx context.Context, n notice) error {
+	err := h.Store.Delete(ctx, n.userID, nobodys(), h.Now())
+	if errors.Is(err, account.ErrConflict) { // the person is back
+		return nil
+	}
+	return err
+}
+
+// nobodys is like no account. So one that is there, or that a login makes meanwhile,
+// is a conflict, and a deletion only removes what an earlier one has left.
+func nobodys() account.Seen { return account.Seen{TokenRev: account.NewMark()} }
+
 // delete removes the account that n is about, and returns its id and what came
 // of it: deleted; unknown, when there is no such account, any more or at all; or
-// superseded, when the person has connected again since. It fails with
+// superseded, when the person has connected again since. The receipt is written with
+// it: one that came later could be missing when Meta sends n again. It fails with
 // [account.ErrConflict] when the account is not what it was judged by any more.
 func (h handler) delete(ctx context.Context, n notice) (string, telemetry.Outcome, error) {
+	now := h.Now().UTC().Truncate(time.Second)
+	receipt := account.Receipt{Code: n.confirmationCode(), At: now, Deleted: true, ExpiresAt: now.Add(receiptAge)}
 	a, err := h.find(ctx, n.userID)
 	switch {
 	case errors.Is(err, account.ErrNotFound):
-		// An earlier deletion may have died half-way; this finishes it. No account
-		// has the mark, so one that a login makes meanwhile is a conflict.
-		nobodys := account.Seen{TokenRev: account.NewMark()}
-		return n.userID, telemetry.Unknown, h.Store.Delete(ctx, n.userID, nobodys, h.Now())
+		return n.userID, telemetry.Unknown, h.Store.DeleteWithReceipt(ctx, n.userID, nobodys(), now, receipt)
 	case err != nil:
 		return "", "", fmt.Errorf("find account: %w", err)
 	case h.superseded(n, a.LastLoginAt):
-		return a.ID, telemetry.Superseded, nil
+		receipt.Deleted = false
+		return a.ID, telemetry.Superseded, h.Store.PutReceipt(ctx, receipt)
 	}
-	return a.ID, telemetry.Deleted, h.Store.Delete(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, h.Now())
+	return a.ID, telemetry.Deleted, h.Store.DeleteWithReceipt(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, now, receipt)
 }
 
 // superseded reports whether a login came after n. Within maxSkew the clocks don't

@@ -28,9 +28,9 @@ func TestBothIDs(t *testing.T) {
 		calls           []string
 		left            []string
 	}{
-		{"app-scoped", acmeID, acmeID, []string{"Account", "Delete", "PutReceipt"}, []string{"17841405793187219"}},
-		{"professional", acmeUserID, acmeID, []string{"Account", "AccountByUserID", "Delete", "PutReceipt"}, []string{"17841405793187219"}},
-		{"app-scoped of one and professional of another", "17841405793187219", "17841405793187219", []string{"Account", "Delete", "PutReceipt"}, []string{acmeID}},
+		{"app-scoped", acmeID, acmeID, []string{"Account", "DeleteWithReceipt"}, []string{"17841405793187219"}},
+		{"professional", acmeUserID, acmeID, []string{"Account", "AccountByUserID", "DeleteWithReceipt"}, []string{"17841405793187219"}},
+		{"app-scoped of one and professional of another", "17841405793187219", "17841405793187219", []string{"Account", "DeleteWithReceipt"}, []string{acmeID}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
@@ -54,9 +54,26 @@ func TestUnknownID(t *testing.T) {
 	b := newBench(t)
 	b.login(acmeID, acmeUserID, "k1")
 	wantDone(t, "POST", b.post(deauthorize, about("1", start)))
-	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "AccountByUserID", "Delete", "PutReceipt")
+	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "AccountByUserID", "DeleteWithReceipt")
 	b.wantAccounts("POST", acmeID)
 	b.wantAudit("POST", "INFO deauthorize 1 unknown")
+}
+
+// A copy of a notice that has acted removes what that left, if it died, and nothing of
+// a person who is back.
+func TestCopyCleansUp(t *testing.T) {
+	b := newBench(t)
+	b.login(acmeID, acmeUserID, "k1")
+	wantDone(t, "POST", b.post(deauthorize, notice(start)))
+	b.calls = nil
+	wantDone(t, "POST again", b.post(deauthorize, notice(start)))
+	b.wantCalls("POST again", "ClientSecrets", "Receipt", "Delete")
+	b.before["Delete"] = func() error { return errUnreachable }
+	wantProblem(t, "POST when the store is away", b.post(deauthorize, notice(start)), 500, "internal")
+	delete(b.before, "Delete")
+	b.login(acmeID, acmeUserID, "k2")
+	wantDone(t, "POST after a login", b.post(deauthorize, notice(start)))
+	b.wantAccounts("POST after a login", acmeID)
 }
 
 func TestTwice(t *testing.T) {
@@ -128,8 +145,8 @@ func TestInBetween(t *testing.T) {
 			}
 			signed := notice(b.now)
 			b.now = b.now.Add(tt.later)
-			b.before["Delete"] = func() error {
-				delete(b.before, "Delete")
+			b.before["DeleteWithReceipt"] = func() error {
+				delete(b.before, "DeleteWithReceipt")
 				tt.first(b)
 				return nil
 			}
@@ -195,6 +212,42 @@ func TestActsOnce(t *testing.T) {
 	}
 }
 
+// A notice that has acted, but whose process died at once, has acted all the same: when
+// Meta sends it again, the person may have come back.
+func TestActsOnceThoughItDied(t *testing.T) {
+	for _, path := range []string{deauthorize, deletion} {
+		b := newBench(t)
+		b.login(acmeID, acmeUserID, "k1")
+		b.dies = true
+		wantProblem(t, "POST", b.post(path, notice(start)), 500, "internal")
+		b.dies = false
+		b.wantAccounts("POST")
+		b.now = b.now.Add(3 * time.Minute)
+		b.login(acmeID, acmeUserID, "k2")
+		if got := b.post(path, notice(start)).Status; got != 200 {
+			t.Errorf("POST %s again: got status %d, want 200", path, got)
+		}
+		b.wantAccounts("POST again", acmeID)
+		b.wantAudit("both", "INFO "+path[len("/notices/"):]+" "+acmeID+" repeated")
+	}
+}
+
+// Of two copies that come at the same moment one acts, though both found no receipt,
+// and though the person comes back in between.
+func TestActsOnceOfTwoAtOnce(t *testing.T) {
+	b := newBench(t)
+	b.login(acmeID, acmeUserID, "k1")
+	b.before["Account"] = func() error {
+		delete(b.before, "Account")
+		wantDone(t, "other copy", b.post(deauthorize, notice(start)))
+		b.login(acmeID, acmeUserID, "k2")
+		return nil
+	}
+	wantDone(t, "POST", b.post(deauthorize, notice(start)))
+	b.wantAccounts("both", acmeID)
+	b.wantAudit("both", "INFO deauthorize "+acmeID+" deleted", "INFO deauthorize "+acmeID+" repeated")
+}
+
 // A notice that first arrives after its receipt would have expired counts where no
 // clock is in doubt.
 func TestLateNotice(t *testing.T) {
@@ -226,9 +279,9 @@ func TestLateNotice(t *testing.T) {
 func TestConflictWithoutEnd(t *testing.T) {
 	b := newBench(t)
 	b.login(acmeID, acmeUserID, "k1")
-	b.before["Delete"] = func() error { b.refresh(); return nil }
+	b.before["DeleteWithReceipt"] = func() error { b.refresh(); return nil }
 	wantProblem(t, "POST", b.post(deauthorize, notice(start)), 500, "internal")
-	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "Delete", "Account", "Delete", "Account", "Delete")
+	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "DeleteWithReceipt", "Account", "DeleteWithReceipt", "Account", "DeleteWithReceipt")
 	b.wantAudit("POST")
 }
 
@@ -239,10 +292,10 @@ func TestStoreFails(t *testing.T) {
 		{"Account", deletion, acmeID},
 		{"AccountByUserID", deauthorize, acmeUserID},
 		{"AccountByUserID", deletion, acmeUserID},
-		{"Delete", deauthorize, acmeID},
-		{"Delete", deletion, acmeID},
-		{"Delete", deauthorize, "1"},
-		{"PutReceipt", deauthorize, acmeID},
+		{"DeleteWithReceipt", deauthorize, acmeID},
+		{"DeleteWithReceipt", deletion, acmeID},
+		{"DeleteWithReceipt", deauthorize, "1"},
+		{"PutReceipt", deauthorize, acmeID}, // of a notice that comes too late
 		{"PutReceipt", deletion, acmeID},
 		{"Receipt", deauthorize, acmeID},
 		{"Receipt", deletion, acmeID},
@@ -251,22 +304,25 @@ func TestStoreFails(t *testing.T) {
 			b := newBench(t)
 			b.login(acmeID, acmeUserID, "k1")
 			b.before[tt.method] = func() error { return errUnreachable }
-			wantProblem(t, "POST", b.post(tt.path, about(tt.id, start)), 500, "internal")
+			issued := start
+			if tt.method == "PutReceipt" {
+				issued = start.Add(-time.Hour)
+			}
+			wantProblem(t, "POST", b.post(tt.path, about(tt.id, issued)), 500, "internal")
 			if got := len(contentOf(t, b.memory).Receipts); got != 0 {
 				t.Errorf("receipts: got %d, want 0", got)
 			}
-			if tt.method == "PutReceipt" { // what was done is on record
-				b.wantAudit("POST", "INFO "+tt.path[len("/notices/"):]+" "+acmeID+" deleted")
-			} else {
-				b.wantAudit("POST")
-			}
+			b.wantAudit("POST")
 
 			// Once the store is back, the same notice does all of it.
 			delete(b.before, tt.method)
-			if r := b.post(tt.path, about(tt.id, start)); r.Status != 200 {
+			if r := b.post(tt.path, about(tt.id, issued)); r.Status != 200 {
 				t.Errorf("POST again: got status %d, want 200", r.Status)
 			}
-			if tt.id != "1" {
+			if got := len(contentOf(t, b.memory).Receipts); got != 1 {
+				t.Errorf("receipts in the end: got %d, want 1", got)
+			}
+			if tt.id != "1" && tt.method != "PutReceipt" {
 				wantGone(t, "POST again", b.memory)
 			}
 		})
@@ -284,12 +340,12 @@ func TestCallerGoesAway(t *testing.T) {
 	r.Header.Set("Content-Type", form)
 	b.handler.ServeHTTP(httptest.NewRecorder(), r)
 	wantGone(t, "POST", b.memory)
-	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "Delete", "PutReceipt")
+	b.wantCalls("POST", "ClientSecrets", "Receipt", "Account", "DeleteWithReceipt")
 }
 
 // A store that does not answer is answered for in time.
 func TestStoreHangs(t *testing.T) {
-	for _, method := range []string{"ClientSecrets", "Receipt", "Account", "Delete", "PutReceipt"} {
+	for _, method := range []string{"ClientSecrets", "Receipt", "Account", "DeleteWithReceipt"} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
 			b.hangs = method

@@ -55,6 +55,7 @@ type bench struct {
 	// before, by method, runs ahead of a call; an error takes its place.
 	before map[string]func() error
 	hangs  string // the method that does not return before its context ends
+	dies   bool   // a deletion is done, and nobody learns of it
 	calls  []string
 }
 
@@ -118,7 +119,23 @@ func (b *bench) Delete(ctx context.Context, id string, seen account.Seen, at tim
 	if err := b.call(ctx, "Delete"); err != nil {
 		return err
 	}
-	return b.Store.Delete(ctx, id, seen, at)
+	return b.died(b.Store.Delete(ctx, id, seen, at))
+}
+
+// DeleteWithReceipt implements [account.Store].
+func (b *bench) DeleteWithReceipt(ctx context.Context, id string, seen account.Seen, at time.Time, r account.Receipt) error {
+	if err := b.call(ctx, "DeleteWithReceipt"); err != nil {
+		return err
+	}
+	return b.died(b.Store.DeleteWithReceipt(ctx, id, seen, at, r))
+}
+
+// died returns what the handler learns of a deletion that returned err.
+func (b *bench) died(err error) error {
+	if b.dies {
+		return errUnreachable
+	}
+	return err
 }
 
 // PutReceipt implements [account.Store].

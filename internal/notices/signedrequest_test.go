@@ -289,7 +289,7 @@ func FuzzSignedRequest(f *testing.F) {
 	}
 	b := newBench(f)
 	b.login(acmeID, acmeUserID, "k1")
-	for _, method := range []string{"Receipt", "Account", "AccountByUserID", "Delete", "PutReceipt"} {
+	for _, method := range []string{"Receipt", "Account", "AccountByUserID", "Delete", "DeleteWithReceipt", "PutReceipt"} {
 		b.before[method] = func() error { return errors.New(method + " was called") }
 	}
 	signed := map[string]bool{good: true, strings.Replace(good, ".", "=.", 1): true}

@@ -59,7 +59,7 @@ type Entry struct {
 	By      string  // of TokenUse: what the token was asked for by; of what the operator did: "operator"
 	Account string  // the app-scoped id, once it is proved whose request it is
 	Outcome Outcome // what came of it, where that varies
-	Cause   string  // why an account must be connected again, or was deleted
+	Cause   string  // why an account must be connected again, or has gone
 	Err     error   // what Instagram said
 }
 

@@ -229,7 +229,7 @@ func TestLines(t *testing.T) {
 			do: func(s *scene) { s.Get(s.back) },
 			want: `
 {"level":"INFO","message":"audit","event":"answer_repeated","flow":"F","outcome":"app_misconfigured"}
-{"level":"ERROR","message":"request","route":"/callback","method":"GET","status":500,"outcome":"repeated","duration_ms":0,"instagram_calls":0,"aws_calls":0,"flow":"F","version":"V","id":"I"}
+{"level":"INFO","message":"request","route":"/callback","method":"GET","status":500,"outcome":"repeated","duration_ms":0,"instagram_calls":0,"aws_calls":0,"flow":"F","version":"V","id":"I"}
 `,
 		},
 		{

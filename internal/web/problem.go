@@ -41,9 +41,9 @@ const (
 type Problem struct {
 	Code       Code
 	Cause      account.Cause // why Instagram refuses the token; empty: it is not that
-	RetryAfter time.Duration // for RateLimited and InstagramUnavailable; 0: half a minute
+	RetryAfter time.Duration // for RateLimited and InstagramUnavailable; 0 or less: half a minute
 	Err        error
-	Repeated   bool // an earlier visit was answered so: metrics have counted it
+	Repeated   bool // an earlier visit was answered so: metrics have counted it, and the log has its cause
 
 	ReturnTo string // where the login that failed was to end; connecting again keeps it. It must be a valid return_to
 	Back     string // URL at the origin that sent the person here, which the page links to

@@ -182,7 +182,7 @@ func (s Site) fail(w http.ResponseWriter, r *http.Request, hidesQuery bool, err 
 		p = &Problem{Code: Internal, Err: p}
 	}
 	line.ID, line.Err = rand.Text(), p.Err
-	if p.status() >= 500 {
+	if p.status() >= 500 && !p.Repeated { // a repeat tells the operator nothing new
 		line.Level = slog.LevelError
 	}
 	recordProblem(r.Context(), s.Log, p)

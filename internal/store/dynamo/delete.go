@@ -26,19 +26,32 @@ const (
 // succeeds all the same and the next Delete of the id, whether there is an
 // account or not, finishes it.
 func (s *Store) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
-	if err := s.deleteAccount(ctx, id, seen, at); err != nil {
+	return s.delete(ctx, id, seen, at, nil)
+}
+
+// DeleteWithReceipt implements [account.Store] with the requests of Delete. When
+// there is no account, one write more records the receipt.
+func (s *Store) DeleteWithReceipt(ctx context.Context, id string, seen account.Seen, at time.Time, r account.Receipt) error {
+	return s.delete(ctx, id, seen, at, &r)
+}
+
+// delete is Delete, with a receipt or without.
+func (s *Store) delete(ctx context.Context, id string, seen account.Seen, at time.Time, r *account.Receipt) error {
+	if err := s.deleteAccount(ctx, id, seen, at, r); err != nil {
 		return err
 	}
 	s.cleanUp(ctx, id)
 	return nil
 }
 
-// deleteAccount is Delete without the clean-up.
-func (s *Store) deleteAccount(ctx context.Context, id string, seen account.Seen, at time.Time) error {
-	keepAlias := false
+// deleteAccount is delete without the clean-up.
+func (s *Store) deleteAccount(ctx context.Context, id string, seen account.Seen, at time.Time, r *account.Receipt) error {
+	var alien account.Account // as it was when its alias was found to lead to another
 	for range tries {
 		a, err := get(ctx, s, "delete: account", accountKey(id), accountOf)
 		switch {
+		case errors.Is(err, account.ErrNotFound) && r != nil:
+			return s.PutReceipt(ctx, *r)
 		case errors.Is(err, account.ErrNotFound):
 			return nil
 		case err != nil:
@@ -47,42 +60,49 @@ func (s *Store) deleteAccount(ctx context.Context, id string, seen account.Seen,
 			seen.TokenRev != "" && a.TokenRev != seen.TokenRev:
 			return account.ErrConflict
 		}
-		err = s.transact(ctx, s.deletionWrites(a, seen, at, keepAlias))
+		ownsAlias := a.UserID != "" && (a.UserID != alien.UserID || a.TokenRev != alien.TokenRev)
+		err = s.transact(ctx, s.deletionWrites(a, ownsAlias, at, r))
 		if err == nil {
 			return nil
 		}
-		reasons := failedConditions(err)
-		if reasons == nil {
+		// Read again: the account is gone, or was connected again, or has another
+		// token or professional id. If it is none of these, the alias is not its own.
+		switch reasons := failedConditions(err); {
+		case reasons == nil:
 			return failure("delete", err)
+		case isFailedCondition(reasons[0]):
+		case r != nil && isFailedCondition(reasons[1]):
+			return account.ErrNoticeUsed
+		default:
+			alien = a
 		}
-		// Read again: the account is gone, or connected anew, or has another
-		// professional id. If it is none of these, the alias is not its own.
-		keepAlias = !isFailedCondition(reasons[0])
 	}
 	return account.ErrConflict
 }
 
-// deletionWrites returns what makes a go, the account first. A login in between
-// may have given it another alias, which must not be left behind.
-func (s *Store) deletionWrites(a account.Account, seen account.Seen, at time.Time, keepAlias bool) []types.TransactWriteItem {
+// deletionWrites returns what makes a go as it was read: the account, then the
+// receipt. Each login writes another token_rev, and a professional id may also come
+// without one; either may change the alias, and no alias may be left behind.
+func (s *Store) deletionWrites(a account.Account, ownsAlias bool, at time.Time, r *account.Receipt) []types.TransactWriteItem {
 	gone := &types.Delete{
 		TableName:                 &s.table,
 		Key:                       accountKey(a.ID),
-		ExpressionAttributeNames:  names("connection"),
-		ExpressionAttributeValues: item{":connection": text(a.Connection)},
+		ExpressionAttributeNames:  names("token_rev"),
+		ExpressionAttributeValues: item{":token_rev": text(a.TokenRev)},
 	}
 	asRead := hasUserID(a.UserID, gone.ExpressionAttributeNames, gone.ExpressionAttributeValues)
-	gone.ConditionExpression = aws.String("#connection = :connection AND " + asRead)
-	if seen.TokenRev != "" {
-		*gone.ConditionExpression += " AND #token_rev = :token_rev"
-		gone.ExpressionAttributeNames["#token_rev"] = "token_rev"
-		gone.ExpressionAttributeValues[":token_rev"] = text(seen.TokenRev)
+	gone.ConditionExpression = aws.String("#token_rev = :token_rev AND " + asRead)
+	writes := []types.TransactWriteItem{{Delete: gone}}
+	if r != nil {
+		writes = append(writes, types.TransactWriteItem{Put: &types.Put{
+			TableName:                &s.table,
+			Item:                     receiptItem(*r),
+			ConditionExpression:      aws.String("attribute_not_exists(#pk)"),
+			ExpressionAttributeNames: names("pk"),
+		}})
 	}
-	writes := []types.TransactWriteItem{
-		{Delete: gone},
-		{Put: &types.Put{TableName: &s.table, Item: tombstoneItem(a.ID, at, at.Add(tombstoneAge))}},
-	}
-	if a.UserID != "" && !keepAlias {
+	writes = append(writes, types.TransactWriteItem{Put: &types.Put{TableName: &s.table, Item: tombstoneItem(a.ID, at, at.Add(tombstoneAge))}})
+	if ownsAlias {
 		writes = append(writes, types.TransactWriteItem{Delete: s.deleteAlias(a.UserID, a.ID)})
 	}
 	return writes

@@ -248,7 +248,7 @@ func TestDeleteMeetsChange(t *testing.T) {
 		{"a new token, which alone is compared", "1111000", account.Seen{TokenRev: "rev-one"}, refreshed,
 			account.ErrConflict, []string{"GetItem", "TransactWriteItems", "GetItem"}, "TOMBSTONE", "SESSION#key-one"},
 		{"a new token, which is not compared", "1111000", account.Seen{Connection: "connection-1111"}, refreshed,
-			nil, []string{"GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem"}, "1111", "TOMBSTONE"},
+			nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem"}, "1111", "TOMBSTONE"},
 		{"an alias that leads elsewhere, which no login leaves", "1111000", account.Seen{Connection: "connection-1111"}, func(t *testing.T, d db, _ *dynamo.Store) {
 			put(t, d, map[string]string{"pk": "ALIAS#1111000", "sk": "ALIAS", "account_id": "2222"})
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem"}, "ACCOUNT#1111", "account_id = 2222"},
@@ -266,6 +266,45 @@ func TestDeleteMeetsChange(t *testing.T) {
 			}
 			if !strings.Contains(dump, tt.remained) {
 				t.Errorf("Delete: got the table\n%s\nwant %s in it", dump, tt.remained)
+			}
+		})
+	}
+}
+
+// TestDeleteLeavesNoAlias: an alias that leads elsewhere is left alone, but what was
+// found of it must not count for the alias that a login has written since.
+func TestDeleteLeavesNoAlias(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before string // the second request of this kind
+		calls  []string
+	}{
+		{"before the account is read again", "GetItem", []string{
+			"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem", "DeleteItem"}},
+		{"before it is written again", "TransactWriteItems", []string{
+			"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem", "DeleteItem"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := openDB(t)
+			s := dynamo.New(d, d.table)
+			connect(t, s, login("1111", "1111000", "one"))
+			put(t, d, map[string]string{"pk": "ALIAS#1111000", "sk": "ALIAS", "account_id": "2222"})
+			api := &tap{API: d}
+			healed := false
+			api.before = func(op string) error {
+				if op == tt.before && api.count(op) == 2 && !healed {
+					healed = true
+					l := login("1111", "1111000", "two")
+					prepare(t, s, &l)
+					wantErr(t, "Connect", s.Connect(t.Context(), l), nil)
+				}
+				return nil
+			}
+			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{}, at), nil)
+			api.before = nil
+			api.want(t, "Delete", tt.calls...)
+			if dump := d.dump(t); strings.Contains(dump, "1111") {
+				t.Errorf("Delete: got the table\n%s\nwant nothing of the account and its alias", dump)
 			}
 		})
 	}

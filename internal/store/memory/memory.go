@@ -381,11 +381,18 @@ func (s *Store) RedeemCode(_ context.Context, hash, attempt string) (account.Con
 func (s *Store) PutReceipt(_ context.Context, r account.Receipt) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.receipts[r.Code]; !ok {
-		s.sweep()
-		s.receipts[r.Code] = r
-	}
+	s.putReceipt(r)
 	return nil
+}
+
+// putReceipt records a receipt, unless there is one, and reports whether it did.
+func (s *Store) putReceipt(r account.Receipt) bool {
+	if _, ok := s.receipts[r.Code]; ok {
+		return false
+	}
+	s.sweep()
+	s.receipts[r.Code] = r
+	return true
 }
 
 // Receipt implements [account.Store].
@@ -421,13 +428,29 @@ func (s *Store) LastSweep(context.Context) (time.Time, error) {
 func (s *Store) Delete(_ context.Context, id string, seen account.Seen, at time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.delete(id, seen, at, func() bool { return true })
+}
+
+// DeleteWithReceipt implements [account.Store].
+func (s *Store) DeleteWithReceipt(_ context.Context, id string, seen account.Seen, at time.Time, r account.Receipt) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.delete(id, seen, at, func() bool { return s.putReceipt(r) })
+}
+
+// delete is Delete, which calls first before it changes anything and stops if that
+// reports false.
+func (s *Store) delete(id string, seen account.Seen, at time.Time, first func() bool) error {
 	a, ok := s.accounts[id]
 	switch {
 	case !ok:
+		first()
 		return nil
 	case seen.Connection != "" && a.Connection != seen.Connection,
 		seen.TokenRev != "" && a.TokenRev != seen.TokenRev:
 		return account.ErrConflict
+	case !first():
+		return account.ErrNoticeUsed
 	}
 	s.remove(id)
 	hash := sha256.Sum256([]byte(id))

@@ -29,7 +29,69 @@ func deleteTests() []subtest {
 		{"a repeat succeeds", deleteRepeats},
 		{"a new login lives and the old sessions stay dead", deleteThenLogin},
 		{"a login that follows while sessions are being removed lives", deleteDuringLogin},
+		{"no alias stays behind however logins change it meanwhile", deleteDuringChanges},
 	}
+}
+
+func deleteWithReceiptTests() []subtest {
+	return []subtest{
+		{"it removes what Delete removes and records the receipt", deleteWithReceipt},
+		{"no account is no error and the receipt is recorded", deleteMissingWithReceipt},
+		{"a receipt of that code that is there already stays", deleteMissingTwiceWithReceipt},
+		{"another TokenRev is ErrConflict and nothing is written", deleteOfAnotherRevWithReceipt},
+		{"a notice that has acted is ErrNoticeUsed and nothing is removed", deleteByUsedNotice},
+	}
+}
+
+func deleteWithReceipt(b *bench) {
+	l, refs := b.connectTimes(3, newID(), newID())
+	a, r := l.Account, newReceipt()
+	b.wantErr("DeleteWithReceipt", b.DeleteWithReceipt(b.Context(), a.ID, account.Seen{TokenRev: a.TokenRev}, now(), r), nil)
+	b.wantGone(a.ID, refs...)
+	b.wantAliased(a.UserID, "")
+	b.wantReceipt(r)
+	hash := sha256.Sum256([]byte(a.ID))
+	if want, dump := hex.EncodeToString(hash[:]), b.dump(); !strings.Contains(dump, want) {
+		b.Errorf("Dump: got\n%s\nwant one that contains the SHA-256 of the id, %s", dump, want)
+	}
+}
+
+func deleteMissingWithReceipt(b *bench) {
+	id, r := newID(), newReceipt()
+	b.wantErr("DeleteWithReceipt", b.DeleteWithReceipt(b.Context(), id, account.Seen{TokenRev: account.NewMark()}, now(), r), nil)
+	b.wantReceipt(r)
+	b.wantGone(id)
+}
+
+func deleteMissingTwiceWithReceipt(b *bench) {
+	id, r := newID(), newReceipt()
+	b.wantErr("PutReceipt", b.PutReceipt(b.Context(), r), nil)
+	other := newReceipt()
+	other.Code, other.Deleted = r.Code, false
+	b.wantUnchanged("DeleteWithReceipt", nil, func() error {
+		return b.DeleteWithReceipt(b.Context(), id, account.Seen{TokenRev: account.NewMark()}, now(), other)
+	})
+}
+
+func deleteOfAnotherRevWithReceipt(b *bench) {
+	l, r := b.connect(newID(), newID()), newReceipt()
+	b.wantUnchanged("DeleteWithReceipt", account.ErrConflict, func() error {
+		return b.DeleteWithReceipt(b.Context(), l.Account.ID, account.Seen{TokenRev: account.NewMark()}, now(), r)
+	})
+	b.wantErr("Receipt", second(b.Receipt(b.Context(), r.Code)), account.ErrNotFound)
+	b.wantOpen(l)
+}
+
+func deleteByUsedNotice(b *bench) {
+	id, userID, r := newID(), newID(), newReceipt()
+	a := b.connect(id, userID).Account
+	b.wantErr("DeleteWithReceipt", b.DeleteWithReceipt(b.Context(), id, account.Seen{TokenRev: a.TokenRev}, now(), r), nil)
+	l := b.connect(id, userID)
+	b.wantUnchanged("DeleteWithReceipt again", account.ErrNoticeUsed, func() error {
+		return b.DeleteWithReceipt(b.Context(), id, account.Seen{TokenRev: l.Account.TokenRev}, now(), r)
+	})
+	b.wantOpen(l)
+	b.wantAliased(userID, id)
 }
 
 func deleteRemoves(b *bench) {
@@ -185,6 +247,25 @@ func deleteDuringLogin(b *bench) {
 	b.whileDeleting(first.Account, func() { l = b.connect(first.Account.ID, first.Account.UserID) })
 	b.wantOpen(l)
 	b.wantDead(refs...)
+}
+
+func deleteDuringChanges(b *bench) {
+	id, userIDs := newID(), []string{newID(), newID(), newID()}
+	for _, userID := range userIDs {
+		b.connect(id, userID)
+		logins := []account.Login{b.prepare(id, userIDs[0]), b.prepare(id, userIDs[1]), b.prepare(id, "")}
+		race(2*len(logins), func(n int) error {
+			if n < len(logins) {
+				return b.Connect(b.Context(), logins[n])
+			}
+			return b.Delete(b.Context(), id, account.Seen{}, now())
+		})
+		b.wantErr("Delete", b.Delete(b.Context(), id, account.Seen{}, now()), nil)
+		b.wantGone(id)
+	}
+	for _, userID := range userIDs {
+		b.wantAliased(userID, "")
+	}
 }
 
 // whileDeleting deletes a and runs f as soon as the account is gone, which may

@@ -64,6 +64,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"Due", dueTests()},
 		{"RedeemCode", redeemCodeTests()},
 		{"Delete", deleteTests()},
+		{"DeleteWithReceipt", deleteWithReceiptTests()},
 		{"PutReceipt", putReceiptTests()},
 		{"Receipt", receiptTests()},
 		{"PutSweep", putSweepTests()},

@@ -3,8 +3,13 @@ package browsertest_test
 import (
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
@@ -247,31 +252,100 @@ func TestTwoTabs(t *testing.T) {
 // first answer if it has not come by the second click. So there is one login, and the
 // person sees its profile or that the link was used.
 func TestDoubleClickOnAllow(t *testing.T) {
-	v, s := visit(t, localprocess.Options{})
-	tab := v.Tab(t)
-	tab.Open(s.URL + "/")
-	tab.Click(landing, allow)
-	tab.Do("scroll", chromedp.ScrollIntoView(chromedp.CSS(allow)))
-	at := browsertest.Eval[struct{ X, Y float64 }](tab,
-		`(b => ({X: b.x + b.width/2, Y: b.y + b.height/2}))(document.querySelector("button[value=allow]").getBoundingClientRect())`)
-	var steps []chromedp.Action[chromedp.Void]
-	for click := range 2 {
-		for _, event := range []input.DispatchMouseEventType{input.DispatchMouseEventTypeMousePressed, input.DispatchMouseEventTypeMouseReleased} {
-			steps = append(steps, chromedp.MouseEvent(event, at.X, at.Y, chromedp.ButtonLeft, chromedp.ClickCount(click+1)))
+	t.Run("the first answer has come", func(t *testing.T) {
+		v, s := visit(t, localprocess.Options{})
+		tab := v.Tab(t)
+		tab.Open(s.URL + "/")
+		tab.Click(landing, allow)
+		click := clicker(tab, allow)
+		click(1)
+		tab.Wait(profile)
+		click(2)
+		wantURL(t, tab, s.URL+"/profile")
+		wantText(t, tab, "#id", "27640875392278831")
+		if got, want := exchanges(t, s), 1; got != want {
+			t.Errorf("exchanges: got %d, want %d", got, want)
 		}
-	}
-	tab.Do("double click", steps...)
-	tab.Until(`document.querySelector("#id, #problem-id") !== null`)
-	if strings.HasPrefix(tab.URL(), s.URL+"/callback") {
+	})
+	t.Run("the first answer is under way", func(t *testing.T) {
+		v := newVisitor(t)
+		g := newGate(t)
+		s := program.Start(t, localprocess.Options{Env: []string{"INSTAGRAM_TOKEN_URL=" + g.URL + "/oauth/access_token"}})
+		g.lead(t, s.FakeURL)
+		tab := v.Tab(t)
+		tab.Open(s.URL + "/")
+		tab.Click(landing, allow)
+		click := clicker(tab, allow)
+		click(1)
+		<-g.entered
+		click(2)
+		tab.Wait(problem)
+		g.release()
+		<-g.passed
+		wantURL(t, tab, s.URL+"/callback")
 		wantText(t, tab, "h1", "This link was used before")
 		refused(t, tab, "409")
-	} else {
+		if got, want := exchanges(t, s), 1; got != want {
+			t.Errorf("exchanges: got %d, want %d", got, want)
+		}
+		// The session went to an answer that the browser has dropped.
+		if v.Cookies(t)[sessionCookie] != nil {
+			t.Error("session cookie: got one, want none")
+		}
+		tab.Click("#action", problem)
+		wantDisconnected(t, tab)
+		tab.Click("#action", allow)
+		tab.Click(allow, profile)
 		wantText(t, tab, "#id", "27640875392278831")
-		wantURL(t, tab, s.URL+"/profile")
+	})
+}
+
+// clicker returns what clicks on the place where the selector's element is now, for
+// the nth time in a row.
+func clicker(tab *browsertest.Tab, selector string) func(nth int) {
+	tab.Do("scroll", chromedp.ScrollIntoView(chromedp.CSS(selector)))
+	at := browsertest.Eval[struct{ X, Y float64 }](tab,
+		fmt.Sprintf(`(b => ({X: b.x + b.width/2, Y: b.y + b.height/2}))(document.querySelector(%q).getBoundingClientRect())`, selector))
+	return func(nth int) {
+		tab.Do("click",
+			chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, at.X, at.Y, chromedp.ButtonLeft, chromedp.ClickCount(nth)),
+			chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, at.X, at.Y, chromedp.ButtonLeft, chromedp.ClickCount(nth)))
 	}
-	if got, want := exchanges(t, s), 1; got != want {
-		t.Errorf("exchanges: got %d, want %d", got, want)
+}
+
+// A gate stands before the fake's token endpoint and holds the first exchange until
+// it is released.
+type gate struct {
+	*httptest.Server
+	entered, open, passed chan struct{} // by the first exchange; each is closed once
+	release               func()
+	fake                  atomic.Pointer[httputil.ReverseProxy]
+}
+
+func newGate(t *testing.T) *gate {
+	t.Helper()
+	g := &gate{entered: make(chan struct{}), open: make(chan struct{}), passed: make(chan struct{})}
+	g.release = sync.OnceFunc(func() { close(g.open) })
+	enter, pass := sync.OnceFunc(func() { close(g.entered) }), sync.OnceFunc(func() { close(g.passed) })
+	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		enter()
+		<-g.open
+		g.fake.Load().ServeHTTP(w, r)
+		pass()
+	}))
+	t.Cleanup(g.Close) // waits for the exchange
+	t.Cleanup(g.release)
+	return g
+}
+
+// lead says where the gate leads to.
+func (g *gate) lead(t *testing.T, fakeURL string) {
+	t.Helper()
+	u, err := url.Parse(fakeURL)
+	if err != nil {
+		t.Fatalf("parse %s: %v", fakeURL, err)
 	}
+	g.fake.Store(httputil.NewSingleHostReverseProxy(u))
 }
 
 // exchanges returns how many codes the fake was asked to exchange.

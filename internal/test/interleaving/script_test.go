@@ -274,6 +274,13 @@ func (s *store) Delete(ctx context.Context, id string, seen account.Seen, at tim
 	return s.write(ctx, "Delete", write{gone: &deletion{id, seen}}, func(ctx context.Context) error { return s.Store.Delete(ctx, id, seen, at) })
 }
 
+// DeleteWithReceipt implements [account.Store].
+func (s *store) DeleteWithReceipt(ctx context.Context, id string, seen account.Seen, at time.Time, r account.Receipt) error {
+	return s.write(ctx, "DeleteWithReceipt", write{gone: &deletion{id, seen}}, func(ctx context.Context) error {
+		return s.Store.DeleteWithReceipt(ctx, id, seen, at, r)
+	})
+}
+
 // requests makes the writing requests to DynamoDB moments: a call of the store
 // is several. What happens at a moment does not count against the time that the
 // request has: a visit that waits in vain takes longer than that.
