@@ -348,7 +348,7 @@ func (s *stage) lookAt(t *testing.T, pages []page) {
 			tt.visit(t, tab)
 			lookAt(t, tab, filepath.Join(dir, tt.name), tab.URL() != s.FakeURL+"/_fake/")
 			if tt.status != "" {
-				wantRefused(t, tab, tt.status)
+				refused(t, tab, tt.status)
 			}
 		})
 	}
@@ -356,21 +356,6 @@ func (s *stage) lookAt(t *testing.T, pages []page) {
 		t.Run("axe-core", func(t *testing.T) {
 			testtool.Need(t, "axe-core", missingAxe)
 		})
-	}
-}
-
-// wantRefused checks that Chromium has complained of a status, and of nothing
-// else, and forgets it.
-func wantRefused(t *testing.T, tab *browsertest.Tab, status string) {
-	t.Helper()
-	complaints := tab.Complaints()
-	if len(complaints) == 0 {
-		t.Errorf("page: Chromium has not complained of a status of %s", status)
-	}
-	for _, c := range complaints {
-		if !strings.HasPrefix(c, "network: Failed to load resource: the server responded with a status of "+status) {
-			t.Errorf("page complains: %s", c)
-		}
 	}
 }
 
