@@ -141,9 +141,11 @@ func (s *stage) withoutPermission(t *testing.T, tab *browsertest.Tab) {
 	s.Fake.SetShape(fakeinstagram.Shape{})
 }
 
+// usedFlow repeats a login whose session has ended since. One that has failed is
+// answered as before.
 func (s *stage) usedFlow(t *testing.T, tab *browsertest.Tab) {
-	s.denial(t, tab)
-	refused(t, tab, "403")
+	s.profile(acme)(t, tab)
+	tab.Click("#logout", landing)
 	tab.Open(callbackOf(t, tab, s.URL))
 }
 
