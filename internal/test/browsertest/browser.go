@@ -237,6 +237,20 @@ func (tab *Tab) Complaints() []string {
 	return c
 }
 
+// NextComplaints waits until pages have complained, since Chromium may tell of it
+// after the page has been shown, and returns and forgets what they have
+// complained of. With nothing to return it fails the test.
+func (tab *Tab) NextComplaints() []string {
+	tab.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if c := tab.Complaints(); len(c) > 0 {
+			return c
+		}
+	}
+	tab.t.Error("page: Chromium has not complained")
+	return nil
+}
+
 // Documents returns the addresses of the pages that the tab has asked for,
 // redirects among them.
 func (tab *Tab) Documents() []string {

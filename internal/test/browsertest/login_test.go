@@ -103,11 +103,11 @@ func wantURL(t *testing.T, tab *browsertest.Tab, want string) {
 	}
 }
 
-// refused forgets the one complaint that Chromium itself makes of a page with
-// an error status.
+// refused checks that Chromium complains of an error status, as it does of any, and
+// of nothing else, and forgets it.
 func refused(t *testing.T, tab *browsertest.Tab, status string) {
 	t.Helper()
-	for _, c := range tab.Complaints() {
+	for _, c := range tab.NextComplaints() {
 		if !strings.HasPrefix(c, "network: Failed to load resource: the server responded with a status of "+status) {
 			t.Errorf("page complains: %s", c)
 		}

@@ -9,6 +9,7 @@ package mototest
 
 import (
 	"bufio"
+	_ "embed"
 	"errors"
 	"io"
 	"os/exec"
@@ -68,15 +69,18 @@ func Environment(t testing.TB) []string {
 	}
 }
 
+//go:embed run.py
+var run string
+
 // start runs moto behind a shell that ends it when its standard input closes,
 // so that moto never outlives the tests, however they end. Moto chooses a free
 // port itself and says which.
 func start() error {
-	program, err := testtool.Installed("moto", "bin", "moto_server")
+	python, err := testtool.Installed("moto", "bin", "python")
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("sh", "-c", `"$0" -H 127.0.0.1 -p 0 2>&1 & cat >/dev/null; kill $!; wait`, program)
+	cmd := exec.Command("sh", "-c", `"$0" -c "$1" -H 127.0.0.1 -p 0 2>&1 & cat >/dev/null; kill $!; wait`, python, run)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -94,7 +98,7 @@ func start() error {
 			url = strings.TrimSpace(at)
 		}
 	}
-	go io.Copy(io.Discard, output) // moto logs each request, and must not be blocked
+	go io.Copy(io.Discard, output) // what moto writes must not block it
 	stop = func() { stdin.Close(); cmd.Wait() }
 	if url == "" {
 		stop()
