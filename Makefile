@@ -66,6 +66,10 @@ bench: go ## Print time, bytes and allocations of each handler
 fuzz: go ## Fuzz what parses hostile input, FUZZTIME for each target (200000x)
 	@scripts/fuzz $(or $(FUZZTIME),200000x)
 
+.PHONY: mutate
+mutate: go ## Put faults into the code, one at a time, and see that a test fails for each (ONLY="NAME...")
+	@go run ./scripts/mutate scripts/mutate/mutations.txt $(ONLY)
+
 .PHONY: verify
 verify: go ## Prove what takes longer than make test: SAM's builds, builds compared, all interleavings on DynamoDB, sam local, fuzzing
 	@scripts/parts template reproducible interleavings sam-local fuzz

@@ -99,6 +99,16 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// A record that was written by an earlier version must open in this one, and only
+// the code yields its key.
+func TestSealedFormat(t *testing.T) {
+	record := backend.NewConnectCode(secret.New(code), acme, noon)
+	got, err := secret.NewKey([]byte(code), "photopass/connect-code/v1").Open(record.Sealed, "cx7Fx7RppmQ7T3C8CyH5U3gg7HODG-5YCwjfoNBmviU")
+	if want := "27640875392278831.C6QHZ4KIKPT2E6BZEBQYV57XAA"; err != nil || string(got) != want {
+		t.Errorf("Sealed: got %q, error %v; want %q", got, err, want)
+	}
+}
+
 // What the store gets tells neither the code nor whom it is for.
 func TestRecordTellsNothing(t *testing.T) {
 	text := fmt.Sprintf("%s", backend.NewConnectCode(secret.New(code), acme, noon))

@@ -169,7 +169,8 @@ func (r *rig) wantAudit(want ...string) {
 // hooks is a Store whose calls a test may fail, by name; calls counts them.
 type hooks struct {
 	account.Store
-	fail map[string]error // set before use
+	fail   map[string]error  // set before use
+	before map[string]func() // set before use; what happens just before a call
 
 	mu    sync.Mutex // guards calls
 	calls []string
@@ -177,6 +178,9 @@ type hooks struct {
 
 // call fails like a store behind a network when ctx has ended.
 func (h *hooks) call(ctx context.Context, method string) error {
+	if f := h.before[method]; f != nil {
+		f()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls = append(h.calls, method)

@@ -337,6 +337,20 @@ func TestDueTokenThatIsNotRefreshed(t *testing.T) {
 	}
 }
 
+// A backend that asks for one connection gets no token of the next.
+func TestConnectionEndsWhileItsTokenIsRefreshed(t *testing.T) {
+	r := newRig(t, "", nil)
+	r.login()
+	r.Clock.Advance(due)
+	r.store.before = map[string]func(){"Lease": func() {
+		if err := r.Memory.Delete(t.Context(), acmeID, account.Seen{}, r.Clock.Now()); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+		r.login()
+	}}
+	wantError(t, "connected again meanwhile", r.invoke(by("id", acmeID)), "not_found")
+}
+
 func TestReconnectRequired(t *testing.T) {
 	for _, tt := range []struct {
 		name          string

@@ -487,6 +487,54 @@ func TestSecondLookAfterAVisit(t *testing.T) {
 	c.wantDeleted(t)
 }
 
+// An account that is due before its week is over is not deleted.
+func TestSecondLookIsNeverEarly(t *testing.T) {
+	c := connect(t, 30*time.Hour, "")
+	gone := fakeinstagram.Fault{Operation: fakeinstagram.OpRefresh, Code: 190, Subcode: 458}
+	c.app.Fake.Order(gone)
+	c.sweep(t)
+	a := stored(t, c.app)
+	s := account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Cause: a.Cause, Token: a.Token, RemovedAt: a.RemovedAt}
+	s.Token.RefreshAt = c.app.Clock.Now().Add(24 * time.Hour)
+	if err := c.app.Memory.PutToken(t.Context(), acme, a.TokenRev, s); err != nil {
+		t.Fatalf("PutToken: %v", err)
+	}
+	c.app.Clock.Advance(24 * time.Hour)
+	c.app.Fake.Order(gone)
+	if got := c.sweep(t); got != "removed" {
+		t.Errorf("Sweep after a day: got %q, want removed", got)
+	}
+}
+
+// The person connects again while the sweep is about to delete the account.
+func TestSecondLookSparesALogin(t *testing.T) {
+	c := connect(t, 30*time.Hour, "")
+	gone := fakeinstagram.Fault{Operation: fakeinstagram.OpRefresh, Code: 190, Subcode: 458}
+	c.app.Fake.Order(gone)
+	c.sweep(t)
+	c.app.Clock.Advance(168 * time.Hour)
+	c.app.Fake.Order(gone)
+	c.keeper.Store = lateDelete{c.app.Memory, func() { c.app.Browser().Login() }}
+	if got := c.sweep(t); got != "held" {
+		t.Errorf("Sweep: got %q, want held", got)
+	}
+	if got := stored(t, c.app).Status; got != account.Active {
+		t.Errorf("status: got %q, want active", got)
+	}
+}
+
+// lateDelete is a Store on which something happens just before a deletion.
+type lateDelete struct {
+	account.Store
+	before func()
+}
+
+// Delete implements [account.Store].
+func (s lateDelete) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
+	s.before()
+	return s.Store.Delete(ctx, id, seen, at)
+}
+
 // A fraction of a second does not bring the second look forward.
 func TestSecondLookOfFractions(t *testing.T) {
 	c := connect(t, 30*time.Hour, "")

@@ -211,3 +211,14 @@ func TestUnreachableInstagramLeaksNothing(t *testing.T) {
 		t.Error("logs: do not say which call failed")
 	}
 }
+
+// The log names a flow by a hash, which is no part of the state.
+func TestLogDoesNotTellTheState(t *testing.T) {
+	a := apptest.New(t, apptest.Options{})
+	b, back := consented(t, a)
+	b.Get(back)
+	state := param(t, back, "state")
+	if !strings.Contains(a.Logs(), `"flow":"`) || strings.Contains(a.Logs(), state[:8]) {
+		t.Error("log: got a line without a flow or with the beginning of the state")
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"photopass/internal/account"
 	"photopass/internal/test/apptest"
 )
 
@@ -119,6 +120,26 @@ func TestDisconnectDuringRefetch(t *testing.T) {
 			}
 			wantTombstoneOnly(t, app)
 		})
+	}
+}
+
+// The person connects again while a session of the connection before disconnects.
+func TestDisconnectSparesTheNextConnection(t *testing.T) {
+	calls := &recorder{}
+	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	b, other := app.Browser(), app.Browser()
+	b.Login()
+	calls.before = map[string]func() error{"Delete": func() error {
+		err := app.Memory.Delete(t.Context(), acmeID, account.Seen{}, app.Clock.Now())
+		other.Login()
+		return err
+	}}
+	r := b.Post("/disconnect", nil)
+	if got := decode(t, r).Code; r.Status != http.StatusUnauthorized || got != "unauthenticated" {
+		t.Errorf("POST /disconnect: got status %d, code %q, want 401, unauthenticated", r.Status, got)
+	}
+	if got, want := other.Get("/profile").Status, http.StatusOK; got != want {
+		t.Errorf("GET /profile of the next connection: got status %d, want %d", got, want)
 	}
 }
 

@@ -299,6 +299,24 @@ func TestAccountChangesDuringRefresh(t *testing.T) {
 	}
 }
 
+// The second look at an app that the person seems to have removed may delete the
+// account, so it is for the sweep and not for a visit.
+func TestVisitTakesNoSecondLook(t *testing.T) {
+	app, b := newDue(t, &recorder{})
+	a := acmeAccount(t, app)
+	s := account.TokenState{
+		TokenRev: account.NewMark(), Status: account.ReconnectRequired, Cause: account.AppRemoved,
+		Token: a.Token, RemovedAt: app.Clock.Now().Add(-8 * 24 * time.Hour),
+	}
+	if err := app.Memory.PutToken(t.Context(), acmeID, a.TokenRev, s); err != nil {
+		t.Fatalf("PutToken: %v", err)
+	}
+	if got := decode(t, b.Get("/profile")).Connection.Status; got != "reconnect_required" {
+		t.Errorf("GET /profile: got connection %q, want reconnect_required", got)
+	}
+	wantCalls(t, app, 0, 0)
+}
+
 // A lease that can't be taken is a fault of ours: the last profile is served.
 func TestStoreFailsWhileRefreshing(t *testing.T) {
 	calls := &recorder{}

@@ -529,6 +529,7 @@ func TestSameOrigin(t *testing.T) {
 		{"own origin", nil, []string{own}, true},
 		{"another origin", nil, []string{other}, false},
 		{"null", nil, []string{"null"}, false},
+		{"empty", nil, []string{""}, false},
 		{"http", nil, []string{"http://photopass.example"}, false},
 		{"another port", nil, []string{own + ":8443"}, false},
 		{"default port", nil, []string{own + ":443"}, false},
