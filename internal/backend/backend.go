@@ -31,7 +31,6 @@ import (
 	"time"
 
 	"photopass/internal/account"
-
 	"photopass/internal/connection"
 	"photopass/internal/instagram"
 	"photopass/internal/secret"

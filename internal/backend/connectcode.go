@@ -34,7 +34,7 @@ func HashConnectCode(code secret.Value) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// NewConnectCode returns the record of a code for a, which is redeemable for Life from now.
+// NewConnectCode returns the record of a code for a, which is redeemable for [ConnectCodeLife] from now.
 // Of a it holds ID and Connection: a code does not outlive the connection.
 func NewConnectCode(code secret.Value, a account.Account, now time.Time) account.ConnectCode {
 	hash := HashConnectCode(code)

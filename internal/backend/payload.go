@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"photopass/internal/account"
-
 	"photopass/internal/secret"
 	"photopass/internal/telemetry"
 )
