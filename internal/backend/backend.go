@@ -131,7 +131,7 @@ func (u *use) answer(ctx context.Context, payload []byte) (Answer, error) {
 			return Answer{}, err
 		}
 	}
-	token, err := u.Tokens.Vault.Open(ctx, a.ID, a.Token.Sealed)
+	token, err := u.Tokens.Open(ctx, a)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -50,7 +50,7 @@ func (k *Keeper) check(ctx context.Context, a account.Account) (Result, error) {
 	if k.Now().Before(a.CheckedAt.Add(checkEvery)) {
 		return Result{Account: a, Outcome: Works}, nil
 	}
-	token, err := k.Vault.Open(ctx, a.ID, a.Token.Sealed)
+	token, err := k.Open(ctx, a)
 	if err != nil {
 		return Result{}, err
 	}

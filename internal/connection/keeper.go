@@ -93,10 +93,9 @@ func (k *Keeper) keep(ctx context.Context, a account.Account) (Result, error) {
 	expired := !now.Before(end)
 	if !expired {
 		var err error
-		if token, err = k.Vault.Open(ctx, a.ID, a.Token.Sealed); err != nil {
+		if token, err = k.Open(ctx, a); err != nil {
 			return Result{}, err
 		}
-		telemetry.HideRecent(k.Log, token)
 	}
 	_, err := k.Hold(ctx, a)
 	switch {
@@ -109,6 +108,16 @@ func (k *Keeper) keep(ctx context.Context, a account.Account) (Result, error) {
 		return k.put(ctx, a, dead(a, cmp.Or(a.Cause, account.Expired)), Result{Outcome: Dead})
 	}
 	return k.refresh(context.WithoutCancel(ctx), a, token)
+}
+
+// Open returns a's token, after it has told the log of it. It fails as
+// [Vault.Open] does.
+func (k *Keeper) Open(ctx context.Context, a account.Account) (secret.Value, error) {
+	token, err := k.Vault.Open(ctx, a.ID, a.Token.Sealed)
+	if err == nil {
+		telemetry.HideRecent(k.Log, token)
+	}
+	return token, err
 }
 
 // now is the time in the precision that stores keep.

@@ -108,7 +108,7 @@ const (
 // refetch reads the profile from Instagram and stores it, as the only one who
 // does.
 func (h handler) refetch(ctx context.Context, a account.Account) (account.Account, error) {
-	token, err := h.Tokens.Vault.Open(ctx, a.ID, a.Token.Sealed)
+	token, err := h.Tokens.Open(ctx, a)
 	if err != nil {
 		return h.failed(ctx, a, err)
 	}

@@ -12,7 +12,8 @@ import (
 	"photopass/internal/test/apptest"
 )
 
-// What a login, a refresh, a redemption and a notice bring is taken out of later
+// What a login, a refresh, a redemption and a notice bring, and a token that is
+// about to be sent to Instagram or to the backend, is taken out of later
 // lines although nothing there says what it is.
 func TestSecretsOfRequestsAreKnown(t *testing.T) {
 	s := newScene(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
@@ -36,6 +37,19 @@ func TestSecretsOfRequestsAreKnown(t *testing.T) {
 	s.Clock.Advance(40 * 24 * time.Hour)
 	s.sweep()
 	s.wantKnown("refreshed token", s.token())
+
+	s.Login()
+	s.forget()
+	s.Clock.Advance(15 * time.Minute)
+	s.Get("/profile")
+	s.wantKnown("token of a profile read", s.token())
+
+	for _, payload := range []string{`{"id":"27640875392278831"}`, `{"check":true,"id":"27640875392278831"}`} {
+		s.forget()
+		s.Clock.Advance(time.Minute)
+		s.invoke(payload)
+		s.wantKnown("token for the backend", s.token())
+	}
 
 	s.forget()
 	code := strings.Repeat("bGk3", 10) + "bGk"
