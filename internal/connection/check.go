@@ -61,7 +61,8 @@ func (k *Keeper) check(ctx context.Context, a account.Account) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	ctx = context.WithoutCancel(ctx) // what Instagram says is stored
+	ctx, cancel := underLease(ctx) // what Instagram says is stored
+	defer cancel()
 	id, err := k.Instagram.ID(ctx, token)
 	if err == nil && id == a.ID {
 		return k.works(ctx, a, token)

@@ -12,6 +12,7 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/connection"
 	"photopass/internal/instagram"
+	"photopass/internal/secret"
 	"photopass/internal/store/memory"
 )
 
@@ -188,6 +189,52 @@ func TestCheckWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// However long each step lasts, Check is over within eleven seconds, also when the
+// key ring has to be read in the middle.
+func TestCheckEnds(t *testing.T) {
+	for name, said := range map[string]error{
+		"it works":   nil,
+		"dead":       &instagram.Error{Op: "profile", Class: instagram.TokenDead, Status: 400, Code: 190},
+		"in trouble": &instagram.Error{Op: "profile", Class: instagram.Transient, Status: 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const just = time.Millisecond
+				store, k, id, _ := checking(t, 4*time.Second-just, said) // the client gives up after 4
+				k.Store = &table{Store: store, lease: 3*time.Second - just, put: 4*time.Second - just}
+				k.Vault = connection.NewVault(&slowing{keys: keys{ring: parse(t, ringOfK1)}})
+				a := read(t, store, id)
+				began := time.Now()
+				if _, err := k.Check(t.Context(), a); err != nil {
+					t.Errorf("Check: got error %v, want none", err)
+				}
+				if d := time.Since(began); d > 11*time.Second {
+					t.Errorf("Check: got an answer after %v, want at most 11s", d)
+				}
+				if got := read(t, store, id).Status == account.ReconnectRequired; got != (name == "dead") {
+					t.Errorf("account: got reconnect_required %t, want %t", got, name == "dead")
+				}
+			})
+		})
+	}
+}
+
+// slowing is a key ring that opens at once, and from then on is slow to fail.
+type slowing struct {
+	keys
+	slow bool
+}
+
+// Ring implements [connection.Keys].
+func (s *slowing) Ring(ctx context.Context) (*secret.Ring, error) {
+	if s.slow {
+		wait(ctx, 2*time.Second)
+		return nil, errTable
+	}
+	s.slow = true
+	return s.keys.Ring(ctx)
 }
 
 // A finding that could not be stored is a finding all the same.

@@ -19,7 +19,7 @@ const (
 	// In between lies one call to Instagram, which lasts four seconds at most.
 	leaseTimeout = 3 * time.Second
 	writeTimeout = 4 * time.Second
-	// keepTimeout is how long all three can take.
+	// keepTimeout bounds all three, the key ring's reading included.
 	keepTimeout = leaseTimeout + 4*time.Second + writeTimeout
 	// leaseTime outlives keepTimeout, and whatever else is done under a lease,
 	// with room for clocks that differ.
@@ -107,7 +107,9 @@ func (k *Keeper) keep(ctx context.Context, a account.Account) (Result, error) {
 		// Of an app that was removed the cause is known already.
 		return k.put(ctx, a, dead(a, cmp.Or(a.Cause, account.Expired)), Result{Outcome: Dead})
 	}
-	return k.refresh(context.WithoutCancel(ctx), a, token)
+	ctx, cancel := underLease(ctx)
+	defer cancel()
+	return k.refresh(ctx, a, token)
 }
 
 // Open returns a's token, after it has told the log of it. It fails as
@@ -118,6 +120,12 @@ func (k *Keeper) Open(ctx context.Context, a account.Account) (secret.Value, err
 		telemetry.HideRecent(k.Log, token)
 	}
 	return token, err
+}
+
+// underLease returns a context for asking Instagram and storing what it says, which
+// is done even when ctx ends, but not for longer than both can take.
+func underLease(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), keepTimeout-leaseTimeout)
 }
 
 // now is the time in the precision that stores keep.

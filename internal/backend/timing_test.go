@@ -1,0 +1,119 @@
+package backend_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"photopass/internal/account"
+	"photopass/internal/backend"
+	"photopass/internal/connection"
+	"photopass/internal/instagram"
+	"photopass/internal/secret"
+	"photopass/internal/store/memory"
+	"photopass/internal/test/apptest"
+)
+
+// However long each step lasts, an answer comes before Lambda ends the function, after
+// 25 seconds.
+func TestInvokeEnds(t *testing.T) {
+	for _, payload := range []string{by("id", acmeID), checked("id", acmeID)} {
+		t.Run(payload, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &slow{Store: memory.New(time.Now), ring: apptest.Ring(t)}
+				connectDue(t, s)
+				began := time.Now()
+				f := backend.New(backend.Settings{
+					Store: s, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+					Tokens: &connection.Keeper{Store: s, Vault: connection.NewVault(s), Instagram: s, Now: time.Now, Log: slog.New(slog.DiscardHandler)},
+				})
+				if a := decode(t, f.Invoke(t.Context(), []byte(payload))); a.Error != nil {
+					t.Errorf("Invoke: got %s, want a token", a.Error.Code)
+				}
+				if d := time.Since(began); d > 22*time.Second {
+					t.Errorf("Invoke: got an answer after %v, want one within 22s", d)
+				}
+			})
+		})
+	}
+}
+
+// A slow one is a store, a key ring and an Instagram that take as long as they may.
+type slow struct {
+	instagram.Client
+	account.Store
+	ring  *secret.Ring
+	asked bool // the ring is slow to answer once Instagram was asked whether the token works
+}
+
+const just = time.Millisecond
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d - just):
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+// Lease implements [account.Store].
+func (s *slow) Lease(ctx context.Context, id, rev string, l account.Lease) error {
+	return errors.Join(pause(ctx, 3*time.Second), s.Store.Lease(ctx, id, rev, l))
+}
+
+// PutToken implements [account.Store].
+func (s *slow) PutToken(ctx context.Context, id, rev string, t account.TokenState) error {
+	if err := pause(ctx, 4*time.Second); err != nil {
+		return err
+	}
+	return s.Store.PutToken(ctx, id, rev, t)
+}
+
+// Refresh implements [instagram.Client].
+func (s *slow) Refresh(ctx context.Context, _ secret.Value) (instagram.Renewal, error) {
+	now := time.Now().UTC()
+	return instagram.Renewal{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.AddDate(0, 0, 60)}, pause(ctx, 4*time.Second)
+}
+
+// ID implements [instagram.Client].
+func (s *slow) ID(ctx context.Context, _ secret.Value) (string, error) {
+	s.asked = true
+	return acmeID, pause(ctx, 4*time.Second)
+}
+
+// Ring implements [connection.Keys].
+func (s *slow) Ring(ctx context.Context) (*secret.Ring, error) {
+	if s.asked {
+		pause(ctx, 2*time.Second)
+	}
+	return s.ring, nil
+}
+
+// RereadRing implements [connection.Keys].
+func (s *slow) RereadRing(ctx context.Context) (*secret.Ring, error) { return s.Ring(ctx) }
+
+// connectDue connects acme with a token that is due.
+func connectDue(t *testing.T, s *slow) {
+	t.Helper()
+	sealed, err := connection.NewVault(s).Seal(t.Context(), acmeID, secret.New("IGAAold"))
+	if err != nil {
+		t.Fatalf("Seal: got error %v, want none", err)
+	}
+	now := time.Now().UTC()
+	if _, err := s.UseState(t.Context(), account.Marker{State: "S", Attempt: "A", ExpiresAt: now.Add(time.Hour)}); err != nil {
+		t.Fatalf("UseState: got error %v, want none", err)
+	}
+	err = s.Connect(t.Context(), account.Login{
+		Account: account.Account{
+			ID: acmeID, Connection: "C", TokenRev: "R", Status: account.Active,
+			Token: account.Token{Sealed: sealed, IssuedAt: now.AddDate(0, 0, -30), ExpiresAt: now.AddDate(0, 0, 30), RefreshAt: now},
+		},
+		Session: account.Session{AccountID: acmeID, Key: "K", Connection: "C"}, State: "S", Attempt: "A", Result: []byte("result"),
+	})
+	if err != nil {
+		t.Fatalf("Connect: got error %v, want none", err)
+	}
+}
