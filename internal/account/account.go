@@ -67,6 +67,10 @@ type Account struct {
 	// Instagram about the account; zero: there is none. [Store.Lease] sets it, and
 	// a login does not write it but ends the lease.
 	LeaseUntil time.Time
+
+	// Resting says what LeaseUntil is: that nobody asks until then, since Instagram
+	// is left alone. Else somebody may be asking at this moment.
+	Resting bool
 }
 
 // ReconnectCause returns why a must be connected again; empty: it need not.
@@ -103,6 +107,10 @@ type Profile struct {
 	FollowsCount      *int64    `json:"follows_count,omitempty"`
 	MediaCount        *int64    `json:"media_count,omitempty"`
 	FetchedAt         time.Time `json:"fetched_at"`
+
+	// RestUntil is until when the profile is not read again while it may be served,
+	// since so much has been asked for; zero: its age decides.
+	RestUntil time.Time `json:"-"`
 }
 
 // A Session is one browser's permission to read one account.

@@ -101,8 +101,8 @@ type Store interface {
 	PutUserID(ctx context.Context, a Account, userID string) error
 
 	// Lease gives l.Holder the sole right, until l.Until, to ask Instagram about
-	// the account, or to leave Instagram alone for so long. The holder may ask for
-	// another end. It changes no mark. It returns ErrConflict, and writes
+	// the account, or with l.Rest to leave Instagram alone for so long. The holder
+	// may ask for another end. It changes no mark. It returns ErrConflict, and writes
 	// nothing, when the account is missing, its TokenRev is not tokenRev, its
 	// profile is not the one of l.FetchedAt, or another holder has a lease that
 	// ends after l.From.
@@ -181,6 +181,8 @@ type Lease struct {
 	// FetchedAt is that of the profile as the holder read it, so that nobody asks
 	// for what another has just brought; zero: not compared.
 	FetchedAt time.Time
+
+	Rest bool // nobody asks until Until
 }
 
 // A TokenState is what [Store.PutToken] writes.

@@ -32,8 +32,7 @@ func (k *Keeper) Check(ctx context.Context, a account.Account) (Result, error) {
 		if err != nil || result.Outcome != Held || result.Account.Status != account.Active {
 			return result, err
 		}
-		a = result.Account
-		if rests := a.LeaseUntil.Sub(k.Now()) > leaseTime+5*time.Second; rests {
+		if a = result.Account; k.rests(a) {
 			return result, nil
 		}
 		select {
@@ -47,8 +46,11 @@ func (k *Keeper) Check(ctx context.Context, a account.Account) (Result, error) {
 // check is Check without waiting. When another one is asking, or has changed the
 // account since it was read, the outcome is Held.
 func (k *Keeper) check(ctx context.Context, a account.Account) (Result, error) {
-	if k.Now().Before(a.CheckedAt.Add(checkEvery)) {
+	switch {
+	case k.Now().Before(a.CheckedAt.Add(checkEvery)):
 		return Result{Account: a, Outcome: Works}, nil
+	case k.rests(a):
+		return Result{Account: a, Outcome: Held}, nil
 	}
 	token, err := k.Open(ctx, a)
 	if err != nil {
@@ -80,6 +82,9 @@ func (k *Keeper) check(ctx context.Context, a account.Account) (Result, error) {
 	}
 	return Result{Account: a, Outcome: Deferred, Cause: e}, nil
 }
+
+// rests reports whether Instagram is left alone about a, so that nobody brings news.
+func (k *Keeper) rests(a account.Account) bool { return a.Resting && k.Now().Before(a.LeaseUntil) }
 
 var errOtherAccount = errors.New("answer names another account than the token's")
 

@@ -191,6 +191,51 @@ func TestCheckWaits(t *testing.T) {
 	}
 }
 
+// A backend that asks all the time hears at once that Instagram is left alone, to
+// the end of the minute, and Instagram is asked once in each.
+func TestCheckInALoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, k, id, asked := checking(t, 0, &instagram.Error{Op: "profile", Class: instagram.Transient, Status: 503, Code: 2})
+		counts := &counter{Store: store}
+		k.Store = counts
+		calls, began := 0, time.Now()
+		for ; time.Since(began) < 10*time.Minute; time.Sleep(time.Second) {
+			calls++
+			at := time.Now()
+			if r, err := k.Check(t.Context(), read(t, store, id)); err != nil || r.Outcome == connection.Works {
+				t.Fatalf("Check: got %q and error %v, want held or deferred", r.Outcome, err)
+			}
+			if d := time.Since(at); d > 0 {
+				t.Fatalf("Check after %v: got an answer after %v, want at once", at.Sub(began), d)
+			}
+		}
+		if got := asked.Load(); calls != 600 || got != 10 {
+			t.Errorf("calls to Instagram: got %d of %d calls of Check, want 10 of 600", got, calls)
+		}
+		if counts.reads != 0 || counts.leases != 20 {
+			t.Errorf("store: got %d reads and %d leases, want 0 and 20, two for each question", counts.reads, counts.leases)
+		}
+	})
+}
+
+// A counter counts what Check costs.
+type counter struct {
+	account.Store
+	reads, leases int
+}
+
+// Account implements [account.Store].
+func (c *counter) Account(ctx context.Context, id string) (account.Account, error) {
+	c.reads++
+	return c.Store.Account(ctx, id)
+}
+
+// Lease implements [account.Store].
+func (c *counter) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
+	c.leases++
+	return c.Store.Lease(ctx, id, tokenRev, l)
+}
+
 // However long each step lasts, Check is over within eleven seconds, also when the
 // key ring has to be read in the middle.
 func TestCheckEnds(t *testing.T) {

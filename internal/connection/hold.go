@@ -39,7 +39,7 @@ func (h *Hold) lease(ctx context.Context, l account.Lease) error {
 // not its profile has been stored since the Hold was taken. It returns
 // [account.ErrConflict] when another has the lease or has changed the token.
 func (h *Hold) Rest(ctx context.Context, d time.Duration) error {
-	return h.lease(ctx, account.Lease{Holder: h.holder, From: h.keeper.now(), Until: wholeSecond(h.keeper.Now().Add(d))})
+	return h.lease(ctx, account.Lease{Holder: h.holder, From: h.keeper.now(), Until: wholeSecond(h.keeper.Now().Add(d)), Rest: true})
 }
 
 // Refused records that Instagram refused the account's token with e in a call

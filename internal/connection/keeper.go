@@ -260,7 +260,7 @@ func (k *Keeper) put(ctx context.Context, a account.Account, t account.TokenStat
 	if !t.CheckedAt.IsZero() {
 		a.CheckedAt = t.CheckedAt
 	}
-	a.LeaseUntil = time.Time{}
+	a.LeaseUntil, a.Resting = time.Time{}, false
 	result.Account = a
 	k.record(ctx, a.ID, result)
 	return result, nil

@@ -23,6 +23,8 @@ func (h handler) current(ctx context.Context, a account.Account) (account.Accoun
 		return a, nil
 	case a.Status != account.Active:
 		return h.stale(ctx, a, reconnect(a))
+	case a.Profile.RestUntil.After(h.Now()) && h.age(a) < h.MaxStale:
+		return a, nil
 	case a.LeaseUntil.After(h.Now()):
 		return h.busy(ctx, a)
 	}
@@ -66,11 +68,10 @@ func (h handler) busy(ctx context.Context, a account.Account) (account.Account, 
 	waiting, cancel := context.WithTimeout(ctx, busyWait)
 	defer cancel()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		left := a.LeaseUntil.Sub(h.Now())
-		if left <= 0 {
+		switch {
+		case !a.LeaseUntil.After(h.Now()):
 			return h.current(ctx, a) // the other is done and has brought nothing
-		}
-		if left > maxCall {
+		case a.Resting:
 			return a, h.unavailable(a)
 		}
 		select {
@@ -97,13 +98,8 @@ func (h handler) unavailable(a account.Account) *web.Problem {
 	return &web.Problem{Code: web.InstagramUnavailable, RetryAfter: a.LeaseUntil.Sub(h.Now())}
 }
 
-const (
-	// busyWait is how long somebody waits for what another one is asking for.
-	busyWait = 5 * time.Second
-	// maxCall lies between the lease of somebody who asks, twenty seconds, and
-	// the shortest time that Instagram is left alone for when it names none.
-	maxCall = 25 * time.Second
-)
+// busyWait is how long somebody waits for what another one is asking for.
+const busyWait = 5 * time.Second
 
 // refetch reads the profile from Instagram and stores it, as the only one who
 // does.
@@ -135,6 +131,9 @@ func (h handler) refetch(ctx context.Context, a account.Account) (account.Accoun
 	if err != nil {
 		return h.refused(ctx, a, hold, err)
 	}
+	if max(usage.App, usage.Account) >= maxUsage {
+		fresh.RestUntil = fresh.FetchedAt.Add(min(max(usageRest, 4*h.TTL), h.MaxStale))
+	}
 	a.UserID = h.userID(ctx, a, fresh.UserID)
 	err = h.Store.PutProfile(ctx, a.ID, a.Connection, fresh)
 	switch {
@@ -142,8 +141,6 @@ func (h handler) refetch(ctx context.Context, a account.Account) (account.Accoun
 		return h.failed(ctx, a, err)
 	case err != nil:
 		h.Log.ErrorContext(ctx, "store profile", "err", err) // what was read may be shown all the same
-	case max(usage.App, usage.Account) >= maxUsage:
-		h.rest(ctx, hold, min(max(usageRest, 4*h.TTL), h.MaxStale))
 	}
 	a.Profile = fresh
 	return a, nil

@@ -441,6 +441,37 @@ func TestUsageSlowsReads(t *testing.T) {
 	}
 }
 
+// That we ask less often by ourselves keeps no backend from an answer of
+// Instagram's, nor the token from being refreshed, and costs no further write.
+func TestUsageSlowsNothingButReads(t *testing.T) {
+	usage := &withHeader{}
+	calls := &recorder{}
+	app := apptest.New(t, apptest.Options{HTTP: &http.Client{Transport: usage}, Store: calls.wrap})
+	b := app.Browser()
+	b.Login()
+	app.Clock.Advance(25 * time.Hour) // at a day of age Instagram refreshes the token
+	wantAge(t, b, "0")
+	app.Clock.Advance(15 * time.Minute)
+	usage.name, usage.value = "X-App-Usage", `{"call_count":95}`
+	calls.reset()
+	wantAge(t, b, "0")
+	calls.want(t, "Session", "Lease", "PutProfile")
+
+	app.Clock.Advance(30 * time.Minute)
+	r, err := app.Keeper.Check(t.Context(), acmeAccount(t, app))
+	if err != nil || r.Outcome != connection.Works {
+		t.Errorf("Check: got %q and error %v, want works", r.Outcome, err)
+	}
+	wantAge(t, b, "1800")
+	app.Fake.ResetRequests()
+	makeDue(t, app)
+	if r, err := app.Keeper.Keep(t.Context(), acmeAccount(t, app)); err != nil || r.Outcome != connection.Refreshed {
+		t.Errorf("Keep: got %q and error %v, want refreshed", r.Outcome, err)
+	}
+	wantAge(t, b, "1800")
+	wantCalls(t, app, 1, 0)
+}
+
 // withHeader sets one header of all answers once it has a name.
 type withHeader struct{ name, value string }
 

@@ -8,8 +8,8 @@
 //	account       ACCOUNT#<id>             ACCOUNT        user_id, connection, token_rev, status,
 //	                                                      token_sealed, token_issued_at, token_expires_at,
 //	                                                      token_refresh_at, due_shard, removed_at,
-//	                                                      checked_at, lease_holder, lease_until, permissions,
-//	                                                      connected_at, last_login_at,
+//	                                                      checked_at, lease_holder, lease_until, lease_rests,
+//	                                                      permissions, connected_at, last_login_at,
 //	                                                      profile, a map of the members of account.Profile
 //	session       ACCOUNT#<id>             SESSION#<key>  connection, created_at, last_used_at, ttl
 //	alias         ALIAS#<professional id>  ALIAS          account_id
@@ -218,9 +218,9 @@ func (s *Store) PutUserID(ctx context.Context, a account.Account, userID string)
 func (s *Store) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
 	err := s.update(ctx, &dynamodb.UpdateItemInput{
 		Key:                      accountKey(id),
-		UpdateExpression:         aws.String("SET #profile = :profile REMOVE #lease_holder, #lease_until"),
+		UpdateExpression:         aws.String("SET #profile = :profile REMOVE #lease_holder, #lease_until, #lease_rests"),
 		ConditionExpression:      aws.String("attribute_exists(#pk) AND #connection = :connection"),
-		ExpressionAttributeNames: names("pk", "connection", "profile", "lease_holder", "lease_until"),
+		ExpressionAttributeNames: names(append([]string{"pk", "connection", "profile"}, leaseAttributes...)...),
 		ExpressionAttributeValues: item{
 			":connection": text(connection),
 			":profile":    profileMap(p),

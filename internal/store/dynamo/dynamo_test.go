@@ -171,6 +171,7 @@ connection = connection-1111
 due_shard = DUE#1
 last_login_at = 1795435205
 lease_holder = holder-one
+lease_rests = false
 lease_until = 1795435260
 permissions = [instagram_business_basic, instagram_business_content_publish]
 pk = ACCOUNT#1111

@@ -82,6 +82,7 @@ func accountOf(i item) (account.Account, error) {
 		RemovedAt:   d.time("removed_at"),
 		CheckedAt:   d.time("checked_at"),
 		LeaseUntil:  d.time("lease_until"),
+		Resting:     d.flag("lease_rests"),
 	}
 	return a, d.err
 }
@@ -100,6 +101,7 @@ func profileMap(p account.Profile) types.AttributeValue {
 	e.count("follows_count", p.FollowsCount)
 	e.count("media_count", p.MediaCount)
 	e.time("fetched_at", p.FetchedAt)
+	e.time("rest_until", p.RestUntil)
 	return &types.AttributeValueMemberM{Value: e}
 }
 
@@ -122,6 +124,7 @@ func (d *decoder) profile(name string) account.Profile {
 		FollowsCount:      in.count("follows_count"),
 		MediaCount:        in.count("media_count"),
 		FetchedAt:         in.time("fetched_at"),
+		RestUntil:         in.time("rest_until"),
 	}
 	if in.err != nil {
 		d.err = in.err
@@ -201,18 +204,17 @@ func codeOf(i item) (account.ConnectCode, error) {
 func receiptItem(r account.Receipt) item {
 	e := encoder(receiptKey(r.Code))
 	e.time("at", r.At)
-	e["deleted"] = &types.AttributeValueMemberBOOL{Value: r.Deleted}
+	e["deleted"] = flag(r.Deleted)
 	e.time("ttl", r.ExpiresAt)
 	return item(e)
 }
 
 func receiptOf(i item) (account.Receipt, error) {
 	d := decoder{item: i}
-	deleted, ok := attribute[*types.AttributeValueMemberBOOL](&d, "deleted")
 	r := account.Receipt{
 		Code:      d.after("pk", "RECEIPT#"),
 		At:        d.time("at"),
-		Deleted:   ok && deleted.Value,
+		Deleted:   d.flag("deleted"),
 		ExpiresAt: d.time("ttl"),
 	}
 	return r, d.err
@@ -252,6 +254,7 @@ func names(attributes ...string) map[string]string {
 }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func flag(b bool) types.AttributeValue   { return &types.AttributeValueMemberBOOL{Value: b} }
 func blob(b []byte) types.AttributeValue { return &types.AttributeValueMemberB{Value: b} }
 
 func number(n int64) types.AttributeValue {
@@ -388,6 +391,11 @@ func (d *decoder) count(name string) *int64 {
 		return nil
 	}
 	return &n
+}
+
+func (d *decoder) flag(name string) bool {
+	v, ok := attribute[*types.AttributeValueMemberBOOL](d, name)
+	return ok && v.Value
 }
 
 func (d *decoder) time(name string) time.Time {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"hash/fnv"
 	"iter"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,25 +51,29 @@ func (e encoder) token(id string, t account.Token, removedAt time.Time) {
 // tokenAttributes are those of a token's state that may be missing.
 var tokenAttributes = []string{"cause", "token_sealed", "token_issued_at", "token_expires_at", "token_refresh_at", "removed_at", "due_shard"}
 
+// leaseAttributes are those of a lease, which go with it.
+var leaseAttributes = []string{"lease_holder", "lease_until", "lease_rests"}
+
 // Lease implements [account.Store] with one write. The table holds whole
 // seconds, so a lease ends up to a second late, but never early.
 func (s *Store) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
 	in := &dynamodb.UpdateItemInput{
 		Key:              accountKey(id),
-		UpdateExpression: aws.String("SET #lease_holder = :holder, #lease_until = :until"),
+		UpdateExpression: aws.String("SET #lease_holder = :holder, #lease_until = :until, #lease_rests = :rests"),
 		ConditionExpression: aws.String("#token_rev = :token_rev AND " +
 			"(attribute_not_exists(#lease_until) OR #lease_until <= :from OR #lease_holder = :holder)"),
-		ExpressionAttributeNames: names("token_rev", "lease_holder", "lease_until"),
+		ExpressionAttributeNames: names(append([]string{"token_rev"}, leaseAttributes...)...),
 		ExpressionAttributeValues: item{
 			":token_rev": text(tokenRev),
 			":holder":    text(l.Holder),
 			":from":      seconds(l.From),
 			":until":     seconds(l.Until.Add(time.Second - 1)),
+			":rests":     flag(l.Rest),
 		},
 	}
 	if !l.FetchedAt.IsZero() {
 		*in.ConditionExpression += " AND #profile.#fetched_at = :fetched_at"
-		in.ExpressionAttributeNames = names("token_rev", "lease_holder", "lease_until", "profile", "fetched_at")
+		maps.Copy(in.ExpressionAttributeNames, names("profile", "fetched_at"))
 		in.ExpressionAttributeValues[":fetched_at"] = seconds(l.FetchedAt)
 	}
 	err := s.update(ctx, in)
@@ -85,8 +91,8 @@ func (s *Store) PutToken(ctx context.Context, id, tokenRev string, t account.Tok
 	state.text("cause", string(t.Cause))
 	state.token(id, t.Token, t.RemovedAt)
 	state.time("checked_at", t.CheckedAt)
-	attributes := names(append([]string{"lease_holder", "lease_until"}, tokenAttributes...)...)
-	set, remove := []string{}, []string{"#lease_holder", "#lease_until"}
+	attributes := names(slices.Concat(leaseAttributes, tokenAttributes)...)
+	set, remove := []string{}, []string{"#lease_holder", "#lease_until", "#lease_rests"}
 	values := item{":old": text(tokenRev)}
 	for name, v := range state {
 		set = append(set, "#"+name+" = :"+name)

@@ -32,6 +32,7 @@ func TestTokenItems(t *testing.T) {
 			return s.Lease(t.Context(), "1111", "rev-one", lease("one"))
 		}, `due_shard = DUE#1
 lease_holder = holder-one
+lease_rests = false
 lease_until = 1795435260
 status = active
 token_expires_at = 1800619200
@@ -77,6 +78,7 @@ token_rev = rev-4
 		{"Lease of an account without token", func() error {
 			return s.Lease(t.Context(), "1111", "rev-4", lease("two"))
 		}, `lease_holder = holder-two
+lease_rests = false
 lease_until = 1795435260
 status = reconnect_required
 token_rev = rev-4

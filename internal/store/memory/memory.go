@@ -155,7 +155,7 @@ func (s *Store) Connect(_ context.Context, l account.Login) error {
 		s.aliases[l.Account.UserID] = l.Account.ID
 	}
 	connected := cloneAccount(l.Account)
-	connected.LeaseUntil = time.Time{}
+	connected.LeaseUntil, connected.Resting = time.Time{}, false
 	s.accounts[l.Account.ID] = connected
 	delete(s.leases, l.Account.ID)
 	if l.Code != nil {
@@ -266,7 +266,7 @@ func (s *Store) PutProfile(_ context.Context, id, connection string, p account.P
 		return account.ErrConflict
 	}
 	a.Profile = cloneProfile(p)
-	a.LeaseUntil = time.Time{}
+	a.LeaseUntil, a.Resting = time.Time{}, false
 	s.accounts[id] = a
 	delete(s.leases, id)
 	return nil
@@ -307,7 +307,7 @@ func (s *Store) Lease(_ context.Context, id, tokenRev string, l account.Lease) e
 		return account.ErrConflict
 	}
 	s.leases[id] = l
-	a.LeaseUntil = l.Until
+	a.LeaseUntil, a.Resting = l.Until, l.Rest
 	s.accounts[id] = a
 	return nil
 }
@@ -327,7 +327,7 @@ func (s *Store) PutToken(_ context.Context, id, tokenRev string, t account.Token
 	if !t.CheckedAt.IsZero() {
 		a.CheckedAt = t.CheckedAt
 	}
-	a.LeaseUntil = time.Time{}
+	a.LeaseUntil, a.Resting = time.Time{}, false
 	s.accounts[id] = cloneAccount(a)
 	delete(s.leases, id)
 	return nil

@@ -80,6 +80,7 @@ func putProfileTests() []subtest {
 	return []subtest{
 		{"it replaces the profile and leaves the rest alone", putProfileReplaces},
 		{"it ends the lease", putProfileEndsLease},
+		{"it keeps RestUntil until the next one", putProfileRests},
 		{"a member that the new profile lacks is gone", putProfileBare},
 		{"a missing account is ErrConflict and nothing is written", putProfileMissing},
 		{"another Connection is ErrConflict and nothing is written", putProfileOfAnotherConnection},
@@ -103,6 +104,26 @@ func putProfileEndsLease(b *bench) {
 	a.LeaseUntil = time.Time{}
 	b.wantAccount(a)
 	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), nil)
+}
+
+func putProfileRests(b *bench) {
+	l := b.connect(newID(), newID())
+	for _, until := range []time.Time{now().Add(time.Hour), {}} {
+		p := newProfile(l.Account.ID, l.Account.UserID)
+		p.RestUntil = until
+		b.wantErr("PutProfile", b.PutProfile(b.Context(), l.Account.ID, l.Account.Connection, p), nil)
+		for read, get := range map[string]func() (account.Account, error){
+			"Account": func() (account.Account, error) { return b.Account(b.Context(), l.Account.ID) },
+			"Session": func() (account.Account, error) {
+				a, _, err := b.Session(b.Context(), ref(l))
+				return a, err
+			},
+		} {
+			if a, err := get(); err != nil || !a.Profile.RestUntil.Equal(until) {
+				b.Errorf("%s: got RestUntil %v and error %v, want %v, none", read, a.Profile.RestUntil, err, until)
+			}
+		}
+	}
 }
 
 func putProfileBare(b *bench) {

@@ -15,6 +15,7 @@ func leaseTests() []subtest {
 		{"the holder may extend it", leaseExtends},
 		{"who has lost it to another gets none", leaseLost},
 		{"the holder may shorten it", leaseShortens},
+		{"it says whether it is a rest, for as long as it lasts", leaseRests},
 		{"it sets LeaseUntil and changes no mark and nothing else of the account", leaseChangesNothing},
 		{"a missing account is ErrConflict and nothing is written", leaseMissing},
 		{"another TokenRev is ErrConflict and nothing is written", leaseOfAnotherRev},
@@ -86,6 +87,38 @@ func leaseShortens(b *bench) {
 	a.LeaseUntil = at.Add(30 * time.Second)
 	b.wantAccount(a)
 	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at.Add(30*time.Second), at.Add(time.Hour))), nil)
+}
+
+func leaseRests(b *bench) {
+	at := now()
+	for _, end := range []func(*account.Account){
+		func(a *account.Account) {
+			b.wantErr("Lease of the holder", b.Lease(b.Context(), a.ID, a.TokenRev, lease("one", at, at.Add(time.Minute))), nil)
+			a.LeaseUntil = at.Add(time.Minute)
+		},
+		func(a *account.Account) {
+			b.wantErr("Lease of another", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at.Add(time.Hour), at.Add(2*time.Hour))), nil)
+			a.LeaseUntil = at.Add(2 * time.Hour)
+		},
+		func(a *account.Account) {
+			b.wantErr("PutProfile", b.PutProfile(b.Context(), a.ID, a.Connection, a.Profile), nil)
+			a.LeaseUntil = time.Time{}
+		},
+		func(a *account.Account) { b.putToken(a, newTokenState()) },
+		func(a *account.Account) { *a = b.connect(a.ID, a.UserID).Account },
+	} {
+		a := b.leased("one", at)
+		l := lease("one", at, at.Add(time.Hour))
+		l.Rest = true
+		for range 2 { // the second is a repeat
+			b.wantErr("Lease that is a rest", b.Lease(b.Context(), a.ID, a.TokenRev, l), nil)
+			a.LeaseUntil, a.Resting = at.Add(time.Hour), true
+			b.wantAccount(a)
+		}
+		end(&a)
+		a.Resting = false
+		b.wantAccount(a)
+	}
 }
 
 func leaseLost(b *bench) {
