@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"photopass/internal/account"
@@ -15,7 +16,10 @@ import (
 
 // graph is the Instagram API with Instagram Login (Meta, "Business Login for
 // Instagram").
-type graph struct{ base }
+type graph struct {
+	base
+	lessUntil atomic.Int64 // Unix time until which FullProfile asks for no more than Profile
+}
 
 // The fields of /me that instagram_business_basic covers, and the four that
 // every account answers: some accounts refuse the longer list with code 100.
@@ -141,11 +145,22 @@ func (g *graph) Profile(ctx context.Context, token secret.Value) (account.Profil
 
 // FullProfile implements [Client]. Meta documents biography and website for
 // Facebook Login only; here they may be refused, and the rest of the list with
-// them.
+// them. Once it was they that were refused, they are not asked for again for an hour.
 func (g *graph) FullProfile(ctx context.Context, token secret.Value) (account.Profile, Usage, error) {
-	p, usage, err := g.me(ctx, token, allFields+",biography,website")
-	if refusesFields(err) {
+	now := g.now().Unix()
+	if now < g.lessUntil.Load() {
 		return g.Profile(ctx, token)
+	}
+	p, usage, err := g.me(ctx, token, allFields+",biography,website")
+	if e, ok := errors.AsType[*Error](err); !ok || e.Class != Refused && e.Class != PermissionMissing {
+		return p, usage, err
+	}
+	p, usage, err = g.me(ctx, token, allFields)
+	switch {
+	case err == nil:
+		g.lessUntil.Store(now + 3600)
+	case refusesFields(err):
+		return g.me(ctx, token, fewFields)
 	}
 	return p, usage, err
 }

@@ -136,7 +136,7 @@ func New(c Config) (Client, error) {
 	b := base{Config: c, loopback: loopback.Host(graphURL.Hostname())}
 	switch c.API {
 	case Graph:
-		return &graph{b}, nil
+		return &graph{base: b}, nil
 	case Legacy:
 		return &legacy{b}, nil
 	}

@@ -174,6 +174,7 @@ func TestFullProfile(t *testing.T) {
 	}{
 		{"given", nil, "Bio", "https://acme.example", []string{documented + ",biography,website"}},
 		{"refused", []string{"website"}, "", "", []string{documented + ",biography,website", documented}},
+		{"within the hour", nil, "", "", []string{documented}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f.ResetRequests()
