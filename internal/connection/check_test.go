@@ -326,3 +326,21 @@ func TestCheckFails(t *testing.T) {
 		}
 	})
 }
+
+// What Instagram says is stored, also when the caller goes away meanwhile.
+func TestCheckFinishesWithoutItsCaller(t *testing.T) {
+	c := connect(t, 2*time.Hour, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c.keeper.Instagram = &stub{id: func(ctx context.Context) (string, error) {
+		cancel()
+		return acme, ctx.Err()
+	}}
+	result, err := c.keeper.Check(ctx, c.account)
+	if err != nil || result.Outcome != connection.Works {
+		t.Errorf("Check: got %q, error %v; want works", result.Outcome, err)
+	}
+	if got := stored(t, c.app).CheckedAt; got.IsZero() {
+		t.Error("account: it was not checked")
+	}
+}
