@@ -132,7 +132,7 @@ func TestPipelineOutlastsTheSlowestDeployment(t *testing.T) {
 			session = s.With["role-duration-seconds"].(int)
 		}
 	}
-	document, _ := readDeployRole(t, deployRole(t))
+	document := readDeployRole(t, deployRole(t))
 	most := document.Resources["DeployRole"].Properties["MaxSessionDuration"].(int)
 	if session > most {
 		t.Errorf("role-duration-seconds: got %d, and the role allows %d", session, most)
