@@ -1,6 +1,7 @@
 package samtemplate_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -154,46 +156,62 @@ func TestPipelineOutlastsTheSlowestDeployment(t *testing.T) {
 	}
 }
 
-// deploy-package goes on waiting when the AWS command line has given up on a stack that
-// is still being deployed, and tells success from failure.
+// deploy-package waits until no deployment of others runs, goes on waiting when the AWS
+// command line has given up on a stack that is still being deployed, and tells success
+// from failure.
 func TestDeployPackageWaits(t *testing.T) {
 	for name, tt := range map[string]struct {
-		deploy   int    // exit status of aws cloudformation deploy
-		statuses string // that CloudFormation tells one after the other
-		want     int
+		before string // statuses that CloudFormation tells one after the other, the last for ever
+		deploy int    // exit status of aws cloudformation deploy; while another's runs it is 254
+		after  string
+		want   int
 	}{
-		"deployed":                  {0, "", 0},
-		"after an hour, then done":  {255, "UPDATE_IN_PROGRESS UPDATE_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_COMPLETE", 0},
-		"after an hour, gone back":  {255, "UPDATE_IN_PROGRESS UPDATE_ROLLBACK_IN_PROGRESS UPDATE_ROLLBACK_COMPLETE", 1},
-		"failed and gone back":      {255, "UPDATE_ROLLBACK_COMPLETE", 1},
-		"refused, as it was before": {255, "UPDATE_COMPLETE", 1},
+		"the first time":              {"", 0, "CREATE_COMPLETE", 0},
+		"deployed":                    {"UPDATE_COMPLETE", 0, "UPDATE_COMPLETE", 0},
+		"after an hour, then done":    {"UPDATE_COMPLETE", 255, "UPDATE_IN_PROGRESS UPDATE_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_COMPLETE", 0},
+		"after an hour, gone back":    {"UPDATE_COMPLETE", 255, "UPDATE_IN_PROGRESS UPDATE_ROLLBACK_IN_PROGRESS UPDATE_ROLLBACK_COMPLETE", 1},
+		"failed and gone back":        {"UPDATE_COMPLETE", 255, "UPDATE_ROLLBACK_COMPLETE", 1},
+		"refused, as it was before":   {"UPDATE_COMPLETE", 255, "UPDATE_COMPLETE", 1},
+		"a first change set failed":   {"", 255, "REVIEW_IN_PROGRESS", 1},
+		"tried again after that":      {"REVIEW_IN_PROGRESS", 0, "CREATE_COMPLETE", 0},
+		"another's goes first":        {"UPDATE_IN_PROGRESS UPDATE_COMPLETE", 0, "UPDATE_COMPLETE", 0},
+		"another's goes first, fails": {"UPDATE_IN_PROGRESS UPDATE_COMPLETE", 255, "UPDATE_ROLLBACK_COMPLETE", 1},
+		"another's has just begun":    {"UPDATE_COMPLETE", 254, "UPDATE_IN_PROGRESS UPDATE_COMPLETE", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			script, err := os.ReadFile("../../../scripts/deploy-package")
-			if err != nil {
-				t.Fatal(err)
-			}
 			for file, text := range map[string]string{
-				"deploy-package": string(script),
-				"sleep":          "#!/bin/sh\n",
+				"sleep": "#!/bin/sh\n",
 				"aws": `#!/bin/bash
-echo "$*" >>"$(dirname "$0")/calls"
+cd "$(dirname "$0")"
+echo "$*" >>calls
+read -ra statuses <statuses
 case $2 in
-deploy) exit ` + strconv.Itoa(tt.deploy) + ` ;;
+deploy)
+	cp after statuses
+	[[ $statuses != UPDATE_IN_PROGRESS ]] || exit 254
+	exit ` + strconv.Itoa(tt.deploy) + ` ;;
 describe-stacks)
-	read -ra statuses <"$(dirname "$0")/statuses"
-	echo "${statuses[0]}"
-	echo "${statuses[*]:1}" >"$(dirname "$0")/statuses" ;;
+	[[ $statuses ]] || exit 254
+	echo "$statuses"
+	[[ ${#statuses[@]} == 1 ]] || echo "${statuses[*]:1}" >statuses ;;
 esac
 `,
-				"statuses": tt.statuses + "\n",
+				"statuses": tt.before + "\n",
+				"after":    tt.after + "\n",
 			} {
 				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o700); err != nil {
 					t.Fatal(err)
 				}
 			}
-			cmd := exec.Command(filepath.Join(dir, "deploy-package"), "photopass-prod", "bucket", "arn:aws:iam::123456789012:role/stack")
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // or it waits for ever
+			defer cancel()
+			reads(t, "scripts/deploy-package")
+			script, err := filepath.Abs("../../../scripts/deploy-package")
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(ctx, script, dir, "photopass-prod", "bucket", "arn:aws:iam::123456789012:role/stack")
 			cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 			out, _ := cmd.CombinedOutput()
 			wantEqual(t, "exit status ("+string(out)+")", cmd.ProcessState.ExitCode(), tt.want)
