@@ -25,16 +25,19 @@ type workflow struct {
 		Uses        string            `yaml:"uses"`
 		Minutes     int               `yaml:"timeout-minutes"`
 		Permissions map[string]string `yaml:"permissions"`
-		Steps       []struct {
-			Uses string         `yaml:"uses"`
-			Run  string         `yaml:"run"`
-			With map[string]any `yaml:"with"`
-		} `yaml:"steps"`
+		Steps       []workflowStep    `yaml:"steps"`
 	} `yaml:"jobs"`
 }
 
-// A job that can ask for the token that AWS takes runs nothing from a package registry,
-// and every action is a commit.
+type workflowStep struct {
+	Uses string         `yaml:"uses"`
+	Run  string         `yaml:"run"`
+	If   string         `yaml:"if"`
+	With map[string]any `yaml:"with"`
+}
+
+// A job that can ask for the token that AWS takes runs nothing from a package registry or
+// made beside such packages, and every action is a commit.
 func TestWorkflows(t *testing.T) {
 	files, err := filepath.Glob("../../../.github/workflows/*.yml")
 	if err != nil || len(files) < 2 {
@@ -54,16 +57,20 @@ func TestWorkflows(t *testing.T) {
 // TestWorkflows finds each of these.
 func TestWorkflowFaultsAreFound(t *testing.T) {
 	text := deployWorkflow(t)
-	const step = "      - run: tar -xf package.tar\n"
+	const step = "      - run: mkdir package && tar -xf package.tar -C package\n"
 	for name, tt := range map[string]struct{ old, new, want string }{
-		"a version in place of a commit": {"actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd", "actions/checkout@v6", "build: actions/checkout@v6"},
+		"a version in place of a commit": {"actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd", "actions/checkout@v6", "package: actions/checkout@v6"},
 		"a short commit":                 {"download-artifact@37930b1c2abaa49bbe596cd826c3c89aef350131", "download-artifact@37930b1", "deploy: actions/download-artifact@37930b1"},
 		"a token for every job":          {"permissions: {}", "permissions:\n  id-token: write", "every job may ask for a token"},
-		"a build with the token":         {"      contents: read\n    env:", "      contents: read\n      id-token: write\n    env:", "build: it may ask for a token, and runs make package"},
+		"a build with the token":         {"      contents: read\n    env:", "      contents: read\n      id-token: write\n    env:", "package: it may ask for a token, and runs make package"},
 		"pip beside the token":           {step, step + "      - run: pip install aws-sam-cli\n", "deploy: it may ask for a token, and runs pip install"},
 		"Go beside the token":            {step, step + "      - run: go run ./cmd/photopass doctor\n", "deploy: it may ask for a token, and runs go run"},
 		"a script of ours beside it":     {step, step + "      - run: scripts/need-python sam\n", "deploy: it may ask for a token, and runs scripts/need-python"},
-		"a checkout beside the token":    {step, step + "      - uses: actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd\n", "deploy: it may ask for a token, and uses actions/checkout"},
+		"a script of the package":        {"scripts/deploy-package deployment", "deployment/package/deploy-package deployment", "deploy: it may ask for a token, and runs deployment/package"},
+		"another commit":                 {"ref: ${{ github.sha }}", "ref: main", "deploy: it may ask for a token, and checks out main"},
+		"another repository":             {"ref: ${{ github.sha }}", "ref: ${{ github.sha }}\n          repository: a/b", "deploy: it may ask for a token, and checks out"},
+		"an action beside the token":     {step, step + "      - uses: actions/setup-go@4a3601121dd01d1626a1e23e37211e3254c1c06c\n", "deploy: it may ask for a token, and uses actions/setup-go"},
+		"a command that is not checked":  {` "$COMMAND" command |`, " |", "deploy: it does not check what it got"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			faulty := strings.Replace(text, tt.old, tt.new, 1)
@@ -79,9 +86,12 @@ func TestWorkflowFaultsAreFound(t *testing.T) {
 
 var (
 	commit = regexp.MustCompile(`@[0-9a-f]{40}$`)
-	// harmless are the only commands beside the token: they unpack and run what the job
-	// without it has built.
-	harmless = regexp.MustCompile(`^(tar -xf package\.tar|package/(deploy-package|photopass doctor) [^|&;\n]*)\n?$`)
+	// sums checks what other jobs have made: one of them runs no package of a registry.
+	sums = `printf '%s  %s\n' "$PACKAGE" package.tar "$COMMAND" command | sha256sum --check --strict`
+	// harmless are the only other commands beside the token: they unpack, and run the
+	// commit's script and the command that is checked.
+	harmless = regexp.MustCompile(`^(mkdir package && tar -xf package\.tar -C package|chmod \+x command|` +
+		`(scripts/deploy-package|deployment/command doctor) [^|&;\n]*)$`)
 )
 
 func workflowFaults(t *testing.T, text string) (faults []string) {
@@ -94,21 +104,45 @@ func workflowFaults(t *testing.T, text string) (faults []string) {
 		faults = append(faults, "every job may ask for a token, or may do what the repository's settings say")
 	}
 	for name, job := range w.Jobs {
-		token := job.Permissions["id-token"] == "write"
 		for _, s := range job.Steps {
 			if s.Uses != "" && !strings.HasPrefix(s.Uses, "./") && !commit.MatchString(s.Uses) {
 				faults = append(faults, fmt.Sprintf("%s: %s is no commit of 40 hexadecimal digits", name, s.Uses))
 			}
-			action, _, _ := strings.Cut(s.Uses, "@")
-			if token && s.Run != "" && !harmless.MatchString(s.Run) {
-				faults = append(faults, fmt.Sprintf("%s: it may ask for a token, and runs %s", name, s.Run))
+			if fault := s.faultBesideToken(); fault != "" && job.Permissions["id-token"] == "write" {
+				faults = append(faults, fmt.Sprintf("%s: it may ask for a token, and %s", name, fault))
 			}
-			if token && !slices.Contains([]string{"", "actions/download-artifact", "aws-actions/configure-aws-credentials"}, action) {
-				faults = append(faults, fmt.Sprintf("%s: it may ask for a token, and uses %s", name, action))
-			}
+		}
+		if job.Permissions["id-token"] == "write" && !slices.ContainsFunc(job.Steps, func(s workflowStep) bool { return s.Run == sums }) {
+			faults = append(faults, name+": it does not check what it got")
 		}
 	}
 	return faults
+}
+
+func (s workflowStep) faultBesideToken() string {
+	action, _, _ := strings.Cut(s.Uses, "@")
+	switch {
+	case s.Run != "" && s.Run != sums && !harmless.MatchString(s.Run):
+		return "runs " + s.Run
+	case action == "actions/checkout":
+		if s.With["ref"] != "${{ github.sha }}" || s.With["repository"] != nil || s.With["persist-credentials"] != false {
+			return fmt.Sprintf("checks out %v (%v)", s.With["ref"], s.With)
+		}
+	case !slices.Contains([]string{"", "actions/download-artifact", "aws-actions/configure-aws-credentials"}, action):
+		return "uses " + action
+	}
+	return ""
+}
+
+// Doctor has its say after a deployment that failed: it names the event that failed first.
+func TestPipelineNamesTheFailingEvent(t *testing.T) {
+	var w workflow
+	if err := yaml.Unmarshal([]byte(deployWorkflow(t)), &w); err != nil {
+		t.Fatal(err)
+	}
+	last := w.Jobs["deploy"].Steps[len(w.Jobs["deploy"].Steps)-1]
+	wantEqual(t, "the last step", last.Run, `deployment/command doctor -stack "photopass-$ENV"`)
+	wantEqual(t, "when it runs", last.If, "${{ !cancelled() }}")
 }
 
 // The slowest gradual deployment ends before anything that waits for it gives up: the
