@@ -28,7 +28,10 @@ func TestDeployParameters(t *testing.T) {
 		"a name with a blank":        {`["AppName=Acme Photos"]`, nil, quoting, true},
 		"two scopes by a blank":      {`["InstagramScopes=basic likes"]`, nil, `leave out 'likes'`, true},
 		"two origins by a blank":     {`["ReturnToOrigins=https://a.example, https://b.example"]`, nil, `leave out 'https://b.example'`, true},
-		"as one string":              {`"RecoveryDays=1 AppName=Acme Photos"`, nil, `leave out 'Photos'`, true},
+		"as one string":              {`"RecoveryDays=1 AppName=Acme Photos"`, nil, quoting, true},
+		"as one string, in between":  {`"RecoveryDays=1 AppName=Acme Photos LogRetentionInDays=7"`, nil, quoting, true},
+		"as one string, name last":   {`"Photos AppName=Acme"`, nil, `leave out 'Photos'`, true},
+		"as one string, quoted ones": {`"InstagramScopes=\"a b\" AppName=Acme Photos"`, nil, quoting, true},
 		"a quote within":             {`['AppName=Acme"s']`, nil, `leave out`, true},
 		"quoted":                     {`['AppName="Acme Photos"']`, nil, "AppName=Acme Photos", false},
 		"quoted with escapes":        {`["AppName=\"Acme Photos\""]`, nil, "AppName=Acme Photos", false},
@@ -39,6 +42,8 @@ func TestDeployParameters(t *testing.T) {
 		"by argument":                {`["AppName=Acme"]`, []string{"--parameter-overrides", "AppName=Acme Photos", "--no-confirm-changeset"}, quoting, true},
 		"by argument, quoted":        {`["RecoveryDays=1"]`, []string{"--parameter-overrides", `AppName="Acme Photos"`, "--debug"}, "AppName=Acme Photos", false},
 		"by argument, in two words":  {`[]`, []string{"--parameter-overrides", "AppName=Acme", "Photos"}, "Photos is not a valid format", true},
+		"by argument, with =":        {`[]`, []string{"--parameter-overrides=AppName=Acme Photos"}, "Write --parameter-overrides and its values as words of their own", true},
+		"by argument, twice":         {`[]`, []string{"--parameter-overrides", "AppName=Acme", "--parameter-overrides", "RecoveryDays=1"}, "Name --parameter-overrides once", true},
 		"cut in the file, not taken": {`["AppName=Acme Photos"]`, []string{"--parameter-overrides", "AppName=Acme"}, "AppName=Acme", false},
 	} {
 		t.Run(name, func(t *testing.T) {
