@@ -1,6 +1,7 @@
 package samtemplate_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,28 +11,38 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
-// A proxy of the environment answers for whatever it is asked, and must not be taken for
-// what listens on a port. The third port is busy, the others are not.
-func TestLocalAPIAsksPastAProxy(t *testing.T) {
+// A port is busy if something listens there, be it that it doesn't speak HTTP. A proxy of
+// the environment, which answers for whatever it is asked, is not taken for what listens.
+func TestLocalAPIFindsABusyPort(t *testing.T) {
 	reads(t, "scripts/local-api")
 	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(proxy.Close)
-	busy := httptest.NewServer(http.NotFoundHandler())
-	t.Cleanup(busy.Close)
-	_, port, err := net.SplitHostPort(busy.Listener.Addr().String())
+	website := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(website.Close)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts for it
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("scripts/local-api")
-	cmd.Dir = "../../.."
-	cmd.Env = append(os.Environ(), "http_proxy="+proxy.URL, "HTTP_PROXY="+proxy.URL, "ALL_PROXY="+proxy.URL, "no_proxy=", "NO_PROXY=",
-		"PORT="+freePort(t), "LAMBDA_PORT="+freePort(t), "INSTAGRAM_PORT="+port)
-	out, err := cmd.CombinedOutput()
-	want := "Something listens on port " + port + " already. Choose another with INSTAGRAM_PORT."
-	if err == nil || !strings.Contains(string(out), want) {
-		t.Errorf("local-api: got %v and %q, want it to say %q", err, out, want)
+	t.Cleanup(func() { silent.Close() })
+	for name, busy := range map[string]net.Addr{"a website": website.Listener.Addr(), "not HTTP": silent.Addr()} {
+		t.Run(name, func(t *testing.T) {
+			port := fmt.Sprint(busy.(*net.TCPAddr).Port)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "scripts/local-api")
+			cmd.Dir = "../../.."
+			cmd.WaitDelay = time.Second // for what it has started
+			cmd.Env = append(os.Environ(), "http_proxy="+proxy.URL, "HTTP_PROXY="+proxy.URL, "ALL_PROXY="+proxy.URL, "no_proxy=", "NO_PROXY=",
+				"PORT="+freePort(t), "LAMBDA_PORT="+freePort(t), "INSTAGRAM_PORT="+port)
+			out, err := cmd.CombinedOutput()
+			want := "Something listens on port " + port + " already. Choose another with INSTAGRAM_PORT."
+			if err == nil || !strings.Contains(string(out), want) {
+				t.Errorf("local-api: got %v and %q, want it to say %q", err, out, want)
+			}
+		})
 	}
 }
 
