@@ -37,7 +37,7 @@ test: go ## Prove the project: make tools, make lint, and all tests with -race
 .PHONY: race
 race: go ## Run the tests with -race (PART=unit, store, functions, browser or interleavings; default all)
 	@scripts/need-cc
-	@scripts/go-test -race -p 3 -timeout 9m $$(scripts/packages $(PART))
+	@packages=$$(scripts/packages $(PART)) && scripts/go-test -race -p 3 -timeout 9m $$packages
 
 .PHONY: tools
 tools: go $(STATICCHECK) $(REVIVE) $(ACTIONLINT) ## Install what the tests use: gcc, chromium, axe-core, moto, SAM, checkov, linters
