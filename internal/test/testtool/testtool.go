@@ -68,7 +68,8 @@ func Long(t testing.TB, what string) {
 // nothing, and the path is empty: see [Long].
 func Build(pkg string) (string, error) { return build(pkg, nil) }
 
-// BuildFunction builds functions/<name> as it is deployed.
+// BuildFunction builds functions/<name> for this machine, with what of its deployment
+// changes its doing. scripts/build-function makes what is deployed.
 func BuildFunction(name string) (string, error) {
 	return build("functions/"+name, []string{"CGO_ENABLED=0"},
 		"-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w")
