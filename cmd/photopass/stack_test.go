@@ -105,7 +105,7 @@ func newAccount(t *testing.T, id, userID, username string) account.Account {
 	}
 }
 
-// sealedUnder seals the token of the account id as package custody does.
+// sealedUnder seals the token of the account id as package connection does.
 func sealedUnder(t *testing.T, ring, id string) []byte {
 	t.Helper()
 	r, err := secret.ParseRing([]byte(ring))

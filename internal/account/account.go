@@ -83,7 +83,7 @@ func (a Account) ReconnectCause() Cause {
 
 // A Token is a sealed access token and the times that govern it.
 type Token struct {
-	Sealed    []byte    // see package custody; nil: dropped, since it is dead
+	Sealed    []byte    // see package connection; nil: dropped, since it is dead
 	IssuedAt  time.Time // when Instagram gave it out or refreshed it
 	ExpiresAt time.Time // when Instagram stops accepting it; zero: not announced (legacy)
 

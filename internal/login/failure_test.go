@@ -40,7 +40,7 @@ func (s *source) ClientSecret(context.Context) (secret.Value, error) {
 // ClientSecretRefused implements login.Secrets.
 func (s *source) ClientSecretRefused() { s.refused.Add(1) }
 
-// Ring implements custody.Keys.
+// Ring implements connection.Keys.
 func (s *source) Ring(context.Context) (*secret.Ring, error) {
 	if s.fail != nil {
 		if err := s.fail("key ring"); err != nil {
@@ -50,7 +50,7 @@ func (s *source) Ring(context.Context) (*secret.Ring, error) {
 	return s.ring, nil
 }
 
-// RereadRing implements custody.Keys.
+// RereadRing implements connection.Keys.
 func (s *source) RereadRing(ctx context.Context) (*secret.Ring, error) { return s.Ring(ctx) }
 
 func TestUnreadableSecretsUseNothingUp(t *testing.T) {

@@ -76,7 +76,7 @@ func (s *scene) swapKeys() {
 	s.t.Helper()
 	var err error
 	if s.keys.ring, err = secret.ParseRing([]byte(`{"current":"k1","k1":"another entry of more than 32 characters"}`)); err != nil {
-		s.t.Fatalf("seal.ParseRing: %v", err)
+		s.t.Fatalf("secret.ParseRing: %v", err)
 	}
 }
 

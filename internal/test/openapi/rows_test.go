@@ -121,7 +121,7 @@ var rows = []row{
 	{"for another origin", getHead, "/profile", 200, connected("/profile", "Origin", elsewhere)},
 	{"unchanged", []probe{{"GET", asJSON}, {"HEAD", asJSON}}, "/profile", 304, unchanged},
 	{"no session", getHead, "/profile", 401, at("/profile")},
-	{"permission missing", getHead, "/profile", 503, aged(24*time.Hour, fakeinstagram.Fault{Code: 10})},
+	{"permission missing", getHead, "/profile", 503, aged(24*time.Hour, fakeinstagram.Fault{Code: 10, Count: 2})},
 	{"token dead", getHead, "/profile", 409, aged(24*time.Hour, fakeinstagram.Fault{Code: 190, Subcode: 460})},
 	{"throttled", getHead, "/profile", 429, aged(24*time.Hour, fakeinstagram.Fault{Code: 4})},
 	{"store out of reach", getHead, "/profile", 500, broken(connected("/profile"))},
