@@ -31,12 +31,12 @@ func TestProfileAfterFreeze(t *testing.T) {
 		{"one connection", func() {}, 1},
 		{"a disconnect of ten sessions", func() { b = s.disconnectTen(b) }, 2},
 	} {
-		best := time.Hour
-		for range rounds {
+		more := time.Hour
+		for round := 0; round < 10 && more >= 100*time.Millisecond; round++ { // the machine may be busy with something else
 			tt.before()
-			best = min(best, s.afterFreeze(tt.name, b, tt.most))
+			more = min(more, s.afterFreeze(tt.name, b, tt.most)-warm)
 		}
-		if more := best - warm; more >= 100*time.Millisecond {
+		if more >= 100*time.Millisecond {
 			t.Errorf("profile after a freeze, %s: got %v more than the warm %v, want less than 100ms", tt.name, more, warm)
 		}
 	}
