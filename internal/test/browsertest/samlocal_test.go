@@ -167,7 +167,10 @@ func (s *samRun) deny(tab *browsertest.Tab) {
 func (s *samRun) login(tab *browsertest.Tab) {
 	s.t.Helper()
 	login(tab, s.Process)
-	wantURL(s.t, tab, s.URL+"/profile")
+	// sam local drops the "#" at the end of our redirect, so Instagram's "#_" stays on.
+	if got, want := strings.TrimSuffix(tab.URL(), "#_"), s.URL+"/profile"; got != want {
+		s.t.Errorf("address bar: got another address than %s", want)
+	}
 	s.keepSecrets(tab)
 }
 
