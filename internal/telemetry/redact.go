@@ -193,9 +193,11 @@ var plus, space = []byte("+"), []byte(" ") // the same in a form
 func (r *Redactor) searchRun(text []byte, from, to int, buffer []byte, depth int, mark func(from, to int)) {
 	run := text[from:to]
 	if len(run) >= minShape {
-		for _, m := range shapes.FindAllIndex(run, -1) {
-			if !bytes.HasSuffix(run[:m[1]], []byte(dynamoRequest)) {
-				mark(from+m[0], from+m[1])
+		for _, shape := range shapes {
+			for _, m := range shape.FindAllIndex(run, -1) {
+				if !bytes.HasSuffix(run[:m[1]], []byte(dynamoRequest)) {
+					mark(from+m[0], from+m[1])
+				}
 			}
 		}
 	}
@@ -234,14 +236,18 @@ var named = []struct {
 	{[]string{"__host-"}, regexp.MustCompile(`(__host-)[\w-]+=[^\s;,"\\]+`)},
 }
 
-// shapes are the exact ones of Instagram's tokens and codes, its tokens of 2018,
-// the cookies of a session and of a flow, and Meta's signed requests. They are
-// found glued to other text as well. No digest, UUID or name of AWS's has one of
-// them, nor has an id of ours; 43 characters of base64url alone are a hash as well
-// as a secret, and stay.
-var shapes = regexp.MustCompile(`(?i:IGAA|IGQ)[\w-]{20,}|EAA[\w-]{30,}|AQ[\w-]{40,}` +
-	`|[0-9]+\.[0-9a-fA-F]{7}\.[0-9a-fA-F]{32}|[0-9]{5,}\.[\w-]{43}` +
-	`|[\w-]{43,}(?:\.[0-9]{10,14}\.|(?:\.(?i:eyJ)[\w-]*)+)`)
+// shapes are the exact ones of Instagram's tokens and codes, the cookies of a
+// session and of a flow, Meta's signed requests, and Instagram's tokens of 2018.
+// They are found glued to other text as well. Each is searched for alone, because
+// text that looks like the start of one can hide another. No digest, UUID or name
+// of AWS's has one of them, nor has an id of ours; 43 characters of base64url alone
+// are a hash as well as a secret, and stay.
+var shapes = []*regexp.Regexp{
+	regexp.MustCompile(`(?i:IGAA|IGQ)[\w-]{20,}|EAA[\w-]{30,}|AQ[\w-]{40,}`),
+	regexp.MustCompile(`[0-9]{5,}\.[\w-]{43}`),
+	regexp.MustCompile(`[\w-]{43,}(?:\.[0-9]{10,14}\.|(?:\.(?i:eyJ)[\w-]*)+)`),
+	regexp.MustCompile(`[0-9]+\.[0-9a-fA-F]{7}\.[0-9a-fA-F]{32}`),
+}
 
 // dynamoRequest ends each id of DynamoDB's requests, whose first half is random
 // and may hold what a token begins with.

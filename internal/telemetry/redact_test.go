@@ -527,6 +527,27 @@ func TestHideWhileWriting(t *testing.T) {
 	<-done
 }
 
+// Text that looks like the start of one secret does not hide another behind it.
+func TestSecretBehindTheBeginningOfAnother(t *testing.T) {
+	for _, before := range []string{
+		"80010.", "12345.9906026.",
+		"IGAA-0123456789-0123456789", "AQ0123456789-0123456789-0123456789-0123456789",
+		"0123456789-0123456789-0123456789-0123456789.",
+	} {
+		for seed := range uint64(50) {
+			hidden, shapeless := randomSecret(seed)
+			if shapeless {
+				continue
+			}
+			var b bytes.Buffer
+			telemetry.NewLogger(&b, getenv("TEXT", "")).Info(before + hidden)
+			if survives(b.String(), hidden) {
+				t.Errorf("%s before %s: a piece survived in %s", before, hidden, b.String())
+			}
+		}
+	}
+}
+
 // FuzzRedaction puts random secrets between any text. The secrets are not the
 // fuzzer's to choose: it would find those that consist of words.
 func FuzzRedaction(f *testing.F) {
