@@ -107,8 +107,8 @@ func newStack(t *testing.T, o options) *stack {
 	s := &stack{
 		t:              t,
 		template:       samtemplate.Load(t),
-		table:          "photopass-" + account.NewMark(),
-		clientSecretID: "client-secret-" + account.NewMark(),
+		table:          "photopass-" + account.RandomID(),
+		clientSecretID: "client-secret-" + account.RandomID(),
 		db:             dynamodb.NewFromConfig(mototest.Config(t)),
 		secrets:        secretsmanager.NewFromConfig(mototest.Config(t)),
 		callbackAWS:    mototest.NewProxy(t),
@@ -121,7 +121,7 @@ func newStack(t *testing.T, o options) *stack {
 	if err := dynamotest.CreateTable(t.Context(), s.db, s.table); err != nil {
 		t.Fatalf("create table: %v", err)
 	}
-	keys := "token-keys-" + account.NewMark()
+	keys := "token-keys-" + account.RandomID()
 	s.createSecret(keys, aws.String(keyRing))
 	if o.noSecret {
 		s.createSecret(s.clientSecretID, nil)

@@ -18,7 +18,7 @@ import (
 
 // With a table, a login outlives the process.
 func TestDataInDynamoDB(t *testing.T) {
-	table, keys := "photopass-"+account.NewMark(), "token-keys-"+account.NewMark()
+	table, keys := "photopass-"+account.RandomID(), "token-keys-"+account.RandomID()
 	if err := dynamotest.CreateTable(t.Context(), dynamodb.NewFromConfig(mototest.Config(t)), table); err != nil {
 		t.Fatalf("create table: %v", err)
 	}

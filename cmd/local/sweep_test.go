@@ -25,10 +25,10 @@ type renewing struct {
 
 func (*renewing) CanRefresh() bool { return true }
 
-func (i *renewing) Refresh(_ context.Context, token secret.Value) (instagram.Renewal, error) {
+func (i *renewing) Refresh(_ context.Context, token secret.Value) (instagram.RefreshResponse, error) {
 	i.calls.Add(1)
 	now := time.Now().UTC()
-	return instagram.Renewal{Token: token, IssuedAt: now, ExpiresAt: now.Add(60 * 24 * time.Hour)}, nil
+	return instagram.RefreshResponse{Token: token, IssuedAt: now, ExpiresAt: now.Add(60 * 24 * time.Hour)}, nil
 }
 
 // Beside the server runs what the schedule does on Lambda, until the program is
@@ -69,7 +69,7 @@ func TestTokensAreKeptAlive(t *testing.T) {
 func connect(t *testing.T, tokens *connection.Keeper) {
 	t.Helper()
 	now := time.Now().UTC()
-	m := account.Marker{State: "S", Attempt: account.NewMark(), ExpiresAt: now.Add(time.Hour)}
+	m := account.Marker{State: "S", Attempt: account.RandomID(), ExpiresAt: now.Add(time.Hour)}
 	if _, err := tokens.Store.UseState(t.Context(), m); err != nil {
 		t.Fatalf("UseState: %v", err)
 	}

@@ -280,7 +280,7 @@ func (p program) accountsDisconnect(ctx context.Context, args []string) error {
 		}
 	}
 	// No other connection than the one that was shown.
-	if err := p.remove(ctx, t, a.ID, account.Seen{Connection: a.Connection}, ""); err != nil {
+	if err := p.remove(ctx, t, a.ID, account.Version{Connection: a.Connection}, ""); err != nil {
 		return err
 	}
 	return p.print(*o.json, disconnection{s.ID, s.UserID, s.Username, len(sessions)}, []string{
@@ -296,7 +296,7 @@ func (p program) cleanUp(ctx context.Context, t table, id string, asJSON bool) e
 		return t.failed(err)
 	}
 	// No account has the mark, so one that a login makes meanwhile is a conflict.
-	if err := p.remove(ctx, t, id, account.Seen{TokenRev: account.NewMark()}, telemetry.Unknown); err != nil {
+	if err := p.remove(ctx, t, id, account.Version{TokenRev: account.RandomID()}, telemetry.Unknown); err != nil {
 		return err
 	}
 	return p.print(asJSON, disconnection{ID: id, Sessions: dead}, []string{
@@ -307,7 +307,7 @@ func (p program) cleanUp(ctx context.Context, t table, id string, asJSON bool) e
 // remove deletes the account id if it is as seen, and writes the audit log. The
 // store's success says no more than that no session opens any more, so remove looks
 // whether some are left.
-func (p program) remove(ctx context.Context, t table, id string, seen account.Seen, outcome telemetry.Outcome) error {
+func (p program) remove(ctx context.Context, t table, id string, seen account.Version, outcome telemetry.Outcome) error {
 	err := t.Delete(ctx, id, seen, p.now())
 	if errors.Is(err, account.ErrConflict) {
 		return fmt.Errorf("account %s was connected again meanwhile; nothing was removed", id)

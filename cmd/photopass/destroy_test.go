@@ -140,7 +140,7 @@ func TestDestroyInterruptedGoesOn(t *testing.T) {
 // makeStack makes a stack with a table that stays, and returns its name.
 func makeStack(t *testing.T) string {
 	t.Helper()
-	name := "photopass-" + strings.ToLower(account.NewMark())
+	name := "photopass-" + strings.ToLower(account.RandomID())
 	_, err := cloudformation.NewFromConfig(mototest.Config(t)).CreateStack(t.Context(), &cloudformation.CreateStackInput{
 		StackName: &name,
 		TemplateBody: aws.String(`{"Resources":{"Topic":{"Type":"AWS::SNS::Topic"},

@@ -53,7 +53,7 @@ func photopass(t *testing.T, stdin string, args ...string) (int, string) {
 func newSecret(t *testing.T) (*secretsmanager.Client, string) {
 	t.Helper()
 	client := secretsmanager.NewFromConfig(mototest.Config(t))
-	id := "client-secret-" + account.NewMark()
+	id := "client-secret-" + account.RandomID()
 	if _, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &id}); err != nil {
 		t.Fatalf("create secret: %v", err)
 	}
@@ -84,7 +84,7 @@ func TestSecretSet(t *testing.T) {
 
 func TestSecretSetByStack(t *testing.T) {
 	client, id := newSecret(t)
-	stack := "photopass-" + strings.ToLower(account.NewMark())
+	stack := "photopass-" + strings.ToLower(account.RandomID())
 	_, err := cloudformation.NewFromConfig(mototest.Config(t)).CreateStack(t.Context(), &cloudformation.CreateStackInput{
 		StackName:    &stack,
 		TemplateBody: aws.String(`{"Resources":{"T":{"Type":"AWS::SNS::Topic"}},"Outputs":{"ClientSecretName":{"Value":"` + id + `"}}}`),

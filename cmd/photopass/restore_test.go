@@ -40,7 +40,7 @@ func database(t *testing.T) *dynamodb.Client { return dynamodb.NewFromConfig(mot
 // restoredTable restores the stack's table, as it is now, as a table of another name.
 func (s *stack) restoredTable(t *testing.T) string {
 	t.Helper()
-	name := "restored-" + account.NewMark()
+	name := "restored-" + account.RandomID()
 	_, err := database(t).RestoreTableToPointInTime(t.Context(), &dynamodb.RestoreTableToPointInTimeInput{
 		SourceTableName: &s.table, TargetTableName: &name, UseLatestRestorableTime: aws.Bool(true),
 	})
@@ -63,19 +63,19 @@ func join(t *testing.T, store account.Store, id, key string, when time.Time) {
 	t.Helper()
 	a := newAccount(t, id, id+"000", "acme")
 	a.ConnectedAt, a.LastLoginAt = when, when
-	prior, err := store.Prior(t.Context(), a.ID, a.UserID)
+	existing, err := store.Existing(t.Context(), a.ID, a.UserID)
 	if err != nil {
-		t.Fatalf("prior: %v", err)
+		t.Fatalf("read existing: %v", err)
 	}
-	if prior.Account != nil {
-		a.Connection, a.ConnectedAt = prior.Account.Connection, prior.Account.ConnectedAt
+	if existing.Account != nil {
+		a.Connection, a.ConnectedAt = existing.Account.Connection, existing.Account.ConnectedAt
 	}
 	l := account.Login{
-		Prior: prior, Account: a,
+		Existing: existing, Account: a,
 		Session: account.Session{
 			AccountID: id, Key: key, Connection: a.Connection, CreatedAt: when, LastUsedAt: when, ExpiresAt: when.Add(720 * time.Hour),
 		},
-		State: account.NewMark(), Attempt: account.NewMark(), Result: []byte("result"),
+		State: account.RandomID(), Attempt: account.RandomID(), Result: []byte("result"),
 	}
 	if _, err := store.UseState(t.Context(), account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: when}); err != nil {
 		t.Fatalf("use state: %v", err)
@@ -88,7 +88,7 @@ func join(t *testing.T, store account.Store, id, key string, when time.Time) {
 // leave deletes an account.
 func leave(t *testing.T, store account.Store, id string, when time.Time) {
 	t.Helper()
-	if err := store.Delete(t.Context(), id, account.Seen{}, when); err != nil {
+	if err := store.Delete(t.Context(), id, account.Version{}, when); err != nil {
 		t.Fatalf("delete: %v", err)
 	}
 }
@@ -503,7 +503,7 @@ func TestRestoreOfACopy(t *testing.T) {
 	past := twoDaysAgo()
 	join(t, s.store, "1111", "key-1", past)
 	leave(t, s.store, "1111", past.Add(time.Hour))
-	name := "copy-" + account.NewMark()
+	name := "copy-" + account.RandomID()
 	if err := dynamotest.CreateTable(t.Context(), database(t), name); err != nil {
 		t.Fatalf("create table: %v", err)
 	}

@@ -54,7 +54,7 @@ type stack struct {
 func newStack(t *testing.T) *stack {
 	t.Helper()
 	config := mototest.Config(t)
-	mark := strings.ToLower(account.NewMark())
+	mark := strings.ToLower(account.RandomID())
 	s := &stack{
 		name: "photopass-" + mark, table: "table-" + mark, ring: "ring-" + mark,
 		secrets:  secretsmanager.NewFromConfig(config),
@@ -87,7 +87,7 @@ func newAccount(t *testing.T, id, userID, username string) account.Account {
 	t.Helper()
 	return account.Account{
 		ID: id, UserID: userID,
-		Connection: account.NewMark(), TokenRev: account.NewMark(),
+		Connection: account.RandomID(), TokenRev: account.RandomID(),
 		Status: account.Active,
 		Token: account.Token{
 			Sealed:    sealedUnder(t, `{"current":"k1","k1":"`+entry1+`"}`, id),
@@ -127,14 +127,14 @@ func (s *stack) connect(t *testing.T, a account.Account, keys ...string) {
 				LastUsedAt: at.Add(24 * time.Hour),
 				ExpiresAt:  at.Add(30 * 24 * time.Hour),
 			},
-			State: account.NewMark(), Attempt: account.NewMark(), Result: []byte("result"),
+			State: account.RandomID(), Attempt: account.RandomID(), Result: []byte("result"),
 		}
 		if _, err := s.store.UseState(t.Context(), account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: at}); err != nil {
 			t.Fatalf("use state: %v", err)
 		}
 		var err error
-		if l.Prior, err = s.store.Prior(t.Context(), a.ID, a.UserID); err != nil {
-			t.Fatalf("prior: %v", err)
+		if l.Existing, err = s.store.Existing(t.Context(), a.ID, a.UserID); err != nil {
+			t.Fatalf("read existing: %v", err)
 		}
 		if err := s.store.Connect(t.Context(), l); err != nil {
 			t.Fatalf("connect: %v", err)

@@ -157,9 +157,9 @@ type Receipt struct {
 	ExpiresAt time.Time
 }
 
-// NewMark returns a random mark of at least 128 bits, for [Account.Connection],
+// RandomID returns a random mark of at least 128 bits, for [Account.Connection],
 // [Account.TokenRev], [Marker.Attempt] and [Lease.Holder].
-func NewMark() string { return rand.Text() }
+func RandomID() string { return rand.Text() }
 
 // ValidID reports whether s has the shape of an Instagram id: 1 to 40 decimal
 // digits. Ids come from browsers as well and become part of storage keys.

@@ -46,7 +46,7 @@ func TestNewMark(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" // 5 bits a character
 	seen := make(map[string]bool)
 	for range 1000 {
-		m := account.NewMark()
+		m := account.RandomID()
 		if len(m) < 26 {
 			t.Errorf("NewMark: got %q of %d characters, want at least 26", m, len(m))
 		}

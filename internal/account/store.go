@@ -52,16 +52,16 @@ type Store interface {
 	// result.
 	PutResult(ctx context.Context, m Marker) error
 
-	// Prior returns what a login of the account id, whose professional id is
+	// Existing returns what a login of the account id, whose professional id is
 	// userID (may be empty), will replace. Nothing there is no error.
-	Prior(ctx context.Context, id, userID string) (Prior, error)
+	Existing(ctx context.Context, id, userID string) (Existing, error)
 
 	// Connect writes a login, all of it or nothing: the account, its alias, its
 	// session and the marker's result, which must not be empty: by it a repeat
 	// is told from a conflict. It removes the session that l.Ends names, and the
-	// account that l.Prior.Aliased names with all its sessions, without a
+	// account that l.Existing.Aliased names with all its sessions, without a
 	// tombstone, since that account lives on under its other id.
-	// If anything of l.Prior has changed since it was read, or the marker does
+	// If anything of l.Existing has changed since it was read, or the marker does
 	// not hold l.Attempt or has another result, it writes nothing and returns
 	// ErrConflict.
 	Connect(ctx context.Context, l Login) error
@@ -130,13 +130,13 @@ type Store interface {
 	// account is gone no session of it opens, and a login that follows at once
 	// loses nothing to the clean-up. It returns ErrConflict, and removes
 	// nothing, when the account is not as seen, and nil when there is no account.
-	Delete(ctx context.Context, id string, seen Seen, at time.Time) error
+	Delete(ctx context.Context, id string, seen Version, at time.Time) error
 
 	// DeleteWithReceipt is Delete at the request of a notice, whose receipt it records
 	// in the same write; when there is no account, alone, unless there is a receipt of
 	// that code already. When there are both, the notice has acted before: it removes
 	// nothing and returns ErrNoticeUsed.
-	DeleteWithReceipt(ctx context.Context, id string, seen Seen, at time.Time, r Receipt) error
+	DeleteWithReceipt(ctx context.Context, id string, seen Version, at time.Time, r Receipt) error
 
 	// PutReceipt records that a notice has acted. When there is a receipt of that
 	// code already, that one stays.
@@ -153,18 +153,18 @@ type Store interface {
 	LastSweep(ctx context.Context) (time.Time, error)
 }
 
-// A Prior is what a login replaces.
-type Prior struct {
+// An Existing is what a login replaces.
+type Existing struct {
 	Account *Account // stored under the id; nil: none
 	Aliased string   // id of another account that the professional id's alias names; empty: none
 }
 
 // A Login is what [Store.Connect] writes.
 type Login struct {
-	Prior   Prior // as read by [Store.Prior] for the ids of Account
-	Account Account
-	Session Session     // of Account
-	Ends    *SessionRef // another session, which the browser had; nil: none
+	Existing Existing // as read by [Store.Existing] for the ids of Account
+	Account  Account
+	Session  Session     // of Account
+	Ends     *SessionRef // another session, which the browser had; nil: none
 
 	State, Attempt string // the marker
 	Result         []byte // what the marker shall hold
@@ -195,6 +195,6 @@ type TokenState struct {
 	CheckedAt time.Time // zero: as before
 }
 
-// A Seen is what an account must still be to be deleted. Empty members are not
+// A Version names an account as a caller has read it. Empty members are not
 // compared.
-type Seen struct{ Connection, TokenRev string }
+type Version struct{ Connection, TokenRev string }

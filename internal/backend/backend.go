@@ -172,7 +172,7 @@ func (u *use) redeem(ctx context.Context, code secret.Value) (account.Account, e
 		return account.Account{}, err // the code stays good
 	}
 	telemetry.HideRecent(u.Log, code)
-	c, err := u.Store.RedeemCode(ctx, HashConnectCode(code), account.NewMark())
+	c, err := u.Store.RedeemCode(ctx, HashConnectCode(code), account.RandomID())
 	switch {
 	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrCodeUsed):
 		return account.Account{}, errNoCode

@@ -73,9 +73,9 @@ func (s *slow) PutToken(ctx context.Context, id, rev string, t account.TokenStat
 }
 
 // Refresh implements [instagram.Client].
-func (s *slow) Refresh(ctx context.Context, _ secret.Value) (instagram.Renewal, error) {
+func (s *slow) Refresh(ctx context.Context, _ secret.Value) (instagram.RefreshResponse, error) {
 	now := time.Now().UTC()
-	return instagram.Renewal{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.AddDate(0, 0, 60)}, pause(ctx, 4*time.Second)
+	return instagram.RefreshResponse{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.AddDate(0, 0, 60)}, pause(ctx, 4*time.Second)
 }
 
 // ID implements [instagram.Client].

@@ -343,7 +343,7 @@ func TestConnectionEndsWhileItsTokenIsRefreshed(t *testing.T) {
 	r.login()
 	r.Clock.Advance(due)
 	r.store.before = map[string]func(){"Lease": func() {
-		if err := r.Memory.Delete(t.Context(), acmeID, account.Seen{}, r.Clock.Now()); err != nil {
+		if err := r.Memory.Delete(t.Context(), acmeID, account.Version{}, r.Clock.Now()); err != nil {
 			t.Errorf("Delete: %v", err)
 		}
 		r.login()

@@ -92,7 +92,7 @@ var errOtherAccount = errors.New("answer names another account than the token's"
 // reason to doubt it.
 func (k *Keeper) works(ctx context.Context, a account.Account, token secret.Value) (Result, error) {
 	t := account.TokenState{
-		TokenRev: account.NewMark(), Status: a.Status, Token: a.Token, RemovedAt: a.RemovedAt,
+		TokenRev: account.RandomID(), Status: a.Status, Token: a.Token, RemovedAt: a.RemovedAt,
 		CheckedAt: wholeSecond(k.Now()),
 	}
 	t.Token.Sealed = k.Vault.reseal(ctx, a, token)

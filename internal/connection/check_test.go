@@ -315,7 +315,7 @@ func TestCheckFails(t *testing.T) {
 		if _, err := k.Check(t.Context(), broken); !errors.Is(err, connection.ErrBroken) {
 			t.Errorf("Check of a broken token: got error %v, want ErrBroken", err)
 		}
-		if err := store.Delete(t.Context(), id, account.Seen{}, time.Now()); err != nil {
+		if err := store.Delete(t.Context(), id, account.Version{}, time.Now()); err != nil {
 			t.Fatalf("Delete: got error %v, want none", err)
 		}
 		if _, err := k.Check(t.Context(), a); !errors.Is(err, account.ErrNotFound) {

@@ -316,15 +316,15 @@ func (y *halfYear) connect(p *person) {
 	}
 	l := account.Login{
 		Account: account.Account{
-			ID: p.id, Connection: account.NewMark(), TokenRev: account.NewMark(), Status: account.Active, ConnectedAt: now,
+			ID: p.id, Connection: account.RandomID(), TokenRev: account.RandomID(), Status: account.Active, ConnectedAt: now,
 			Token: account.Token{
 				Sealed: sealed, IssuedAt: grant.IssuedAt, ExpiresAt: grant.ExpiresAt,
 				RefreshAt: connection.RefreshAt(grant.IssuedAt, grant.ExpiresAt),
 			},
 		},
-		State: account.NewMark(), Attempt: account.NewMark(), Result: []byte("result"),
+		State: account.RandomID(), Attempt: account.RandomID(), Result: []byte("result"),
 	}
-	l.Session = account.Session{AccountID: p.id, Key: account.NewMark(), Connection: l.Account.Connection, ExpiresAt: now.Add(30 * dayLong)}
+	l.Session = account.Session{AccountID: p.id, Key: account.RandomID(), Connection: l.Account.Connection, ExpiresAt: now.Add(30 * dayLong)}
 	if _, err := y.store.UseState(ctx, account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: now.Add(time.Hour)}); err != nil {
 		y.t.Fatalf("UseState: got error %v, want none", err)
 	}
@@ -419,7 +419,7 @@ type watchedClient struct {
 }
 
 // Refresh implements [instagram.Client].
-func (c watchedClient) Refresh(ctx context.Context, token secret.Value) (instagram.Renewal, error) {
+func (c watchedClient) Refresh(ctx context.Context, token secret.Value) (instagram.RefreshResponse, error) {
 	r, err := c.Client.Refresh(ctx, token)
 	c.y.mu.Lock()
 	defer c.y.mu.Unlock()
@@ -457,7 +457,7 @@ func (s watchedStore) PutToken(ctx context.Context, id, tokenRev string, t accou
 }
 
 // Delete implements [account.Store].
-func (s watchedStore) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
+func (s watchedStore) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
 	err := s.Store.Delete(ctx, id, seen, at)
 	if err == nil {
 		s.y.mu.Lock()

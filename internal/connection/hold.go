@@ -21,7 +21,7 @@ type Hold struct {
 // Hold takes the lease of a. It returns [account.ErrConflict] when another has
 // it, or has changed token or profile since a was read.
 func (k *Keeper) Hold(ctx context.Context, a account.Account) (*Hold, error) {
-	h := &Hold{k, a, account.NewMark()}
+	h := &Hold{k, a, account.RandomID()}
 	now := k.now()
 	return h, h.lease(ctx, account.Lease{Holder: h.holder, From: now, Until: now.Add(leaseTime), FetchedAt: a.Profile.FetchedAt})
 }

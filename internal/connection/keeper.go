@@ -149,12 +149,12 @@ func (k *Keeper) refresh(ctx context.Context, a account.Account, token secret.Va
 // invalid by now, so a store or key ring that fails for a moment must not lose
 // the new one. All attempts write one mark: a store that has already written it
 // says so.
-func (k *Keeper) refreshed(ctx context.Context, a account.Account, r instagram.Renewal) (Result, error) {
+func (k *Keeper) refreshed(ctx context.Context, a account.Account, r instagram.RefreshResponse) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	rev := account.NewMark()
+	rev := account.RandomID()
 	for pause := 100 * time.Millisecond; ; pause *= 2 {
-		result, err := k.putRenewal(ctx, a, rev, r)
+		result, err := k.putRefreshed(ctx, a, rev, r)
 		if err == nil || errors.Is(err, account.ErrNotFound) {
 			return result, err
 		}
@@ -166,10 +166,10 @@ func (k *Keeper) refreshed(ctx context.Context, a account.Account, r instagram.R
 	}
 }
 
-// putRenewal stores r under the mark rev. The token's end never moves forward:
+// putRefreshed stores r under the mark rev. The token's end never moves forward:
 // a shorter one than we were promised is a fault of the answer, and only makes
 // us ask again soon. An answer that does not say leaves the end as it was.
-func (k *Keeper) putRenewal(ctx context.Context, a account.Account, rev string, r instagram.Renewal) (Result, error) {
+func (k *Keeper) putRefreshed(ctx context.Context, a account.Account, rev string, r instagram.RefreshResponse) (Result, error) {
 	sealed, err := k.Vault.Seal(ctx, a.ID, r.Token)
 	if err != nil {
 		return Result{}, err
@@ -206,7 +206,7 @@ func (k *Keeper) refused(ctx context.Context, a account.Account, token secret.Va
 	case m.Token == instagram.Removed:
 		return k.delete(ctx, a, result)
 	}
-	t := account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Cause: a.Cause, Token: a.Token, RemovedAt: a.RemovedAt}
+	t := account.TokenState{TokenRev: account.RandomID(), Status: a.Status, Cause: a.Cause, Token: a.Token, RemovedAt: a.RemovedAt}
 	t.Token.Sealed = k.Vault.reseal(ctx, a, token)
 	t.Token.RefreshAt = wholeSecond(k.Now().Add(k.wait(a, e)))
 	result.Outcome = Deferred
@@ -229,7 +229,7 @@ func (k *Keeper) wait(a account.Account, e *instagram.Error) time.Duration {
 // dead is the state of an account whose token no call will ever accept again.
 // Nobody needs such a token.
 func dead(a account.Account, c account.Cause) account.TokenState {
-	t := account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired, Cause: c, Token: a.Token}
+	t := account.TokenState{TokenRev: account.RandomID(), Status: account.ReconnectRequired, Cause: c, Token: a.Token}
 	t.Token.Sealed, t.Token.RefreshAt = nil, time.Time{}
 	return t
 }
@@ -237,7 +237,7 @@ func dead(a account.Account, c account.Cause) account.TokenState {
 // removed is the state of an account whose person seems to have removed the app.
 func (k *Keeper) removed(a account.Account) account.TokenState {
 	t := account.TokenState{
-		TokenRev: account.NewMark(), Status: account.ReconnectRequired, Cause: account.AppRemoved,
+		TokenRev: account.RandomID(), Status: account.ReconnectRequired, Cause: account.AppRemoved,
 		Token: a.Token, RemovedAt: k.now(),
 	}
 	t.Token.RefreshAt = wholeSecond(k.Now().Add(secondLookAfter))
@@ -270,7 +270,7 @@ func (k *Keeper) put(ctx context.Context, a account.Account, t account.TokenStat
 func (k *Keeper) delete(ctx context.Context, a account.Account, result Result) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	err := k.Store.Delete(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, k.Now())
+	err := k.Store.Delete(ctx, a.ID, account.Version{TokenRev: a.TokenRev}, k.Now())
 	switch {
 	case errors.Is(err, account.ErrConflict):
 		return k.reread(ctx, a)

@@ -189,7 +189,7 @@ func connect(t *testing.T, age time.Duration, body string) *connected {
 	b := app.Browser()
 	b.Login()
 	a := stored(t, app)
-	s := account.TokenState{TokenRev: account.NewMark(), Status: account.Active, Token: old.Token}
+	s := account.TokenState{TokenRev: account.RandomID(), Status: account.Active, Token: old.Token}
 	s.Token.RefreshAt = old.Token.IssuedAt.Add(24 * time.Hour)
 	if err := app.Memory.PutToken(t.Context(), acme, a.TokenRev, s); err != nil {
 		t.Fatalf("PutToken: %v", err)
@@ -494,7 +494,7 @@ func TestSecondLookIsNeverEarly(t *testing.T) {
 	c.app.Fake.Order(gone)
 	c.sweep(t)
 	a := stored(t, c.app)
-	s := account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Cause: a.Cause, Token: a.Token, RemovedAt: a.RemovedAt}
+	s := account.TokenState{TokenRev: account.RandomID(), Status: a.Status, Cause: a.Cause, Token: a.Token, RemovedAt: a.RemovedAt}
 	s.Token.RefreshAt = c.app.Clock.Now().Add(24 * time.Hour)
 	if err := c.app.Memory.PutToken(t.Context(), acme, a.TokenRev, s); err != nil {
 		t.Fatalf("PutToken: %v", err)
@@ -530,7 +530,7 @@ type lateDelete struct {
 }
 
 // Delete implements [account.Store].
-func (s lateDelete) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
+func (s lateDelete) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
 	s.before()
 	return s.Store.Delete(ctx, id, seen, at)
 }
@@ -596,8 +596,8 @@ func TestKeepNeverShortensALife(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := connect(t, 24*time.Hour, "")
 			now := c.app.Clock.Now()
-			c.keeper.Instagram = &stub{refresh: func(context.Context) (instagram.Renewal, error) {
-				return instagram.Renewal{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.Add(tt.life)}, nil
+			c.keeper.Instagram = &stub{refresh: func(context.Context) (instagram.RefreshResponse, error) {
+				return instagram.RefreshResponse{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.Add(tt.life)}, nil
 			}}
 			if got := c.sweep(t); got != "refreshed" {
 				t.Errorf("Sweep: got %q, want refreshed", got)
@@ -623,7 +623,7 @@ func TestKeepOfABrokenToken(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			c := connect(t, 24*time.Hour, "")
 			a := stored(t, c.app)
-			s := account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Token: a.Token}
+			s := account.TokenState{TokenRev: account.RandomID(), Status: a.Status, Token: a.Token}
 			s.Token.Sealed[len(s.Token.Sealed)-1] ^= 1
 			if err := c.app.Memory.PutToken(t.Context(), acme, a.TokenRev, s); err != nil {
 				t.Fatalf("PutToken: %v", err)
@@ -652,7 +652,7 @@ func TestKeepOfABrokenToken(t *testing.T) {
 // A stub is an Instagram whose answers a test gives without a network.
 type stub struct {
 	instagram.Client
-	refresh func(context.Context) (instagram.Renewal, error)
+	refresh func(context.Context) (instagram.RefreshResponse, error)
 	id      func(context.Context) (string, error)
 }
 
@@ -663,6 +663,6 @@ func (s *stub) ID(ctx context.Context, _ secret.Value) (string, error) { return 
 func (*stub) CanRefresh() bool { return true }
 
 // Refresh implements [instagram.Client].
-func (s *stub) Refresh(ctx context.Context, _ secret.Value) (instagram.Renewal, error) {
+func (s *stub) Refresh(ctx context.Context, _ secret.Value) (instagram.RefreshResponse, error) {
 	return s.refresh(ctx)
 }

@@ -101,7 +101,7 @@ type sharedTable struct {
 func openTable(t *testing.T) sharedTable {
 	t.Helper()
 	client := dynamodb.NewFromConfig(mototest.Config(t))
-	name := "photopass-test-" + account.NewMark()
+	name := "photopass-test-" + account.RandomID()
 	if err := dynamotest.CreateTable(t.Context(), client, name); err != nil {
 		t.Fatalf("CreateTable: got error %v, want none", err)
 	}
@@ -116,7 +116,7 @@ func openTable(t *testing.T) sharedTable {
 // addAccount writes a copy of an account.
 func addAccount(t *testing.T, s account.Store, a account.Account) {
 	t.Helper()
-	m := account.Marker{State: "S1", Attempt: account.NewMark(), ExpiresAt: a.ConnectedAt.Add(time.Hour)}
+	m := account.Marker{State: "S1", Attempt: account.RandomID(), ExpiresAt: a.ConnectedAt.Add(time.Hour)}
 	if _, err := s.UseState(t.Context(), m); err != nil {
 		t.Fatalf("UseState: got error %v, want none", err)
 	}

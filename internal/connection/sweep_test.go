@@ -50,7 +50,7 @@ func TestSweepNothingDue(t *testing.T) {
 func TestSweepIsParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var now, most atomic.Int32
-		store, k, _ := due(t, 20, func(ctx context.Context) (instagram.Renewal, error) {
+		store, k, _ := due(t, 20, func(ctx context.Context) (instagram.RefreshResponse, error) {
 			n := now.Add(1)
 			defer now.Add(-1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
@@ -152,11 +152,11 @@ func TestSweepStops(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var calls atomic.Int32
-				store, k, _ := due(t, 100, func(ctx context.Context) (instagram.Renewal, error) {
+				store, k, _ := due(t, 100, func(ctx context.Context) (instagram.RefreshResponse, error) {
 					calls.Add(1)
 					r, _ := takes(time.Second)(ctx)
 					if tt.err != nil {
-						return instagram.Renewal{}, tt.err
+						return instagram.RefreshResponse{}, tt.err
 					}
 					r.Usage.App = tt.usage
 					return r, nil
@@ -181,14 +181,14 @@ func TestSweepStops(t *testing.T) {
 func TestSweepGoesOnWhenSomeFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32
-		_, k, _ := due(t, 100, func(ctx context.Context) (instagram.Renewal, error) {
+		_, k, _ := due(t, 100, func(ctx context.Context) (instagram.RefreshResponse, error) {
 			switch n := calls.Add(1); {
 			case n%10 == 0:
 				return takes(0)(ctx)
 			case n%10 == 5:
-				return instagram.Renewal{}, &instagram.Error{Class: instagram.TokenDead, Code: 190}
+				return instagram.RefreshResponse{}, &instagram.Error{Class: instagram.TokenDead, Code: 190}
 			}
-			return instagram.Renewal{}, &instagram.Error{Class: instagram.Transient}
+			return instagram.RefreshResponse{}, &instagram.Error{Class: instagram.Transient}
 		})
 		if r, err := k.Sweep(t.Context()); err != nil || outcomes(r) != "10 refreshed, 80 deferred, 10 dead" || r.Stopped != "" {
 			t.Errorf("Sweep: got %+v and error %v, want 10 refreshed, 80 deferred, 10 dead", r, err)
@@ -282,13 +282,13 @@ func (s *dueFails) Due(ctx context.Context, at time.Time) iter.Seq2[string, erro
 // A run that ended without an error of its own leaves its time, whatever it left
 // undone; another one leaves the time of the run before, and fails.
 func TestSweepIsRecorded(t *testing.T) {
-	refused := func(context.Context) (instagram.Renewal, error) {
-		return instagram.Renewal{}, &instagram.Error{Class: instagram.Transient, Status: 503}
+	refused := func(context.Context) (instagram.RefreshResponse, error) {
+		return instagram.RefreshResponse{}, &instagram.Error{Class: instagram.Transient, Status: 503}
 	}
 	for _, tt := range []struct {
 		name    string
 		due     int
-		refresh func(context.Context) (instagram.Renewal, error)
+		refresh func(context.Context) (instagram.RefreshResponse, error)
 		store   func(account.Store) account.Store
 		time    time.Duration
 		err     error

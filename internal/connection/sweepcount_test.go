@@ -198,7 +198,7 @@ func (s *swept) makeDue(t testing.TB, id string) {
 		t.Fatalf("Account: got error %v, want none", err)
 	}
 	err = s.store.PutToken(t.Context(), id, a.TokenRev, account.TokenState{
-		TokenRev: account.NewMark(), Status: account.Active,
+		TokenRev: account.RandomID(), Status: account.Active,
 		Token: account.Token{Sealed: s.seal(t, id), IssuedAt: issuedAt, ExpiresAt: expiresAt, RefreshAt: dueAt},
 	})
 	if err != nil {
@@ -226,9 +226,9 @@ type readyInstagram struct {
 func (*readyInstagram) CanRefresh() bool { return true }
 
 // Refresh implements [instagram.Client].
-func (i *readyInstagram) Refresh(_ context.Context, token secret.Value) (instagram.Renewal, error) {
+func (i *readyInstagram) Refresh(_ context.Context, token secret.Value) (instagram.RefreshResponse, error) {
 	i.calls.Add(1)
-	return instagram.Renewal{Token: token, IssuedAt: i.now(), ExpiresAt: i.now().AddDate(0, 0, 60)}, nil
+	return instagram.RefreshResponse{Token: token, IssuedAt: i.now(), ExpiresAt: i.now().AddDate(0, 0, 60)}, nil
 }
 
 // A countedTable counts the requests that are made with it. A request that the
@@ -246,7 +246,7 @@ func newTable(t *testing.T) *countedTable {
 	t.Helper()
 	c := mototest.Config(t)
 	c.HTTPClient = &http.Client{Transport: wholeBodies{}}
-	table := &countedTable{name: "photopass-test-" + account.NewMark(), counts: map[string]int{}}
+	table := &countedTable{name: "photopass-test-" + account.RandomID(), counts: map[string]int{}}
 	table.Client = dynamodb.NewFromConfig(c, func(o *dynamodb.Options) {
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("count", table.count), middleware.After)

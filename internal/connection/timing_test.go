@@ -22,7 +22,7 @@ import (
 
 // due returns a store with n accounts that are due, their ids in the order in
 // which they are, and a Keeper over it whose Instagram answers with refresh.
-func due(t *testing.T, n int, refresh func(context.Context) (instagram.Renewal, error)) (*memory.Store, *connection.Keeper, []string) {
+func due(t *testing.T, n int, refresh func(context.Context) (instagram.RefreshResponse, error)) (*memory.Store, *connection.Keeper, []string) {
 	t.Helper()
 	store := memory.New(time.Now)
 	k := &connection.Keeper{
@@ -61,15 +61,15 @@ func addDue(t *testing.T, s account.Store, id string, sealed []byte) {
 }
 
 // takes returns an Instagram that renews a token after d.
-func takes(d time.Duration) func(context.Context) (instagram.Renewal, error) {
-	return func(ctx context.Context) (instagram.Renewal, error) {
+func takes(d time.Duration) func(context.Context) (instagram.RefreshResponse, error) {
+	return func(ctx context.Context) (instagram.RefreshResponse, error) {
 		select {
 		case <-time.After(d):
 		case <-ctx.Done():
-			return instagram.Renewal{}, &instagram.Error{Op: "refresh", Class: instagram.Transient, Err: ctx.Err()}
+			return instagram.RefreshResponse{}, &instagram.Error{Op: "refresh", Class: instagram.Transient, Err: ctx.Err()}
 		}
 		now := time.Now().UTC().Truncate(time.Second)
-		return instagram.Renewal{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.AddDate(0, 0, 60)}, nil
+		return instagram.RefreshResponse{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.AddDate(0, 0, 60)}, nil
 	}
 }
 
@@ -168,7 +168,7 @@ func TestKeepTimesOut(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				calls := 0
-				store, k, ids := due(t, 1, func(ctx context.Context) (instagram.Renewal, error) {
+				store, k, ids := due(t, 1, func(ctx context.Context) (instagram.RefreshResponse, error) {
 					calls++
 					return takes(0)(ctx)
 				})
@@ -194,7 +194,7 @@ func TestKeepTimesOut(t *testing.T) {
 func TestKeepHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		store, k, ids := due(t, 1, func(ctx context.Context) (instagram.Renewal, error) {
+		store, k, ids := due(t, 1, func(ctx context.Context) (instagram.RefreshResponse, error) {
 			calls++
 			return takes(0)(ctx)
 		})
@@ -449,7 +449,7 @@ func TestKeepOfAnAccountThatGoes(t *testing.T) {
 			}
 		})
 		time.Sleep(time.Second)
-		if err := store.Delete(t.Context(), a.ID, account.Seen{}, time.Now()); err != nil {
+		if err := store.Delete(t.Context(), a.ID, account.Version{}, time.Now()); err != nil {
 			t.Fatalf("Delete: got error %v, want none", err)
 		}
 		g.Wait()
@@ -475,9 +475,9 @@ func TestSweepReseals(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store, k, ids := due(t, 1, func(ctx context.Context) (instagram.Renewal, error) {
+				store, k, ids := due(t, 1, func(ctx context.Context) (instagram.RefreshResponse, error) {
 					if tt.class != 0 {
-						return instagram.Renewal{}, &instagram.Error{Op: "refresh", Class: tt.class}
+						return instagram.RefreshResponse{}, &instagram.Error{Op: "refresh", Class: tt.class}
 					}
 					return takes(0)(ctx)
 				})

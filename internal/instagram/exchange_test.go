@@ -111,7 +111,7 @@ func TestExchangeUserID(t *testing.T) {
 	}
 }
 
-// wantUserID checks the id in the Grant of a token answer; an empty want means
+// wantUserID checks the id in the TokenResponse of a token answer; an empty want means
 // that the answer is refused.
 func wantUserID(t *testing.T, api, body, want string) {
 	t.Helper()
@@ -126,7 +126,7 @@ func wantUserID(t *testing.T, api, body, want string) {
 
 // exchangeAnswer exchanges a code that is answered with body; what follows is
 // answered well.
-func exchangeAnswer(t *testing.T, api, body string) (instagram.Grant, error) {
+func exchangeAnswer(t *testing.T, api, body string) (instagram.TokenResponse, error) {
 	t.Helper()
 	s := serve(t, operation{api, "exchange"}, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
@@ -296,7 +296,7 @@ func TestLongLivedAnswers(t *testing.T) {
 			if want == none {
 				want = 60 * 24 * time.Hour
 			}
-			wantLongLived(t, "extend", instagram.Renewal{Token: g.Token, IssuedAt: g.IssuedAt, ExpiresAt: g.ExpiresAt}, err, want)
+			wantLongLived(t, "extend", instagram.RefreshResponse{Token: g.Token, IssuedAt: g.IssuedAt, ExpiresAt: g.ExpiresAt}, err, want)
 		})
 		t.Run("refresh "+tt.name, func(t *testing.T) {
 			r, err := answer(t, operation{instagram.Graph, "refresh"}, 200, tt.body).client(t).Refresh(t.Context(), secret.New("IGAAold"))
@@ -325,7 +325,7 @@ func TestLongLivedAnswersWithoutToken(t *testing.T) {
 
 // wantLongLived checks the token of an answer that is good for a life of want;
 // zero means that the answer does not say.
-func wantLongLived(t *testing.T, op string, r instagram.Renewal, err error, want time.Duration) {
+func wantLongLived(t *testing.T, op string, r instagram.RefreshResponse, err error, want time.Duration) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("%s: got error %v, want none", op, err)

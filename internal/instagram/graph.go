@@ -42,10 +42,10 @@ func (g *graph) RequiredPermission() string { return "instagram_business_basic" 
 
 // Exchange implements [Client]. The short-lived token of the first answer dies
 // within the hour, so it is exchanged for a long-lived one at once.
-func (g *graph) Exchange(ctx context.Context, e Exchange) (Grant, error) {
+func (g *graph) Exchange(ctx context.Context, e Exchange) (TokenResponse, error) {
 	a, err := g.sendCode(ctx, e)
 	if err != nil {
-		return Grant{}, err
+		return TokenResponse{}, err
 	}
 	var short struct {
 		AccessToken string      `json:"access_token"`
@@ -53,12 +53,12 @@ func (g *graph) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 		Permissions permissions `json:"permissions"`
 	}
 	if err := a.decode(&short); err != nil {
-		return Grant{}, err
+		return TokenResponse{}, err
 	}
 	if (short.UserID != "" && !account.ValidID(string(short.UserID))) || !validToken(short.AccessToken) {
-		return Grant{}, a.malformed()
+		return TokenResponse{}, a.malformed()
 	}
-	grant := Grant{Listed: slices.Contains(short.Permissions, g.RequiredPermission())}
+	grant := TokenResponse{Listed: slices.Contains(short.Permissions, g.RequiredPermission())}
 	long, err := g.extend(ctx, secret.New(short.AccessToken), e.ClientSecret)
 	if err != nil {
 		return grant, err
@@ -80,7 +80,7 @@ func (g *graph) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 const longLife = 60 * 24 * time.Hour
 
 // extend exchanges a short-lived token for a long-lived one.
-func (g *graph) extend(ctx context.Context, short, clientSecret secret.Value) (Renewal, error) {
+func (g *graph) extend(ctx context.Context, short, clientSecret secret.Value) (RefreshResponse, error) {
 	return g.longLived(ctx, "extend", "/access_token", url.Values{
 		"grant_type":    {"ig_exchange_token"},
 		"client_secret": {clientSecret.Reveal()},
@@ -93,7 +93,7 @@ func (g *graph) CanRefresh() bool { return true }
 
 // Refresh implements [Client] (Meta, Instagram Platform reference, "Refresh
 // Access Token").
-func (g *graph) Refresh(ctx context.Context, token secret.Value) (Renewal, error) {
+func (g *graph) Refresh(ctx context.Context, token secret.Value) (RefreshResponse, error) {
 	return g.longLived(ctx, "refresh", "/refresh_access_token", url.Values{
 		"grant_type":   {"ig_refresh_token"},
 		"access_token": {token.Reveal()},
@@ -103,29 +103,29 @@ func (g *graph) Refresh(ctx context.Context, token secret.Value) (Renewal, error
 // longLived makes one of the two calls that answer with a long-lived token.
 // Instagram takes secret and token in the query here and nowhere else. The call
 // is made once: its answer may be a new token that takes the old one's place.
-func (g *graph) longLived(ctx context.Context, op, path string, query url.Values) (Renewal, error) {
+func (g *graph) longLived(ctx context.Context, op, path string, query url.Values) (RefreshResponse, error) {
 	req, err := g.newGet(op, path, query)
 	if err != nil {
-		return Renewal{}, err
+		return RefreshResponse{}, err
 	}
 	// net/http repeats a GET when a kept connection breaks, but not one whose
 	// body it may have read. In HTTP/1.1 an empty body is not sent.
 	req.Body = io.NopCloser(strings.NewReader(""))
 	a, err := g.do(ctx, op, req)
 	if err != nil {
-		return Renewal{}, err
+		return RefreshResponse{}, err
 	}
 	var long struct {
 		AccessToken string  `json:"access_token"`
 		ExpiresIn   seconds `json:"expires_in"`
 	}
 	if err := a.decode(&long); err != nil {
-		return Renewal{}, err
+		return RefreshResponse{}, err
 	}
 	if !validToken(long.AccessToken) {
-		return Renewal{}, a.malformed()
+		return RefreshResponse{}, a.malformed()
 	}
-	r := Renewal{Token: secret.New(long.AccessToken), IssuedAt: g.now(), Usage: a.usage}
+	r := RefreshResponse{Token: secret.New(long.AccessToken), IssuedAt: g.now(), Usage: a.usage}
 	if long.ExpiresIn > 0 {
 		r.ExpiresAt = r.IssuedAt.Add(long.ExpiresIn.duration())
 	}

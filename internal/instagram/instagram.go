@@ -45,15 +45,15 @@ type Client interface {
 
 	// Exchange turns a code into the longest-lived token that the dialect has.
 	// The code is sent once, whatever happens. With an error, no member of the
-	// Grant but Listed counts.
-	Exchange(ctx context.Context, e Exchange) (Grant, error)
+	// TokenResponse but Listed counts.
+	Exchange(ctx context.Context, e Exchange) (TokenResponse, error)
 
 	// CanRefresh reports whether the dialect's tokens can be refreshed.
 	CanRefresh() bool
 
 	// Refresh gives a long-lived token, at least 24 hours old and not expired, a
 	// new life. Without CanRefresh it fails with Refused and makes no call.
-	Refresh(ctx context.Context, token secret.Value) (Renewal, error)
+	Refresh(ctx context.Context, token secret.Value) (RefreshResponse, error)
 
 	// Profile reads the profile of the account that the token belongs to.
 	Profile(ctx context.Context, token secret.Value) (account.Profile, Usage, error)
@@ -78,8 +78,8 @@ type Exchange struct {
 	Verifier     secret.Value // of PKCE
 }
 
-// A Grant is what a code was exchanged for.
-type Grant struct {
+// A TokenResponse is the answer to an [Exchange] (RFC 6749, section 5.1).
+type TokenResponse struct {
 	UserID      string // as the token answer names the account; empty: it does not
 	Token       secret.Value
 	IssuedAt    time.Time
@@ -88,8 +88,8 @@ type Grant struct {
 	Listed      bool      // the answer says so of the required permission
 }
 
-// A Renewal is a token with a new life.
-type Renewal struct {
+// A RefreshResponse is a token with a new life.
+type RefreshResponse struct {
 	Token     secret.Value // the same string as before or a new one
 	IssuedAt  time.Time
 	ExpiresAt time.Time // zero: the answer does not say

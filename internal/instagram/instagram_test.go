@@ -215,7 +215,7 @@ func (f *fake) code() string {
 }
 
 // grant exchanges a new code.
-func (f *fake) grant() instagram.Grant {
+func (f *fake) grant() instagram.TokenResponse {
 	f.t.Helper()
 	g, err := f.Exchange(f.t.Context(), exchangeOf(f.code()))
 	if err != nil {

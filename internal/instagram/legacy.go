@@ -25,10 +25,10 @@ func (l *legacy) Issuer() string { return "https://api.instagram.com" }
 func (l *legacy) RequiredPermission() string { return "basic" }
 
 // Exchange implements [Client].
-func (l *legacy) Exchange(ctx context.Context, e Exchange) (Grant, error) {
+func (l *legacy) Exchange(ctx context.Context, e Exchange) (TokenResponse, error) {
 	a, err := l.sendCode(ctx, e)
 	if err != nil {
-		return Grant{}, err
+		return TokenResponse{}, err
 	}
 	var t struct {
 		AccessToken string `json:"access_token"`
@@ -37,12 +37,12 @@ func (l *legacy) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 		} `json:"user"`
 	}
 	if err := a.decode(&t); err != nil {
-		return Grant{}, err
+		return TokenResponse{}, err
 	}
 	if (t.User.ID != "" && !account.ValidID(string(t.User.ID))) || !validToken(t.AccessToken) {
-		return Grant{}, a.malformed()
+		return TokenResponse{}, a.malformed()
 	}
-	return Grant{
+	return TokenResponse{
 		UserID:      string(t.User.ID),
 		Token:       secret.New(t.AccessToken),
 		IssuedAt:    l.now(),
@@ -54,8 +54,8 @@ func (l *legacy) Exchange(ctx context.Context, e Exchange) (Grant, error) {
 func (l *legacy) CanRefresh() bool { return false }
 
 // Refresh implements [Client].
-func (l *legacy) Refresh(context.Context, secret.Value) (Renewal, error) {
-	return Renewal{}, &Error{Op: "refresh", Class: Refused}
+func (l *legacy) Refresh(context.Context, secret.Value) (RefreshResponse, error) {
+	return RefreshResponse{}, &Error{Op: "refresh", Class: Refused}
 }
 
 // FullProfile implements [Client]: in this dialect every profile is full.

@@ -55,7 +55,7 @@ func TestProfileLegacy(t *testing.T) {
 }
 
 // profile reads the profile with the token of a grant.
-func (f *fake) profile(g instagram.Grant) account.Profile {
+func (f *fake) profile(g instagram.TokenResponse) account.Profile {
 	f.t.Helper()
 	p, _, err := f.Profile(f.t.Context(), g.Token)
 	if err != nil {
@@ -120,7 +120,7 @@ func TestID(t *testing.T) {
 	for _, api := range []string{instagram.Graph, instagram.Legacy} {
 		f := newFake(t, api)
 		token := f.grant().Token
-		if id, err := f.ID(t.Context(), token); err != nil || id != f.profile(instagram.Grant{Token: token}).ID {
+		if id, err := f.ID(t.Context(), token); err != nil || id != f.profile(instagram.TokenResponse{Token: token}).ID {
 			t.Errorf("ID, %s: got %q and error %v, want the profile's", api, id, err)
 		}
 		for _, body := range []string{"{}", `{"id":""}`, `{"id":"acme"}`, "[]", "<html>"} {

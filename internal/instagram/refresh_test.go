@@ -15,7 +15,7 @@ import (
 
 // old makes the fake's tokens old enough to be refreshed, and forgets how they
 // were made.
-func (f *fake) old(t *testing.T) instagram.Grant {
+func (f *fake) old(t *testing.T) instagram.TokenResponse {
 	t.Helper()
 	g := f.grant()
 	f.Advance(24 * time.Hour)

@@ -327,7 +327,7 @@ func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientS
 }
 
 // ask makes the calls to Instagram and judges what they bring.
-func (c callback) ask(ctx context.Context, v visit, clientSecret secret.Value) (instagram.Grant, account.Profile, error) {
+func (c callback) ask(ctx context.Context, v visit, clientSecret secret.Value) (instagram.TokenResponse, account.Profile, error) {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, end.Add(-writeReserve))
@@ -372,17 +372,17 @@ func supported(accountType string) bool {
 // from what Instagram said: what an earlier one kept of an account may be gone by now.
 func (c callback) write(ctx context.Context, login account.Login, v visit, now time.Time) (telemetry.Event, error) {
 	for range connectTries {
-		prior, err := c.Store.Prior(ctx, login.Account.ID, login.Account.UserID)
+		existing, err := c.Store.Existing(ctx, login.Account.ID, login.Account.UserID)
 		if err != nil {
 			return 0, fmt.Errorf("read what the login replaces: %w", err)
 		}
-		err = c.Store.Connect(ctx, c.after(prior, login, v, now))
+		err = c.Store.Connect(ctx, c.after(existing, login, v, now))
 		switch {
 		case err == nil:
-			if prior.Aliased != "" {
-				telemetry.Audit(ctx, c.Log, telemetry.Entry{Event: telemetry.Disconnect, Account: prior.Aliased, Cause: moved})
+			if existing.Aliased != "" {
+				telemetry.Audit(ctx, c.Log, telemetry.Entry{Event: telemetry.Disconnect, Account: existing.Aliased, Cause: moved})
 			}
-			return kindOf(prior), nil
+			return kindOf(existing), nil
 		case !errors.Is(err, account.ErrConflict):
 			return 0, fmt.Errorf("write login: %w", err)
 		}
@@ -390,13 +390,13 @@ func (c callback) write(ctx context.Context, login account.Login, v visit, now t
 	return 0, fmt.Errorf("write login: %w", account.ErrConflict)
 }
 
-// after returns l as it is to be written when prior is what it replaces.
-func (c callback) after(prior account.Prior, l account.Login, v visit, now time.Time) account.Login {
-	l.Prior = prior
-	l.Account.TokenRev = account.NewMark()
-	l.Account.Connection = account.NewMark()
-	if prior.Account != nil {
-		keep(&l.Account, *prior.Account)
+// after returns l as it is to be written when existing is what it replaces.
+func (c callback) after(existing account.Existing, l account.Login, v visit, now time.Time) account.Login {
+	l.Existing = existing
+	l.Account.TokenRev = account.RandomID()
+	l.Account.Connection = account.RandomID()
+	if existing.Account != nil {
+		keep(&l.Account, *existing.Account)
 	}
 	l.Session = c.Sessions.New(l.Account, v.sessionSecret(), now)
 	if c.carriesCode(v.flow) {
@@ -411,8 +411,8 @@ const moved = "moved"
 
 // kindOf returns whether a login is one like others or heals an account that had to
 // be reconnected.
-func kindOf(prior account.Prior) telemetry.Event {
-	if prior.Account != nil && prior.Account.Status == account.ReconnectRequired {
+func kindOf(existing account.Existing) telemetry.Event {
+	if existing.Account != nil && existing.Account.Status == account.ReconnectRequired {
 		return telemetry.Reconnect
 	}
 	return telemetry.Connect
@@ -433,7 +433,7 @@ func keep(a *account.Account, old account.Account) {
 
 // problemOf says what a failed call to Instagram means for a login. g is what the
 // code was exchanged for.
-func problemOf(err error, g instagram.Grant) *web.Problem {
+func problemOf(err error, g instagram.TokenResponse) *web.Problem {
 	e, ok := errors.AsType[*instagram.Error](err)
 	if !ok {
 		return &web.Problem{Code: web.Internal, Err: err}

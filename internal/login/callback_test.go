@@ -43,7 +43,7 @@ func TestWhatALoginCosts(t *testing.T) {
 						t.Errorf("%s: request %d: got %s, want %s", round, n+1, r.Operation, tt.want[n])
 					}
 				}
-				if got, want := s.taken(), "UseState Prior Connect"; got != want {
+				if got, want := s.taken(), "UseState Existing Connect"; got != want {
 					t.Errorf("%s: calls of the store: got %s, want %s", round, got, want)
 				}
 			}

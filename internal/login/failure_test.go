@@ -150,8 +150,8 @@ func TestStoreFailures(t *testing.T) {
 		markers  int
 	}{
 		{"UseState", 0, "UseState PutResult", 0}, // it may have been used all the same
-		{"Prior", 3, "UseState Prior PutResult", 1},
-		{"Connect", 3, "UseState Prior Connect PutResult", 1},
+		{"Existing", 3, "UseState Existing PutResult", 1},
+		{"Connect", 3, "UseState Existing Connect PutResult", 1},
 	} {
 		t.Run(tt.method, func(t *testing.T) {
 			var broken atomic.Bool
@@ -213,9 +213,9 @@ func TestConflicts(t *testing.T) {
 		status    int
 		calls     string
 	}{
-		{"once", 1, 303, "UseState Prior Connect Prior Connect"},
-		{"twice", 2, 303, "UseState Prior Connect Prior Connect Prior Connect"},
-		{"always", 1000, 500, "UseState Prior Connect Prior Connect Prior Connect PutResult"},
+		{"once", 1, 303, "UseState Existing Connect Existing Connect"},
+		{"twice", 2, 303, "UseState Existing Connect Existing Connect Existing Connect"},
+		{"always", 1000, 500, "UseState Existing Connect Existing Connect Existing Connect PutResult"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var left atomic.Int32
@@ -673,7 +673,7 @@ func TestKindsOfAccount(t *testing.T) {
 func TestPanicBecomesInternal(t *testing.T) {
 	var broken atomic.Bool
 	s := &spy{fail: func(method string) error {
-		if broken.Load() && method == "Prior" {
+		if broken.Load() && method == "Existing" {
 			panic("canary of the panic")
 		}
 		return nil
@@ -706,7 +706,7 @@ func TestDisconnectDuringALogin(t *testing.T) {
 	second := a.Browser()
 	back := second.Decide(second.Authorize(""), "allow")
 	race.between = func() {
-		if err := a.Memory.Delete(t.Context(), acmeID, account.Seen{Connection: old.Connection}, a.Clock.Now()); err != nil {
+		if err := a.Memory.Delete(t.Context(), acmeID, account.Version{Connection: old.Connection}, a.Clock.Now()); err != nil {
 			t.Errorf("Delete: got error %v, want none", err)
 		}
 	}

@@ -321,7 +321,7 @@ func TestRepeatOfAFailedLogin(t *testing.T) {
 		{"too many calls", &instagram.Error{Op: "exchange", Class: instagram.Throttled, RetryAfter: time.Hour}, "", 429, "rate_limited"},
 		{"wrong client secret", &instagram.Error{Op: "exchange", Class: instagram.Misconfigured}, "", 500, "app_misconfigured"},
 		{"unknown error", errors.New("surprise"), "", 500, "internal"},
-		{"store that can't be read", nil, "Prior", 500, "internal"},
+		{"store that can't be read", nil, "Existing", 500, "internal"},
 		{"store that can't be written", nil, "Connect", 500, "internal"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -665,10 +665,10 @@ func TestCallbackIsBounded(t *testing.T) {
 // A hanging store answers some reads only when nobody waits any more.
 type hanging struct{ account.Store }
 
-// Prior implements [account.Store].
-func (h hanging) Prior(ctx context.Context, _, _ string) (account.Prior, error) {
+// Existing implements [account.Store].
+func (h hanging) Existing(ctx context.Context, _, _ string) (account.Existing, error) {
 	<-ctx.Done()
-	return account.Prior{}, ctx.Err()
+	return account.Existing{}, ctx.Err()
 }
 
 // PutResult implements [account.Store].

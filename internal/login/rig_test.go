@@ -233,12 +233,12 @@ func (s *spy) PutResult(ctx context.Context, m account.Marker) error {
 	return s.Store.PutResult(ctx, m)
 }
 
-// Prior implements [account.Store].
-func (s *spy) Prior(ctx context.Context, id, userID string) (account.Prior, error) {
-	if err := s.call("Prior"); err != nil {
-		return account.Prior{}, err
+// Existing implements [account.Store].
+func (s *spy) Existing(ctx context.Context, id, userID string) (account.Existing, error) {
+	if err := s.call("Existing"); err != nil {
+		return account.Existing{}, err
 	}
-	return s.Store.Prior(ctx, id, userID)
+	return s.Store.Existing(ctx, id, userID)
 }
 
 // Connect implements [account.Store].
@@ -297,15 +297,15 @@ func (s *stub) Issuer() string { return s.issuer }
 func (s *stub) RequiredPermission() string { return "instagram_business_basic" }
 
 // Exchange implements [instagram.Client].
-func (s *stub) Exchange(ctx context.Context, _ instagram.Exchange) (instagram.Grant, error) {
+func (s *stub) Exchange(ctx context.Context, _ instagram.Exchange) (instagram.TokenResponse, error) {
 	s.count()
 	if s.exchange != nil {
 		if err := s.exchange(ctx); err != nil {
-			return instagram.Grant{}, err
+			return instagram.TokenResponse{}, err
 		}
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	return instagram.Grant{
+	return instagram.TokenResponse{
 		UserID: acmeID, Token: secret.New("IGAA-of-the-stub"),
 		IssuedAt: now, ExpiresAt: now.Add(60 * 24 * time.Hour),
 		Permissions: []string{"instagram_business_basic"},

@@ -81,7 +81,7 @@ func TestLoginHealsAndEndsOldSessions(t *testing.T) {
 	one, two := a.Browser(), a.Browser()
 	one.Login()
 	old := stored(t, a.Memory).Accounts[acmeID]
-	refused := account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired}
+	refused := account.TokenState{TokenRev: account.RandomID(), Status: account.ReconnectRequired}
 	if err := a.Memory.PutToken(t.Context(), acmeID, old.TokenRev, refused); err != nil {
 		t.Fatalf("PutToken: %v", err)
 	}

@@ -63,7 +63,7 @@ func (v visit) fingerprint() string {
 // fingerprint, so that a later visit knows at once whether it brings the same, and
 // whether the first one may still be under way.
 func (v visit) newAttempt(now time.Time) string {
-	return account.NewMark() + "." + strconv.FormatInt(now.Unix(), 10) + "." + v.fingerprint()
+	return account.RandomID() + "." + strconv.FormatInt(now.Unix(), 10) + "." + v.fingerprint()
 }
 
 // isRepeat reports whether an attempt was a visit that brought the same, and

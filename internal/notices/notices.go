@@ -166,7 +166,7 @@ func (h handler) cleanUp(ctx context.Context, n notice) error {
 
 // nobodys is like no account. So one that is there, or that a login makes meanwhile,
 // is a conflict, and a deletion only removes what an earlier one has left.
-func nobodys() account.Seen { return account.Seen{TokenRev: account.NewMark()} }
+func nobodys() account.Version { return account.Version{TokenRev: account.RandomID()} }
 
 // delete removes the account that n is about, and returns its id and what came
 // of it: deleted; unknown, when there is no such account, any more or at all; or
@@ -186,7 +186,7 @@ func (h handler) delete(ctx context.Context, n notice) (string, telemetry.Outcom
 		receipt.Deleted = false
 		return a.ID, telemetry.Superseded, h.Store.PutReceipt(ctx, receipt)
 	}
-	return a.ID, telemetry.Deleted, h.Store.DeleteWithReceipt(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, now, receipt)
+	return a.ID, telemetry.Deleted, h.Store.DeleteWithReceipt(ctx, a.ID, account.Version{TokenRev: a.TokenRev}, now, receipt)
 }
 
 // superseded reports whether a login came after n. Within maxSkew the clocks don't

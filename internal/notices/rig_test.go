@@ -115,7 +115,7 @@ func (b *bench) AccountByUserID(ctx context.Context, userID string) (account.Acc
 }
 
 // Delete implements [account.Store].
-func (b *bench) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
+func (b *bench) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
 	if err := b.call(ctx, "Delete"); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (b *bench) Delete(ctx context.Context, id string, seen account.Seen, at tim
 }
 
 // DeleteWithReceipt implements [account.Store].
-func (b *bench) DeleteWithReceipt(ctx context.Context, id string, seen account.Seen, at time.Time, r account.Receipt) error {
+func (b *bench) DeleteWithReceipt(ctx context.Context, id string, seen account.Version, at time.Time, r account.Receipt) error {
 	if err := b.call(ctx, "DeleteWithReceipt"); err != nil {
 		return err
 	}
@@ -168,24 +168,24 @@ func (b *bench) wantCalls(op string, want ...string) {
 func (b *bench) login(id, userID, key string) {
 	b.t.Helper()
 	ctx := b.t.Context()
-	prior, err := b.memory.Prior(ctx, id, userID)
+	existing, err := b.memory.Existing(ctx, id, userID)
 	if err != nil {
-		b.t.Fatalf("Prior: %v", err)
+		b.t.Fatalf("Existing: %v", err)
 	}
 	a := account.Account{
-		ID: id, UserID: userID, Connection: account.NewMark(), TokenRev: account.NewMark(), Status: account.Active,
+		ID: id, UserID: userID, Connection: account.RandomID(), TokenRev: account.RandomID(), Status: account.Active,
 		ConnectedAt: b.now, LastLoginAt: b.now, Token: account.Token{Sealed: []byte("sealed token of " + id)},
 		Profile: account.Profile{ID: id, UserID: userID, Username: "acme"},
 	}
-	if prior.Account != nil {
-		a.Connection = prior.Account.Connection
+	if existing.Account != nil {
+		a.Connection = existing.Account.Connection
 	}
-	m := account.Marker{State: account.NewMark(), Attempt: account.NewMark(), ExpiresAt: b.now.Add(time.Hour)}
+	m := account.Marker{State: account.RandomID(), Attempt: account.RandomID(), ExpiresAt: b.now.Add(time.Hour)}
 	if _, err := b.memory.UseState(ctx, m); err != nil {
 		b.t.Fatalf("UseState: %v", err)
 	}
 	err = b.memory.Connect(ctx, account.Login{
-		Prior: prior, Account: a, State: m.State, Attempt: m.Attempt, Result: []byte("result"),
+		Existing: existing, Account: a, State: m.State, Attempt: m.Attempt, Result: []byte("result"),
 		Session: account.Session{AccountID: id, Key: key, Connection: a.Connection, CreatedAt: b.now, LastUsedAt: b.now, ExpiresAt: b.now.Add(720 * time.Hour)},
 	})
 	if err != nil {
@@ -200,7 +200,7 @@ func (b *bench) refresh() {
 	if err != nil {
 		b.t.Fatalf("Account: %v", err)
 	}
-	s := account.TokenState{TokenRev: account.NewMark(), Status: account.Active, Token: a.Token}
+	s := account.TokenState{TokenRev: account.RandomID(), Status: account.Active, Token: a.Token}
 	if err := b.memory.PutToken(b.t.Context(), acmeID, a.TokenRev, s); err != nil {
 		b.t.Fatalf("PutToken: %v", err)
 	}

@@ -53,4 +53,4 @@ type keeper struct{ account.Store }
 func (keeper) EndSession(context.Context, account.SessionRef) error { return nil }
 
 // Delete implements [account.Store].
-func (keeper) Delete(context.Context, string, account.Seen, time.Time) error { return nil }
+func (keeper) Delete(context.Context, string, account.Version, time.Time) error { return nil }

@@ -60,7 +60,7 @@ func TestCauseOfAnOldAccount(t *testing.T) {
 	b := app.Browser()
 	b.Login()
 	a := acmeAccount(t, app)
-	err := app.Memory.PutToken(t.Context(), a.ID, a.TokenRev, account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired})
+	err := app.Memory.PutToken(t.Context(), a.ID, a.TokenRev, account.TokenState{TokenRev: account.RandomID(), Status: account.ReconnectRequired})
 	if err != nil {
 		t.Fatalf("PutToken: %v", err)
 	}

@@ -130,7 +130,7 @@ func TestDisconnectSparesTheNextConnection(t *testing.T) {
 	b, other := app.Browser(), app.Browser()
 	b.Login()
 	calls.before = map[string]func() error{"Delete": func() error {
-		err := app.Memory.Delete(t.Context(), acmeID, account.Seen{}, app.Clock.Now())
+		err := app.Memory.Delete(t.Context(), acmeID, account.Version{}, app.Clock.Now())
 		other.Login()
 		return err
 	}}

@@ -155,7 +155,7 @@ func (h handler) disconnect(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = h.Store.Delete(r.Context(), a.ID, account.Seen{Connection: a.Connection}, h.Now())
+	err = h.Store.Delete(r.Context(), a.ID, account.Version{Connection: a.Connection}, h.Now())
 	switch {
 	case errors.Is(err, account.ErrConflict):
 		return &web.Problem{Code: web.Unauthenticated} // connected anew: this session is dead

@@ -155,11 +155,11 @@ func (b *bubble) FullProfile(ctx context.Context, _ secret.Value) (account.Profi
 }
 
 // Refresh implements [instagram.Client].
-func (b *bubble) Refresh(context.Context, secret.Value) (instagram.Renewal, error) {
+func (b *bubble) Refresh(context.Context, secret.Value) (instagram.RefreshResponse, error) {
 	b.fresh.Add(1)
 	time.Sleep(time.Second)
 	now := time.Now().UTC()
-	return instagram.Renewal{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.AddDate(0, 0, 60)}, nil
+	return instagram.RefreshResponse{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.AddDate(0, 0, 60)}, nil
 }
 
 func (b *bubble) get() *httptest.ResponseRecorder {
@@ -292,7 +292,7 @@ func TestWaitersWhoseConnectionChanges(t *testing.T) {
 		b := newBubble(t, false, 25*time.Hour, 24*time.Hour)
 		b.ask = func(ctx context.Context) error {
 			time.Sleep(time.Second)
-			return b.store.Delete(ctx, acmeID, account.Seen{}, time.Now())
+			return b.store.Delete(ctx, acmeID, account.Version{}, time.Now())
 		}
 		b.many(http.StatusUnauthorized, "Retry-After", "")
 		b.wantCalls(0, 1)

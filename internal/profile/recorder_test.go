@@ -137,7 +137,7 @@ func (r *recorder) PutToken(ctx context.Context, id, tokenRev string, s account.
 }
 
 // Delete implements [account.Store].
-func (r *recorder) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
+func (r *recorder) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
 	if err := r.note("Delete"); err != nil {
 		return err
 	}

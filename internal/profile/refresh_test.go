@@ -37,7 +37,7 @@ func newDue(t *testing.T, calls *recorder) (*apptest.App, *apptest.Browser) {
 func makeDue(t *testing.T, app *apptest.App) {
 	t.Helper()
 	a := acmeAccount(t, app)
-	s := account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Token: a.Token}
+	s := account.TokenState{TokenRev: account.RandomID(), Status: a.Status, Token: a.Token}
 	s.Token.RefreshAt = app.Clock.Now()
 	if err := app.Memory.PutToken(t.Context(), acmeID, a.TokenRev, s); err != nil {
 		t.Fatalf("PutToken: %v", err)
@@ -305,7 +305,7 @@ func TestVisitTakesNoSecondLook(t *testing.T) {
 	app, b := newDue(t, &recorder{})
 	a := acmeAccount(t, app)
 	s := account.TokenState{
-		TokenRev: account.NewMark(), Status: account.ReconnectRequired, Cause: account.AppRemoved,
+		TokenRev: account.RandomID(), Status: account.ReconnectRequired, Cause: account.AppRemoved,
 		Token: a.Token, RemovedAt: app.Clock.Now().Add(-8 * 24 * time.Hour),
 	}
 	if err := app.Memory.PutToken(t.Context(), acmeID, a.TokenRev, s); err != nil {

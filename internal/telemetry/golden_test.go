@@ -109,7 +109,7 @@ func (s *scene) dueIn(d time.Duration) {
 		s.t.Fatalf("Account: %v", err)
 	}
 	a.Token.RefreshAt = s.Clock.Now().Add(d)
-	err = s.Memory.PutToken(s.t.Context(), acmeID, a.TokenRev, account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Token: a.Token})
+	err = s.Memory.PutToken(s.t.Context(), acmeID, a.TokenRev, account.TokenState{TokenRev: account.RandomID(), Status: a.Status, Token: a.Token})
 	if err != nil {
 		s.t.Fatalf("PutToken: %v", err)
 	}

@@ -10,20 +10,20 @@ import (
 	"photopass/internal/account"
 )
 
-// Prior implements [account.Store] with one read.
-func (s *Store) Prior(ctx context.Context, id, userID string) (account.Prior, error) {
-	p, err := s.prior(ctx, id, userID)
-	return p, failure("prior", err)
+// Existing implements [account.Store] with one read.
+func (s *Store) Existing(ctx context.Context, id, userID string) (account.Existing, error) {
+	p, err := s.existing(ctx, id, userID)
+	return p, failure("read existing", err)
 }
 
-func (s *Store) prior(ctx context.Context, id, userID string) (p account.Prior, err error) {
+func (s *Store) existing(ctx context.Context, id, userID string) (p account.Existing, err error) {
 	keys := []item{accountKey(id)}
 	if userID != "" {
 		keys = append(keys, aliasKey(userID))
 	}
 	items, err := s.batchGet(ctx, keys...)
 	if err != nil {
-		return account.Prior{}, err
+		return account.Existing{}, err
 	}
 	for _, i := range items {
 		if isAccount(i) {
@@ -32,7 +32,7 @@ func (s *Store) prior(ctx context.Context, id, userID string) (p account.Prior, 
 			p.Aliased, err = aliasOf(i)
 		}
 		if err != nil {
-			return account.Prior{}, err
+			return account.Existing{}, err
 		}
 	}
 	if p.Aliased == id {
@@ -55,8 +55,8 @@ func (s *Store) Connect(ctx context.Context, l account.Login) error {
 	if err != nil {
 		return failure("connect", err)
 	}
-	if l.Prior.Aliased != "" {
-		s.cleanUp(ctx, l.Prior.Aliased)
+	if l.Existing.Aliased != "" {
+		s.cleanUp(ctx, l.Existing.Aliased)
 	}
 	return nil
 }
@@ -89,13 +89,13 @@ func (s *Store) loginWrites(l account.Login) []types.TransactWriteItem {
 	if userID != "" {
 		writes = append(writes, types.TransactWriteItem{Put: s.putAlias(l)})
 	}
-	if old := l.Prior.Account; old != nil && old.UserID != "" && old.UserID != userID {
+	if old := l.Existing.Account; old != nil && old.UserID != "" && old.UserID != userID {
 		writes = append(writes, types.TransactWriteItem{Delete: s.deleteAlias(old.UserID, id)})
 	}
-	if l.Prior.Aliased != "" {
+	if l.Existing.Aliased != "" {
 		// The condition on the alias says that this account is still the one.
 		writes = append(writes, types.TransactWriteItem{Delete: &types.Delete{
-			TableName: &s.table, Key: accountKey(l.Prior.Aliased),
+			TableName: &s.table, Key: accountKey(l.Existing.Aliased),
 		}})
 	}
 	if l.Ends != nil && *l.Ends != ref {
@@ -109,19 +109,19 @@ func (s *Store) loginWrites(l account.Login) []types.TransactWriteItem {
 	return writes
 }
 
-// putAccount writes the account if it is still as l.Prior has it. Its professional
+// putAccount writes the account if it is still as l.Existing has it. Its professional
 // id counts too: the login removes the alias of the one that it knows.
 func (s *Store) putAccount(l account.Login) *types.Put {
 	put := &types.Put{TableName: &s.table, Item: accountItem(l.Account)}
-	if l.Prior.Account == nil {
+	if l.Existing.Account == nil {
 		put.ConditionExpression = aws.String("attribute_not_exists(#pk)")
 		put.ExpressionAttributeNames = names("pk")
 		return put
 	}
 	put.ExpressionAttributeNames = names("token_rev")
-	put.ExpressionAttributeValues = item{":prior": text(l.Prior.Account.TokenRev)}
-	asRead := hasUserID(l.Prior.Account.UserID, put.ExpressionAttributeNames, put.ExpressionAttributeValues)
-	put.ConditionExpression = aws.String("#token_rev = :prior AND " + asRead)
+	put.ExpressionAttributeValues = item{":existing": text(l.Existing.Account.TokenRev)}
+	asRead := hasUserID(l.Existing.Account.UserID, put.ExpressionAttributeNames, put.ExpressionAttributeValues)
+	put.ConditionExpression = aws.String("#token_rev = :existing AND " + asRead)
 	return put
 }
 
@@ -136,10 +136,10 @@ func hasUserID(userID string, names map[string]string, values item) string {
 	return "#user_id = :user_id"
 }
 
-// putAlias writes the alias if it still leads where l.Prior says.
+// putAlias writes the alias if it still leads where l.Existing says.
 func (s *Store) putAlias(l account.Login) *types.Put {
 	put := &types.Put{TableName: &s.table, Item: aliasItem(l.Account.UserID, l.Account.ID)}
-	if l.Prior.Aliased == "" {
+	if l.Existing.Aliased == "" {
 		put.ConditionExpression = aws.String("attribute_not_exists(#pk) OR #account_id = :id")
 		put.ExpressionAttributeNames = names("pk", "account_id")
 		put.ExpressionAttributeValues = item{":id": text(l.Account.ID)}
@@ -147,7 +147,7 @@ func (s *Store) putAlias(l account.Login) *types.Put {
 	}
 	put.ConditionExpression = aws.String("#account_id = :aliased")
 	put.ExpressionAttributeNames = names("account_id")
-	put.ExpressionAttributeValues = item{":aliased": text(l.Prior.Aliased)}
+	put.ExpressionAttributeValues = item{":aliased": text(l.Existing.Aliased)}
 	return put
 }
 

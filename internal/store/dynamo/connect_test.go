@@ -55,7 +55,7 @@ func TestConnectOfUnusedState(t *testing.T) {
 	s := dynamo.New(d, d.table)
 	l := login("1111", "1111000", "one")
 	prepare(t, s, &l)
-	l.Prior.Account = &account.Account{TokenRev: "rev-none"}
+	l.Existing.Account = &account.Account{TokenRev: "rev-none"}
 	l.Result = nil
 	wantErr(t, "Connect", s.Connect(t.Context(), l), account.ErrConflict)
 	if dump := d.dump(t); strings.Contains(dump, "1111") {

@@ -25,18 +25,18 @@ const (
 // page of sessions and for each session. When the clean-up fails, Delete
 // succeeds all the same and the next Delete of the id, whether there is an
 // account or not, finishes it.
-func (s *Store) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
+func (s *Store) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
 	return s.delete(ctx, id, seen, at, nil)
 }
 
 // DeleteWithReceipt implements [account.Store] with the requests of Delete. When
 // there is no account, one write more records the receipt.
-func (s *Store) DeleteWithReceipt(ctx context.Context, id string, seen account.Seen, at time.Time, r account.Receipt) error {
+func (s *Store) DeleteWithReceipt(ctx context.Context, id string, seen account.Version, at time.Time, r account.Receipt) error {
 	return s.delete(ctx, id, seen, at, &r)
 }
 
 // delete is Delete, with a receipt or without.
-func (s *Store) delete(ctx context.Context, id string, seen account.Seen, at time.Time, r *account.Receipt) error {
+func (s *Store) delete(ctx context.Context, id string, seen account.Version, at time.Time, r *account.Receipt) error {
 	if err := s.deleteAccount(ctx, id, seen, at, r); err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *Store) delete(ctx context.Context, id string, seen account.Seen, at tim
 }
 
 // deleteAccount is delete without the clean-up.
-func (s *Store) deleteAccount(ctx context.Context, id string, seen account.Seen, at time.Time, r *account.Receipt) error {
+func (s *Store) deleteAccount(ctx context.Context, id string, seen account.Version, at time.Time, r *account.Receipt) error {
 	var alien account.Account // as it was when its alias was found to lead to another
 	for range tries {
 		a, err := get(ctx, s, "delete: account", accountKey(id), accountOf)

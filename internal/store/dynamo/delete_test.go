@@ -22,7 +22,7 @@ func TestDeleteManySessions(t *testing.T) {
 	api := &tap{API: d}
 	connect(t, dynamo.New(d, d.table), login("1111", "1111000", "one"))
 	addSessions(t, d, "1111", 249)
-	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
+	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at), nil)
 
 	for op, want := range map[string]int{
 		"TransactWriteItems": 1,
@@ -104,7 +104,7 @@ func TestCleanUpBreaksOff(t *testing.T) {
 				}
 				return nil
 			}
-			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
+			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at), nil)
 			// Those that were under way beside the first one that failed end too.
 			api.calls = slices.CompactFunc(api.calls, func(a, b string) bool { return a == "DeleteItem" && b == a })
 			api.want(t, "Delete", tt.want...)
@@ -113,7 +113,7 @@ func TestCleanUpBreaksOff(t *testing.T) {
 				t.Fatalf("table: got %d sessions after a clean-up that broke off, want 3", n)
 			}
 
-			wantErr(t, "Delete again", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
+			wantErr(t, "Delete again", s.Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at), nil)
 			if dump := d.dump(t); strings.Contains(dump, "1111") {
 				t.Errorf("Delete again: got the table\n%s\nwant nothing of the account", dump)
 			}
@@ -134,7 +134,7 @@ func TestCleanUpStopsAtTheFirstError(t *testing.T) {
 		}
 		return nil
 	}}
-	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
+	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at), nil)
 	if got := api.count("DeleteItem"); got < 1 || got > 8 {
 		t.Errorf("Delete: got %d requests for sessions, want one of each that were under way, at most 8", got)
 	}
@@ -152,7 +152,7 @@ func TestCleanUpEndsWithTheContext(t *testing.T) {
 		}
 		return nil
 	}}
-	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(ctx, "1111", account.Seen{Connection: "connection-1111"}, at), nil)
+	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(ctx, "1111", account.Version{Connection: "connection-1111"}, at), nil)
 	api.want(t, "Delete", "GetItem", "TransactWriteItems", "Query")
 	wantOpen(t, s, false, l)
 }
@@ -204,7 +204,7 @@ func TestCleanUpSparesLogins(t *testing.T) {
 	next.Account.Connection, next.Session.Connection = "connection-next", "connection-next"
 	connect(t, s, first)
 	api := meanwhile(d, "Query", func() { connect(t, s, next) })
-	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
+	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at), nil)
 	wantOpen(t, s, true, next)
 	if dump := d.dump(t); strings.Contains(dump, "sk = SESSION#key-first\n") || !strings.Contains(dump, "sk = SESSION#key-next\n") {
 		t.Errorf("Delete: got the table\n%s\nwant the session of the login that followed, and no other", dump)
@@ -217,39 +217,39 @@ func TestDeleteMeetsChange(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
 		userID         string
-		seen           account.Seen
+		seen           account.Version
 		change         func(*testing.T, db, *dynamo.Store)
 		want           error
 		calls          []string
 		gone, remained string
 	}{
-		{"another professional id", "1111000", account.Seen{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
+		{"another professional id", "1111000", account.Version{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
 			connect(t, s, login("1111", "9999000", "two"))
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem", "DeleteItem"}, "1111", "TOMBSTONE"},
-		{"a professional id where there was none", "", account.Seen{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
+		{"a professional id where there was none", "", account.Version{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
 			connect(t, s, login("1111", "9999000", "two"))
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem", "DeleteItem"}, "1111", "TOMBSTONE"},
-		{"deleted by another", "1111000", account.Seen{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
-			wantErr(t, "Delete", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
+		{"deleted by another", "1111000", account.Version{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
+			wantErr(t, "Delete", s.Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at), nil)
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "Query"}, "1111", "TOMBSTONE"},
-		{"deleted and connected again", "1111000", account.Seen{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
-			wantErr(t, "Delete", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at), nil)
+		{"deleted and connected again", "1111000", account.Version{Connection: "connection-1111"}, func(t *testing.T, _ db, s *dynamo.Store) {
+			wantErr(t, "Delete", s.Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at), nil)
 			l := login("1111", "1111000", "two")
 			l.Account.Connection, l.Session.Connection = "connection-two", "connection-two"
 			connect(t, s, l)
 		}, account.ErrConflict, []string{"GetItem", "TransactWriteItems", "GetItem"}, "key-one", "SESSION#key-two"},
-		{"connected again, which is not compared", "1111000", account.Seen{}, func(t *testing.T, _ db, s *dynamo.Store) {
+		{"connected again, which is not compared", "1111000", account.Version{}, func(t *testing.T, _ db, s *dynamo.Store) {
 			l := login("1111", "1111000", "two")
 			l.Account.Connection, l.Session.Connection = "connection-two", "connection-two"
 			connect(t, s, l)
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem", "DeleteItem"}, "1111", "TOMBSTONE"},
-		{"a new token, which is compared", "1111000", account.Seen{Connection: "connection-1111", TokenRev: "rev-one"}, refreshed,
+		{"a new token, which is compared", "1111000", account.Version{Connection: "connection-1111", TokenRev: "rev-one"}, refreshed,
 			account.ErrConflict, []string{"GetItem", "TransactWriteItems", "GetItem"}, "TOMBSTONE", "SESSION#key-one"},
-		{"a new token, which alone is compared", "1111000", account.Seen{TokenRev: "rev-one"}, refreshed,
+		{"a new token, which alone is compared", "1111000", account.Version{TokenRev: "rev-one"}, refreshed,
 			account.ErrConflict, []string{"GetItem", "TransactWriteItems", "GetItem"}, "TOMBSTONE", "SESSION#key-one"},
-		{"a new token, which is not compared", "1111000", account.Seen{Connection: "connection-1111"}, refreshed,
+		{"a new token, which is not compared", "1111000", account.Version{Connection: "connection-1111"}, refreshed,
 			nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem"}, "1111", "TOMBSTONE"},
-		{"an alias that leads elsewhere, which no login leaves", "1111000", account.Seen{Connection: "connection-1111"}, func(t *testing.T, d db, _ *dynamo.Store) {
+		{"an alias that leads elsewhere, which no login leaves", "1111000", account.Version{Connection: "connection-1111"}, func(t *testing.T, d db, _ *dynamo.Store) {
 			put(t, d, map[string]string{"pk": "ALIAS#1111000", "sk": "ALIAS", "account_id": "2222"})
 		}, nil, []string{"GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem"}, "ACCOUNT#1111", "account_id = 2222"},
 	} {
@@ -300,7 +300,7 @@ func TestDeleteLeavesNoAlias(t *testing.T) {
 				}
 				return nil
 			}
-			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{}, at), nil)
+			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Version{}, at), nil)
 			api.before = nil
 			api.want(t, "Delete", tt.calls...)
 			if dump := d.dump(t); strings.Contains(dump, "1111") {

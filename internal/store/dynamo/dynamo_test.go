@@ -64,8 +64,8 @@ func TestRequests(t *testing.T) {
 		{"UseState", func(s *dynamo.Store) error { return second(s.UseState(t.Context(), marker(login("1", "", "new")))) }, nil, []string{"PutItem"}},
 		{"UseState of a used state", func(s *dynamo.Store) error { return second(s.UseState(t.Context(), used)) }, account.ErrStateUsed, []string{"PutItem"}},
 		{"Marker", func(s *dynamo.Store) error { return second(s.Marker(t.Context(), known.State)) }, nil, []string{"GetItem"}},
-		{"Prior", func(s *dynamo.Store) error { return second(s.Prior(t.Context(), "1111", "1111000")) }, nil, []string{"BatchGetItem"}},
-		{"Prior without professional id", func(s *dynamo.Store) error { return second(s.Prior(t.Context(), "1111", "")) }, nil, []string{"BatchGetItem"}},
+		{"Existing", func(s *dynamo.Store) error { return second(s.Existing(t.Context(), "1111", "1111000")) }, nil, []string{"BatchGetItem"}},
+		{"Existing without professional id", func(s *dynamo.Store) error { return second(s.Existing(t.Context(), "1111", "")) }, nil, []string{"BatchGetItem"}},
 		{"Connect", func(s *dynamo.Store) error { return s.Connect(t.Context(), fresh) }, nil, []string{"TransactWriteItems"}},
 		{"Connect again", func(s *dynamo.Store) error { return s.Connect(t.Context(), fresh) }, nil, []string{"TransactWriteItems"}},
 		{"Session", func(s *dynamo.Store) error { _, _, err := s.Session(t.Context(), ref(known)); return err }, nil, []string{"BatchGetItem"}},
@@ -110,14 +110,14 @@ func TestRequests(t *testing.T) {
 			[]string{"Query", "Query", "Query", "Query", "Query", "Query", "Query", "Query"}},
 		{"Connect that moves an alias", func(s *dynamo.Store) error { return s.Connect(t.Context(), heir) }, nil, []string{"TransactWriteItems", "Query", "GetItem", "DeleteItem"}},
 		{"Delete", func(s *dynamo.Store) error {
-			return s.Delete(t.Context(), "3333", account.Seen{Connection: "connection-3333"}, at)
+			return s.Delete(t.Context(), "3333", account.Version{Connection: "connection-3333"}, at)
 		}, nil, []string{"GetItem", "TransactWriteItems", "Query", "GetItem", "DeleteItem"}},
 		{"Delete again", func(s *dynamo.Store) error {
-			return s.Delete(t.Context(), "3333", account.Seen{Connection: "connection-3333"}, at)
+			return s.Delete(t.Context(), "3333", account.Version{Connection: "connection-3333"}, at)
 		}, nil, []string{"GetItem", "Query"}},
 		{"EndSession", func(s *dynamo.Store) error { return s.EndSession(t.Context(), ref(fresh)) }, nil, []string{"DeleteItem"}},
 		{"Delete without sessions", func(s *dynamo.Store) error {
-			return s.Delete(t.Context(), "2222", account.Seen{Connection: "connection-2222"}, at)
+			return s.Delete(t.Context(), "2222", account.Version{Connection: "connection-2222"}, at)
 		}, nil, []string{"GetItem", "TransactWriteItems", "Query"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestItems(t *testing.T) {
 	one.Code, two.Code = code("one"), code("two")
 	connect(t, s, one)
 	connect(t, s, two)
-	wantErr(t, "Delete", s.Delete(t.Context(), "2222", account.Seen{Connection: "connection-2222"}, at), nil)
+	wantErr(t, "Delete", s.Delete(t.Context(), "2222", account.Version{Connection: "connection-2222"}, at), nil)
 	wantErr(t, "UseState", second(s.UseState(t.Context(), marker(login("1", "", "three")))), nil)
 	wantErr(t, "Lease", s.Lease(t.Context(), "1111", "rev-one", lease("one")), nil)
 	wantErr(t, "RedeemCode", second(s.RedeemCode(t.Context(), "hash-one", "attempt-redeem")), nil)
@@ -288,10 +288,10 @@ func TestReadsItems(t *testing.T) {
 	if session.AccountID != "1111" || session.Key != "k1" || session.Connection != "c1" || !session.ExpiresAt.IsZero() {
 		t.Errorf("Session: got session %+v, want account 1111, key k1, connection c1, no expiry", session)
 	}
-	p, err := s.Prior(t.Context(), "2222", "17")
-	wantErr(t, "Prior", err, nil)
+	p, err := s.Existing(t.Context(), "2222", "17")
+	wantErr(t, "Existing", err, nil)
 	if p.Account != nil || p.Aliased != "1111" {
-		t.Errorf("Prior: got %+v, want no account and Aliased 1111", p)
+		t.Errorf("Existing: got %+v, want no account and Aliased 1111", p)
 	}
 
 	a, err = s.AccountByUserID(t.Context(), "17")
@@ -404,7 +404,7 @@ func TestOtherBrokenItems(t *testing.T) {
 	}{
 		{"UseState", second(s.UseState(t.Context(), account.Marker{State: "s1"})), "dynamo: use state: attribute attempt is not as it was written"},
 		{"Marker", second(s.Marker(t.Context(), "s1")), "dynamo: marker: attribute attempt is not as it was written"},
-		{"Prior", second(s.Prior(t.Context(), "1111", "17")), "dynamo: prior: attribute account_id is not as it was written"},
+		{"Existing", second(s.Existing(t.Context(), "1111", "17")), "dynamo: read existing: attribute account_id is not as it was written"},
 		{"AccountByUserID", second(s.AccountByUserID(t.Context(), "17")), "dynamo: alias: attribute account_id is not as it was written"},
 		{"RedeemCode", second(s.RedeemCode(t.Context(), "h1", "a1")), "dynamo: redeem code: attribute sealed is not as it was written"},
 		{"Receipt", second(s.Receipt(t.Context(), "r1")), "dynamo: receipt: attribute deleted is not as it was written"},

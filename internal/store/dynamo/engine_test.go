@@ -46,7 +46,7 @@ type db struct {
 // openDB makes a table that lasts as long as the test.
 func openDB(t *testing.T) db {
 	t.Helper()
-	d := db{newClient(t), "photopass-test-" + account.NewMark()}
+	d := db{newClient(t), "photopass-test-" + account.RandomID()}
 	if err := dynamotest.CreateTable(t.Context(), d.Client, d.table); err != nil {
 		t.Fatalf("CreateTable: got error %v, want none", err)
 	}

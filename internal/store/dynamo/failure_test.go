@@ -93,7 +93,7 @@ func TestDeleteTransactionFails(t *testing.T) {
 			}
 			return nil
 		}}
-		wantFailure(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Seen{Connection: "connection-1111"}, at))
+		wantFailure(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at))
 		if got := api.count("TransactWriteItems"); got != tt.tries {
 			t.Errorf("Delete: got %d transactions, want %d", got, tt.tries)
 		}
@@ -217,7 +217,7 @@ func TestFailedConditionsTellNothing(t *testing.T) {
 		{"Lease", s.Lease(t.Context(), "1111", "rev-none", lease("one")), "changed meanwhile"},
 		{"RedeemCode", second(s.RedeemCode(t.Context(), "hash-one", "attempt-other")), "connect code already redeemed"},
 		{"RedeemCode of none", second(s.RedeemCode(t.Context(), "hash-none", "attempt-other")), "not found"},
-		{"Delete", s.Delete(t.Context(), "1111", account.Seen{Connection: "connection-none"}, at), "changed meanwhile"},
+		{"Delete", s.Delete(t.Context(), "1111", account.Version{Connection: "connection-none"}, at), "changed meanwhile"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.err == nil || tt.err.Error() != tt.want {

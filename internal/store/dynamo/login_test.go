@@ -107,11 +107,11 @@ func prepare(t *testing.T, s account.Store, l *account.Login) {
 	if _, err := s.UseState(t.Context(), marker(*l)); err != nil {
 		t.Fatalf("UseState: got error %v, want none", err)
 	}
-	p, err := s.Prior(t.Context(), l.Account.ID, l.Account.UserID)
+	p, err := s.Existing(t.Context(), l.Account.ID, l.Account.UserID)
 	if err != nil {
-		t.Fatalf("Prior: got error %v, want none", err)
+		t.Fatalf("Existing: got error %v, want none", err)
 	}
-	l.Prior = p
+	l.Existing = p
 }
 
 // connect writes l as the callback does.
@@ -160,8 +160,8 @@ func methods() []method {
 		{"PutResult", func(ctx context.Context, s account.Store, l account.Login) error {
 			return s.PutResult(ctx, failed(l))
 		}},
-		{"Prior", func(ctx context.Context, s account.Store, l account.Login) error {
-			_, err := s.Prior(ctx, l.Account.ID, l.Account.UserID)
+		{"Existing", func(ctx context.Context, s account.Store, l account.Login) error {
+			_, err := s.Existing(ctx, l.Account.ID, l.Account.UserID)
 			return err
 		}},
 		{"Connect", func(ctx context.Context, s account.Store, l account.Login) error {
@@ -217,7 +217,7 @@ func methods() []method {
 			return s.PutToken(ctx, l.Account.ID, l.Account.TokenRev, account.TokenState{TokenRev: "rev-reconnect", Status: account.ReconnectRequired})
 		}},
 		{"Delete", func(ctx context.Context, s account.Store, l account.Login) error {
-			return s.Delete(ctx, l.Account.ID, account.Seen{Connection: l.Account.Connection}, at)
+			return s.Delete(ctx, l.Account.ID, account.Version{Connection: l.Account.Connection}, at)
 		}},
 	}
 }

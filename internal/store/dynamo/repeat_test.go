@@ -107,10 +107,10 @@ func TestLostAnswers(t *testing.T) {
 			return s.PutReceipt(ctx, receipt("one"))
 		}},
 		{"Delete of what is seen", "TransactWriteItems", loggedOut, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
-			return s.Delete(ctx, l.Account.ID, account.Seen{Connection: l.Account.Connection, TokenRev: l.Account.TokenRev}, at)
+			return s.Delete(ctx, l.Account.ID, account.Version{Connection: l.Account.Connection, TokenRev: l.Account.TokenRev}, at)
 		}},
 		{"Delete", "TransactWriteItems", loggedOut, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
-			return s.Delete(ctx, l.Account.ID, account.Seen{Connection: l.Account.Connection}, at)
+			return s.Delete(ctx, l.Account.ID, account.Version{Connection: l.Account.Connection}, at)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -94,7 +94,7 @@ func (s *Store) transact(ctx context.Context, writes []types.TransactWriteItem) 
 	return again(ctx, func() error {
 		_, err := s.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
 			TransactItems:      writes,
-			ClientRequestToken: aws.String(account.NewMark()), // kept by the repeats of the SDK
+			ClientRequestToken: aws.String(account.RandomID()), // kept by the repeats of the SDK
 		})
 		return err
 	})

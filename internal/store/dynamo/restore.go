@@ -272,7 +272,7 @@ func (r *Restoration) judge(ctx context.Context, i item) error {
 			r.count(func(done *Restored) { done.Kept++ })
 			return nil
 		}
-		err = r.store.deleteAccount(ctx, a.ID, account.Seen{TokenRev: a.TokenRev}, at, nil)
+		err = r.store.deleteAccount(ctx, a.ID, account.Version{TokenRev: a.TokenRev}, at, nil)
 		if errors.Is(err, account.ErrConflict) {
 			var e error
 			if a, e = r.store.Account(ctx, a.ID); errors.Is(e, account.ErrNotFound) {

@@ -46,9 +46,9 @@ func restore(t *testing.T, api dynamo.RestoreAPI, from, to db, list map[string]t
 // time does.
 func deleted(t *testing.T, d db, when time.Time) {
 	t.Helper()
-	l := login("1111", "1111000", account.NewMark())
+	l := login("1111", "1111000", account.RandomID())
 	connect(t, dynamo.New(d, d.table), l)
-	wantErr(t, "Delete", dynamo.New(d, d.table).Delete(t.Context(), "1111", account.Seen{}, when), nil)
+	wantErr(t, "Delete", dynamo.New(d, d.table).Delete(t.Context(), "1111", account.Version{}, when), nil)
 }
 
 // An account goes unless its last login is clearly later than its deletion. The last

@@ -214,9 +214,9 @@ func TestUnprocessedKeysForEver(t *testing.T) {
 			_, _, err := s.Session(ctx, account.SessionRef{AccountID: "1111", Key: "k1"})
 			return err
 		}, "dynamo: session: keys left unread too often"},
-		{"Prior", func(ctx context.Context, s *dynamo.Store) error {
-			return second(s.Prior(ctx, "1111", "17"))
-		}, "dynamo: prior: keys left unread too often"},
+		{"Existing", func(ctx context.Context, s *dynamo.Store) error {
+			return second(s.Existing(ctx, "1111", "17"))
+		}, "dynamo: read existing: keys left unread too often"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

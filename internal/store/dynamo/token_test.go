@@ -95,7 +95,7 @@ token_rev = rev-two
 token_sealed = c2VhbGVkLXR3bw== sealed-two
 `, "due_shard = DUE#1\npk = ACCOUNT#1111\nsk = ACCOUNT\ntoken_refresh_at = 1798027200\n\n"},
 		{"Delete", func() error {
-			return s.Delete(t.Context(), "1111", account.Seen{}, at)
+			return s.Delete(t.Context(), "1111", account.Version{}, at)
 		}, "", ""},
 	} {
 		wantErr(t, tt.name, tt.call(), nil)

@@ -119,11 +119,11 @@ func (s *Store) PutResult(_ context.Context, m account.Marker) error {
 	return nil
 }
 
-// Prior implements [account.Store].
-func (s *Store) Prior(_ context.Context, id, userID string) (account.Prior, error) {
+// Existing implements [account.Store].
+func (s *Store) Existing(_ context.Context, id, userID string) (account.Existing, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := account.Prior{Aliased: s.aliased(id, userID)}
+	p := account.Existing{Aliased: s.aliased(id, userID)}
 	if a, ok := s.accounts[id]; ok {
 		p.Account = new(cloneAccount(a))
 	}
@@ -144,8 +144,8 @@ func (s *Store) Connect(_ context.Context, l account.Login) error {
 		return account.ErrConflict
 	}
 	s.sweep()
-	if l.Prior.Aliased != "" {
-		s.remove(l.Prior.Aliased)
+	if l.Existing.Aliased != "" {
+		s.remove(l.Existing.Aliased)
 	}
 	if l.Ends != nil {
 		delete(s.sessions, *l.Ends)
@@ -167,14 +167,14 @@ func (s *Store) Connect(_ context.Context, l account.Login) error {
 	return nil
 }
 
-// current reports whether l.Prior is what Prior would return now, as far as a
+// current reports whether l.Existing is what Existing would return now, as far as a
 // login minds: a profile may have been written since.
 func (s *Store) current(l account.Login) bool {
 	a, ok := s.accounts[l.Account.ID]
-	if ok != (l.Prior.Account != nil) || ok && (a.TokenRev != l.Prior.Account.TokenRev || a.UserID != l.Prior.Account.UserID) {
+	if ok != (l.Existing.Account != nil) || ok && (a.TokenRev != l.Existing.Account.TokenRev || a.UserID != l.Existing.Account.UserID) {
 		return false
 	}
-	return s.aliased(l.Account.ID, l.Account.UserID) == l.Prior.Aliased
+	return s.aliased(l.Account.ID, l.Account.UserID) == l.Existing.Aliased
 }
 
 // aliased returns the id of the account other than id that userID leads to.
@@ -425,14 +425,14 @@ func (s *Store) LastSweep(context.Context) (time.Time, error) {
 }
 
 // Delete implements [account.Store].
-func (s *Store) Delete(_ context.Context, id string, seen account.Seen, at time.Time) error {
+func (s *Store) Delete(_ context.Context, id string, seen account.Version, at time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.delete(id, seen, at, func() bool { return true })
 }
 
 // DeleteWithReceipt implements [account.Store].
-func (s *Store) DeleteWithReceipt(_ context.Context, id string, seen account.Seen, at time.Time, r account.Receipt) error {
+func (s *Store) DeleteWithReceipt(_ context.Context, id string, seen account.Version, at time.Time, r account.Receipt) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.delete(id, seen, at, func() bool { return s.putReceipt(r) })
@@ -440,7 +440,7 @@ func (s *Store) DeleteWithReceipt(_ context.Context, id string, seen account.See
 
 // delete is Delete, which calls first before it changes anything and stops if that
 // reports false.
-func (s *Store) delete(id string, seen account.Seen, at time.Time, first func() bool) error {
+func (s *Store) delete(id string, seen account.Version, at time.Time, first func() bool) error {
 	a, ok := s.accounts[id]
 	switch {
 	case !ok:

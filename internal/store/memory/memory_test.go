@@ -16,10 +16,10 @@ import (
 
 func Example() {
 	store := memory.New(time.Now)
-	m := account.Marker{State: "S1", Attempt: account.NewMark(), ExpiresAt: time.Now().Add(10 * time.Minute)}
+	m := account.Marker{State: "S1", Attempt: account.RandomID(), ExpiresAt: time.Now().Add(10 * time.Minute)}
 	_, err := store.UseState(context.Background(), m)
 	fmt.Println(err)
-	m.Attempt = account.NewMark()
+	m.Attempt = account.RandomID()
 	_, err = store.UseState(context.Background(), m)
 	fmt.Println(err)
 	// Output:
@@ -71,7 +71,7 @@ func TestExpiry(t *testing.T) {
 			connect(t, s, "M1", "1111", "K1")
 			connect(t, s, "M2", "2222", "K2")
 			putReceipt(t, s, "P1", begin)
-			if err := s.Delete(t.Context(), "2222", account.Seen{Connection: "C2222"}, now); err != nil {
+			if err := s.Delete(t.Context(), "2222", account.Version{Connection: "C2222"}, now); err != nil {
 				t.Fatalf("Delete: got error %v, want none", err)
 			}
 			now = begin.Add(tt.after)

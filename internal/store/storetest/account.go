@@ -62,7 +62,7 @@ func byUserIDMoved(b *bench) {
 
 func byUserIDMissing(b *bench) {
 	gone, bare := b.connect(newID(), newID()).Account, b.connect(newID(), "").Account
-	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Version{}, now()), nil)
 	for _, userID := range []string{newID(), gone.UserID, bare.ID, ""} {
 		b.wantErr("AccountByUserID", second(b.AccountByUserID(b.Context(), userID)), account.ErrNotFound)
 	}
@@ -135,7 +135,7 @@ func putProfileBare(b *bench) {
 
 func putProfileMissing(b *bench) {
 	gone := b.connect(newID(), newID()).Account
-	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{Connection: gone.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Version{Connection: gone.Connection}, now()), nil)
 	for _, a := range []account.Account{gone, newAccount(newID(), newID())} {
 		for _, connection := range []string{a.Connection, ""} {
 			b.wantUnchanged("PutProfile", account.ErrConflict, func() error {
@@ -147,7 +147,7 @@ func putProfileMissing(b *bench) {
 
 func putProfileOfAnotherConnection(b *bench) {
 	a := b.connect(newID(), newID()).Account
-	for _, connection := range []string{account.NewMark(), ""} {
+	for _, connection := range []string{account.RandomID(), ""} {
 		b.wantUnchanged("PutProfile", account.ErrConflict, func() error {
 			return b.PutProfile(b.Context(), a.ID, connection, newProfile(a.ID, a.UserID))
 		})
@@ -164,7 +164,7 @@ func putUserIDTests() []subtest {
 		{"another UserID than was read is ErrConflict and nothing is written", putUserIDMeanwhile},
 		{"an alias of another account is ErrConflict and nothing is written", putUserIDTaken},
 		{"a deletion takes the alias away", putUserIDDeleted},
-		{"a login that has read Prior before is ErrConflict", putUserIDDuringLogin},
+		{"a login that has read Existing before is ErrConflict", putUserIDDuringLogin},
 	}
 }
 
@@ -204,7 +204,7 @@ func putUserIDLeased(b *bench) {
 
 func putUserIDMissing(b *bench) {
 	gone := b.connect(newID(), newID()).Account
-	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{Connection: gone.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Version{Connection: gone.Connection}, now()), nil)
 	for _, a := range []account.Account{gone, newAccount(newID(), ""), {ID: newID()}} {
 		b.wantUnchanged("PutUserID", account.ErrConflict, func() error { return b.PutUserID(b.Context(), a, newID()) })
 	}
@@ -212,7 +212,7 @@ func putUserIDMissing(b *bench) {
 
 func putUserIDOfAnotherConnection(b *bench) {
 	a := b.connect(newID(), "").Account
-	for _, connection := range []string{account.NewMark(), ""} {
+	for _, connection := range []string{account.RandomID(), ""} {
 		a.Connection = connection
 		b.wantUnchanged("PutUserID", account.ErrConflict, func() error { return b.PutUserID(b.Context(), a, newID()) })
 	}
@@ -239,7 +239,7 @@ func putUserIDTaken(b *bench) {
 func putUserIDDeleted(b *bench) {
 	l, userID := b.connect(newID(), ""), newID()
 	b.wantErr("PutUserID", b.PutUserID(b.Context(), l.Account, userID), nil)
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{Connection: l.Account.Connection}, now()), nil)
 	b.wantGone(l.Account.ID, ref(l))
 	b.wantAliased(userID, "")
 }

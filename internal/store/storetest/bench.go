@@ -46,36 +46,36 @@ func (b *bench) connectTimes(n int, id, userID string) (account.Login, []account
 	return l, refs
 }
 
-// prepare uses a state and reads Prior, and returns the login that Connect is
+// prepare uses a state and reads Existing, and returns the login that Connect is
 // to write. An account that is active keeps its Connection.
 func (b *bench) prepare(id, userID string) account.Login {
 	b.Helper()
 	m := newMarker()
 	b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
 	a := newAccount(id, userID)
-	p := b.prior(id, userID)
+	p := b.existing(id, userID)
 	if p.Account != nil && p.Account.Status == account.Active {
 		a.Connection = p.Account.Connection
 	}
 	return account.Login{
-		Prior:   p,
-		Account: a,
-		Session: newSession(a),
-		State:   m.State,
-		Attempt: m.Attempt,
-		Result:  newResult(),
+		Existing: p,
+		Account:  a,
+		Session:  newSession(a),
+		State:    m.State,
+		Attempt:  m.Attempt,
+		Result:   newResult(),
 	}
 }
 
 // newResult returns a marker's result.
-func newResult() []byte { return []byte("result " + account.NewMark() + unprintable) }
+func newResult() []byte { return []byte("result " + account.RandomID() + unprintable) }
 
-// prior returns Prior, which must not fail.
-func (b *bench) prior(id, userID string) account.Prior {
+// existing returns Existing, which must not fail.
+func (b *bench) existing(id, userID string) account.Existing {
 	b.Helper()
-	p, err := b.Prior(b.Context(), id, userID)
+	p, err := b.Existing(b.Context(), id, userID)
 	if err != nil {
-		b.Fatalf("Prior: got error %v, want none", err)
+		b.Fatalf("Existing: got error %v, want none", err)
 	}
 	return p
 }
@@ -187,11 +187,11 @@ func (b *bench) wantGone(id string, refs ...account.SessionRef) {
 	}
 }
 
-// wantAliased checks which account Prior finds through the alias of userID.
+// wantAliased checks which account Existing finds through the alias of userID.
 func (b *bench) wantAliased(userID, want string) {
 	b.Helper()
-	if got := b.prior(newID(), userID).Aliased; got != want {
-		b.Errorf("Prior: got Aliased %q, want %q", got, want)
+	if got := b.existing(newID(), userID).Aliased; got != want {
+		b.Errorf("Existing: got Aliased %q, want %q", got, want)
 	}
 }
 
@@ -217,8 +217,8 @@ func newID() string { return fmt.Sprintf("9%018d", rand.Int64N(1e18)) }
 // newMarker returns a marker for a state and an attempt of its own.
 func newMarker() account.Marker {
 	return account.Marker{
-		State:     account.NewMark(),
-		Attempt:   account.NewMark(),
+		State:     account.RandomID(),
+		Attempt:   account.RandomID(),
 		ExpiresAt: now().Add(time.Hour),
 	}
 }
@@ -229,12 +229,12 @@ func newAccount(id, userID string) account.Account {
 	return account.Account{
 		ID:         id,
 		UserID:     userID,
-		Connection: account.NewMark(),
-		TokenRev:   account.NewMark(),
+		Connection: account.RandomID(),
+		TokenRev:   account.RandomID(),
 		Status:     account.Active,
 		Cause:      account.Checkpoint,
 		Token: account.Token{
-			Sealed:    []byte("sealed " + account.NewMark() + unprintable),
+			Sealed:    []byte("sealed " + account.RandomID() + unprintable),
 			IssuedAt:  at.Add(-time.Minute),
 			ExpiresAt: at.Add(60 * 24 * time.Hour),
 			RefreshAt: at.Add(30 * 24 * time.Hour),
@@ -252,11 +252,11 @@ func newAccount(id, userID string) account.Account {
 func newTokenState() account.TokenState {
 	at := now()
 	return account.TokenState{
-		TokenRev: account.NewMark(),
+		TokenRev: account.RandomID(),
 		Status:   account.ReconnectRequired,
 		Cause:    account.Expired,
 		Token: account.Token{
-			Sealed:    []byte("sealed anew " + account.NewMark() + unprintable),
+			Sealed:    []byte("sealed anew " + account.RandomID() + unprintable),
 			IssuedAt:  at.Add(-8 * time.Minute),
 			ExpiresAt: at.Add(59 * 24 * time.Hour),
 			RefreshAt: at.Add(29 * 24 * time.Hour),
@@ -269,8 +269,8 @@ func newTokenState() account.TokenState {
 // newCode returns a connect code.
 func newCode() account.ConnectCode {
 	return account.ConnectCode{
-		Hash:      account.NewMark(),
-		Sealed:    []byte("sealed code " + account.NewMark() + unprintable),
+		Hash:      account.RandomID(),
+		Sealed:    []byte("sealed code " + account.RandomID() + unprintable),
 		ExpiresAt: now().Add(time.Hour),
 	}
 }
@@ -278,7 +278,7 @@ func newCode() account.ConnectCode {
 // newReceipt returns a receipt of a deletion that was carried out.
 func newReceipt() account.Receipt {
 	return account.Receipt{
-		Code:      account.NewMark(),
+		Code:      account.RandomID(),
 		At:        now().Add(-time.Minute),
 		Deleted:   true,
 		ExpiresAt: now().Add(time.Hour),
@@ -290,7 +290,7 @@ func newProfile(id, userID string) account.Profile {
 	return account.Profile{
 		ID:                id,
 		UserID:            userID,
-		Username:          "user." + strings.ToLower(account.NewMark()),
+		Username:          "user." + strings.ToLower(account.RandomID()),
 		Name:              "Ünïcode <b>\"名前\"</b> 📷",
 		AccountType:       "BUSINESS",
 		ProfilePictureURL: "https://cdn.example/p.jpg?a=1&b=2",
@@ -308,7 +308,7 @@ func newSession(a account.Account) account.Session {
 	at := now()
 	return account.Session{
 		AccountID:  a.ID,
-		Key:        account.NewMark(),
+		Key:        account.RandomID(),
 		Connection: a.Connection,
 		CreatedAt:  at.Add(-4 * time.Minute),
 		LastUsedAt: at.Add(-5 * time.Minute),

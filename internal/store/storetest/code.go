@@ -26,17 +26,17 @@ func (b *bench) newStoredCode() account.ConnectCode {
 
 func redeemReturns(b *bench) {
 	code := b.newStoredCode()
-	c, err := b.RedeemCode(b.Context(), code.Hash, account.NewMark())
+	c, err := b.RedeemCode(b.Context(), code.Hash, account.RandomID())
 	b.wantErr("RedeemCode", err, nil)
 	b.wantEqual("RedeemCode", c, code)
 }
 
 func redeemTwice(b *bench) {
 	code := b.newStoredCode()
-	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, account.NewMark())), nil)
+	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, account.RandomID())), nil)
 	for range 2 {
 		b.wantUnchanged("RedeemCode", account.ErrCodeUsed, func() error {
-			c, err := b.RedeemCode(b.Context(), code.Hash, account.NewMark())
+			c, err := b.RedeemCode(b.Context(), code.Hash, account.RandomID())
 			b.wantEqual("RedeemCode by another", c, account.ConnectCode{})
 			return err
 		})
@@ -45,9 +45,9 @@ func redeemTwice(b *bench) {
 
 func redeemRepeats(b *bench) {
 	code := b.newStoredCode()
-	attempt := account.NewMark()
+	attempt := account.RandomID()
 	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, attempt)), nil)
-	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, account.NewMark())), account.ErrCodeUsed)
+	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, account.RandomID())), account.ErrCodeUsed)
 	b.wantUnchanged("RedeemCode again", nil, func() error {
 		c, err := b.RedeemCode(b.Context(), code.Hash, attempt)
 		b.wantEqual("RedeemCode again", c, code)
@@ -58,7 +58,7 @@ func redeemRepeats(b *bench) {
 func redeemRaces(b *bench) {
 	code := b.newStoredCode()
 	errs := race(50, func(int) error {
-		c, err := b.RedeemCode(b.Context(), code.Hash, account.NewMark())
+		c, err := b.RedeemCode(b.Context(), code.Hash, account.RandomID())
 		if err == nil {
 			b.wantEqual("RedeemCode", c, code)
 		}
@@ -69,16 +69,16 @@ func redeemRaces(b *bench) {
 
 func redeemMissing(b *bench) {
 	l := b.connect(newID(), newID())
-	for _, hash := range []string{account.NewMark(), l.State, l.Session.Key} {
+	for _, hash := range []string{account.RandomID(), l.State, l.Session.Key} {
 		b.wantUnchanged("RedeemCode", account.ErrNotFound, func() error {
-			return second(b.RedeemCode(b.Context(), hash, account.NewMark()))
+			return second(b.RedeemCode(b.Context(), hash, account.RandomID()))
 		})
 	}
 }
 
 func redeemApart(b *bench) {
 	one, two := b.newStoredCode(), b.newStoredCode()
-	attempt := account.NewMark()
+	attempt := account.RandomID()
 	for _, code := range []account.ConnectCode{one, two} {
 		c, err := b.RedeemCode(b.Context(), code.Hash, attempt)
 		b.wantErr("RedeemCode", err, nil)
@@ -92,8 +92,8 @@ func redeemAfterDelete(b *bench) {
 	l := b.prepare(newID(), newID())
 	l.Code = new(newCode())
 	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{}, now()), nil)
-	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.NewMark())), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{}, now()), nil)
+	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.RandomID())), nil)
 	b.wantGone(l.Account.ID, ref(l))
 }
 
@@ -142,7 +142,7 @@ func receiptTests() []subtest {
 
 func receiptMissing(b *bench) {
 	code := b.newStoredCode()
-	for _, c := range []string{account.NewMark(), code.Hash} {
+	for _, c := range []string{account.RandomID(), code.Hash} {
 		r, err := b.Receipt(b.Context(), c)
 		b.wantErr("Receipt", err, account.ErrNotFound)
 		b.wantEqual("Receipt", r, account.Receipt{})

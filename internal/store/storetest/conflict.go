@@ -46,15 +46,15 @@ func connectConflictTests() []subtest {
 			c.meanwhile(b, &l)
 			b.wantUnchanged("Connect", account.ErrConflict, func() error { return b.Connect(b.Context(), l) })
 			b.wantOpen(bystander)
-			b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.NewMark())), account.ErrNotFound)
+			b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.RandomID())), account.ErrNotFound)
 		}})
 	}
 	return tests
 }
 
 func reconnectRequired(b *bench, l *account.Login) {
-	rev := l.Prior.Account.TokenRev
-	b.wantErr("PutToken", b.requireReconnect(l.Account.ID, rev, account.NewMark()), nil)
+	rev := l.Existing.Account.TokenRev
+	b.wantErr("PutToken", b.requireReconnect(l.Account.ID, rev, account.RandomID()), nil)
 }
 
 func anotherLogin(b *bench, l *account.Login) {
@@ -62,7 +62,7 @@ func anotherLogin(b *bench, l *account.Login) {
 }
 
 func accountDeleted(b *bench, l *account.Login) {
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Prior.Account.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{Connection: l.Existing.Account.Connection}, now()), nil)
 }
 
 func accountReplaced(b *bench, l *account.Login) {
@@ -76,30 +76,30 @@ func aliasTaken(b *bench, l *account.Login) {
 
 func newAliasTaken(b *bench, l *account.Login) {
 	l.Account.UserID = newID()
-	l.Prior = b.prior(l.Account.ID, l.Account.UserID)
+	l.Existing = b.existing(l.Account.ID, l.Account.UserID)
 	aliasTaken(b, l)
 }
 
 func aliasedDeleted(b *bench, l *account.Login) {
-	a, err := b.Account(b.Context(), l.Prior.Aliased)
+	a, err := b.Account(b.Context(), l.Existing.Aliased)
 	b.wantErr("Account", err, nil)
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Version{Connection: a.Connection}, now()), nil)
 }
 
 func aliasedChanged(b *bench, l *account.Login) {
-	b.connect(l.Prior.Aliased, newID())
+	b.connect(l.Existing.Aliased, newID())
 }
 
 func markerMissing(_ *bench, l *account.Login) {
-	l.State = account.NewMark()
+	l.State = account.RandomID()
 }
 
 func attemptMissing(_ *bench, l *account.Login) {
-	l.State, l.Attempt = account.NewMark(), ""
+	l.State, l.Attempt = account.RandomID(), ""
 }
 
 func markerOfAnother(_ *bench, l *account.Login) {
-	l.Attempt = account.NewMark()
+	l.Attempt = account.RandomID()
 }
 
 func attemptUnnamed(_ *bench, l *account.Login) {

@@ -6,7 +6,7 @@ import (
 	"photopass/internal/account"
 )
 
-func priorTests() []subtest {
+func existingTests() []subtest {
 	return []subtest{
 		{"nothing there is no error", priorNone},
 		{"it returns the account stored under the id", priorAccount},
@@ -17,32 +17,32 @@ func priorTests() []subtest {
 }
 
 func priorNone(b *bench) {
-	b.wantEqual("Prior", b.prior(newID(), newID()), account.Prior{})
+	b.wantEqual("Existing", b.existing(newID(), newID()), account.Existing{})
 }
 
 func priorAccount(b *bench) {
 	l := b.connect(newID(), newID())
-	want := account.Prior{Account: &l.Account}
-	b.wantEqual("Prior", b.prior(l.Account.ID, l.Account.UserID), want)
-	b.wantEqual("Prior without professional id", b.prior(l.Account.ID, ""), want)
-	b.wantEqual("Prior with a new professional id", b.prior(l.Account.ID, newID()), want)
+	want := account.Existing{Account: &l.Account}
+	b.wantEqual("Existing", b.existing(l.Account.ID, l.Account.UserID), want)
+	b.wantEqual("Existing without professional id", b.existing(l.Account.ID, ""), want)
+	b.wantEqual("Existing with a new professional id", b.existing(l.Account.ID, newID()), want)
 }
 
 func priorAliased(b *bench) {
 	l := b.connect(newID(), newID())
-	want := account.Prior{Aliased: l.Account.ID}
-	b.wantEqual("Prior", b.prior(newID(), l.Account.UserID), want)
+	want := account.Existing{Aliased: l.Account.ID}
+	b.wantEqual("Existing", b.existing(newID(), l.Account.UserID), want)
 }
 
 func priorBoth(b *bench) {
 	l, older := b.connect(newID(), newID()), b.connect(newID(), newID())
-	want := account.Prior{Account: &l.Account, Aliased: older.Account.ID}
-	b.wantEqual("Prior", b.prior(l.Account.ID, older.Account.UserID), want)
+	want := account.Existing{Account: &l.Account, Aliased: older.Account.ID}
+	b.wantEqual("Existing", b.existing(l.Account.ID, older.Account.UserID), want)
 }
 
 func priorWithoutUserID(b *bench) {
 	b.connect(newID(), "")
-	b.wantEqual("Prior", b.prior(newID(), ""), account.Prior{})
+	b.wantEqual("Existing", b.existing(newID(), ""), account.Existing{})
 }
 
 func connectTests() []subtest {
@@ -59,11 +59,11 @@ func connectTests() []subtest {
 		{"the account's former alias no longer leads to it", connectChangesUserID},
 		{"an account that loses its professional id loses the alias", connectDropsUserID},
 		{"it takes over the professional id of another account and gives up its own", connectTakesOver},
-		{"a profile write since Prior is no conflict and the login's profile wins", connectAfterPutProfile},
+		{"a profile write since Existing is no conflict and the login's profile wins", connectAfterPutProfile},
 		{"a repeat succeeds and changes nothing", connectRepeats},
 		{"a repeat undoes no later write", connectRepeatsLate},
 		{"a repeat does not bring back a deleted account", connectRepeatsAfterDelete},
-		{"of many logins of one account that read the same Prior one succeeds", connectRaces},
+		{"of many logins of one account that read the same Existing one succeeds", connectRaces},
 		{"logins of different accounts do not hinder each other", connectApart},
 	}
 }
@@ -88,7 +88,7 @@ func connectWritesCode(b *bench) {
 	l.Code = new(newCode())
 	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
 	b.wantOpen(l)
-	c, err := b.RedeemCode(b.Context(), l.Code.Hash, account.NewMark())
+	c, err := b.RedeemCode(b.Context(), l.Code.Hash, account.RandomID())
 	b.wantErr("RedeemCode", err, nil)
 	b.wantEqual("RedeemCode", c, *l.Code)
 }
@@ -107,7 +107,7 @@ func connectReplaces(b *bench) {
 func connectHeals(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
-	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
+	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.RandomID()), nil)
 	l := b.connect(id, userID)
 	b.wantOpen(l)
 	b.wantDead(ref(first))
@@ -137,7 +137,7 @@ func connectEndsElsewhere(b *bench) {
 
 func connectEndsNothing(b *bench) {
 	l := b.prepare(newID(), newID())
-	l.Ends = &account.SessionRef{AccountID: newID(), Key: account.NewMark()}
+	l.Ends = &account.SessionRef{AccountID: newID(), Key: account.RandomID()}
 	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
 	b.wantOpen(l)
 }
@@ -218,17 +218,17 @@ func connectRepeatsLate(b *bench) {
 	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
 	p := newProfile(id, userID)
 	b.wantErr("PutProfile", b.PutProfile(b.Context(), id, l.Account.Connection, p), nil)
-	b.wantErr("PutToken", b.requireReconnect(id, l.Account.TokenRev, account.NewMark()), nil)
+	b.wantErr("PutToken", b.requireReconnect(id, l.Account.TokenRev, account.RandomID()), nil)
 	b.wantErr("EndSession", b.EndSession(b.Context(), ref(l)), nil)
-	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.NewMark())), nil)
+	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.RandomID())), nil)
 	b.wantUnchanged("Connect again", nil, func() error { return b.Connect(b.Context(), l) })
 	b.wantDead(ref(l))
-	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.NewMark())), account.ErrCodeUsed)
+	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.RandomID())), account.ErrCodeUsed)
 }
 
 func connectRepeatsAfterDelete(b *bench) {
 	l := b.connect(newID(), newID())
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{Connection: l.Account.Connection}, now()), nil)
 	b.wantUnchanged("Connect again", nil, func() error { return b.Connect(b.Context(), l) })
 	b.wantGone(l.Account.ID, ref(l))
 }

@@ -46,7 +46,7 @@ func deleteWithReceiptTests() []subtest {
 func deleteWithReceipt(b *bench) {
 	l, refs := b.connectTimes(3, newID(), newID())
 	a, r := l.Account, newReceipt()
-	b.wantErr("DeleteWithReceipt", b.DeleteWithReceipt(b.Context(), a.ID, account.Seen{TokenRev: a.TokenRev}, now(), r), nil)
+	b.wantErr("DeleteWithReceipt", b.DeleteWithReceipt(b.Context(), a.ID, account.Version{TokenRev: a.TokenRev}, now(), r), nil)
 	b.wantGone(a.ID, refs...)
 	b.wantAliased(a.UserID, "")
 	b.wantReceipt(r)
@@ -58,7 +58,7 @@ func deleteWithReceipt(b *bench) {
 
 func deleteMissingWithReceipt(b *bench) {
 	id, r := newID(), newReceipt()
-	b.wantErr("DeleteWithReceipt", b.DeleteWithReceipt(b.Context(), id, account.Seen{TokenRev: account.NewMark()}, now(), r), nil)
+	b.wantErr("DeleteWithReceipt", b.DeleteWithReceipt(b.Context(), id, account.Version{TokenRev: account.RandomID()}, now(), r), nil)
 	b.wantReceipt(r)
 	b.wantGone(id)
 }
@@ -69,14 +69,14 @@ func deleteMissingTwiceWithReceipt(b *bench) {
 	other := newReceipt()
 	other.Code, other.Deleted = r.Code, false
 	b.wantUnchanged("DeleteWithReceipt", nil, func() error {
-		return b.DeleteWithReceipt(b.Context(), id, account.Seen{TokenRev: account.NewMark()}, now(), other)
+		return b.DeleteWithReceipt(b.Context(), id, account.Version{TokenRev: account.RandomID()}, now(), other)
 	})
 }
 
 func deleteOfAnotherRevWithReceipt(b *bench) {
 	l, r := b.connect(newID(), newID()), newReceipt()
 	b.wantUnchanged("DeleteWithReceipt", account.ErrConflict, func() error {
-		return b.DeleteWithReceipt(b.Context(), l.Account.ID, account.Seen{TokenRev: account.NewMark()}, now(), r)
+		return b.DeleteWithReceipt(b.Context(), l.Account.ID, account.Version{TokenRev: account.RandomID()}, now(), r)
 	})
 	b.wantErr("Receipt", second(b.Receipt(b.Context(), r.Code)), account.ErrNotFound)
 	b.wantOpen(l)
@@ -85,10 +85,10 @@ func deleteOfAnotherRevWithReceipt(b *bench) {
 func deleteByUsedNotice(b *bench) {
 	id, userID, r := newID(), newID(), newReceipt()
 	a := b.connect(id, userID).Account
-	b.wantErr("DeleteWithReceipt", b.DeleteWithReceipt(b.Context(), id, account.Seen{TokenRev: a.TokenRev}, now(), r), nil)
+	b.wantErr("DeleteWithReceipt", b.DeleteWithReceipt(b.Context(), id, account.Version{TokenRev: a.TokenRev}, now(), r), nil)
 	l := b.connect(id, userID)
 	b.wantUnchanged("DeleteWithReceipt again", account.ErrNoticeUsed, func() error {
-		return b.DeleteWithReceipt(b.Context(), id, account.Seen{TokenRev: l.Account.TokenRev}, now(), r)
+		return b.DeleteWithReceipt(b.Context(), id, account.Version{TokenRev: l.Account.TokenRev}, now(), r)
 	})
 	b.wantOpen(l)
 	b.wantAliased(userID, id)
@@ -98,7 +98,7 @@ func deleteRemoves(b *bench) {
 	l := b.connect(newID(), newID())
 	a := l.Account
 	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("holder of a gone account", now(), now().Add(time.Minute))), nil)
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Version{Connection: a.Connection}, now()), nil)
 	b.wantGone(a.ID, ref(l))
 	b.wantAliased(a.UserID, "")
 
@@ -121,23 +121,23 @@ func deleteRemoves(b *bench) {
 func deleteRemovesAllSessions(b *bench) {
 	// More than a DynamoDB transaction (100) or several batches (25) hold.
 	l, refs := b.connectTimes(110, newID(), newID())
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{Connection: l.Account.Connection}, now()), nil)
 	b.wantGone(l.Account.ID, refs...)
 }
 
 func deleteRemovesDeadSessions(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
-	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
+	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.RandomID()), nil)
 	l := b.connect(id, userID)
-	b.wantErr("Delete", b.Delete(b.Context(), id, account.Seen{Connection: l.Account.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), id, account.Version{Connection: l.Account.Connection}, now()), nil)
 	b.wantGone(id, ref(first), ref(l))
 }
 
 func deleteLeavesTombstone(b *bench) {
 	a := b.connect(newID(), newID()).Account
 	at := now().Add(-17 * time.Hour) // no other item has this time
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, at), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Version{Connection: a.Connection}, at), nil)
 
 	dump := b.dump()
 	hash := sha256.Sum256([]byte(a.ID))
@@ -151,7 +151,7 @@ func deleteLeavesTombstone(b *bench) {
 
 func deleteSparesOthers(b *bench) {
 	a, other := b.connect(newID(), newID()).Account, b.connect(newID(), newID())
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Version{Connection: a.Connection}, now()), nil)
 	b.wantOpen(other)
 	b.wantAliased(other.Account.UserID, other.Account.ID)
 }
@@ -164,11 +164,11 @@ func deleteEndsSessionsAtOnce(b *bench) {
 func deleteOfAnotherConnection(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
-	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
+	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.RandomID()), nil)
 	l := b.connect(id, userID)
-	for _, connection := range []string{first.Account.Connection, account.NewMark()} {
+	for _, connection := range []string{first.Account.Connection, account.RandomID()} {
 		b.wantUnchanged("Delete", account.ErrConflict, func() error {
-			return b.Delete(b.Context(), id, account.Seen{Connection: connection}, now())
+			return b.Delete(b.Context(), id, account.Version{Connection: connection}, now())
 		})
 	}
 	b.wantOpen(l)
@@ -178,9 +178,9 @@ func deleteOfAnotherRev(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
 	l := b.connect(id, userID)
-	for _, rev := range []string{first.Account.TokenRev, account.NewMark()} {
+	for _, rev := range []string{first.Account.TokenRev, account.RandomID()} {
 		b.wantUnchanged("Delete", account.ErrConflict, func() error {
-			return b.Delete(b.Context(), id, account.Seen{TokenRev: rev}, now())
+			return b.Delete(b.Context(), id, account.Version{TokenRev: rev}, now())
 		})
 	}
 	b.wantOpen(l)
@@ -188,9 +188,9 @@ func deleteOfAnotherRev(b *bench) {
 
 func deleteComparesBoth(b *bench) {
 	l := b.connect(newID(), newID())
-	for _, seen := range []account.Seen{
-		{Connection: l.Account.Connection, TokenRev: account.NewMark()},
-		{Connection: account.NewMark(), TokenRev: l.Account.TokenRev},
+	for _, seen := range []account.Version{
+		{Connection: l.Account.Connection, TokenRev: account.RandomID()},
+		{Connection: account.RandomID(), TokenRev: l.Account.TokenRev},
 	} {
 		b.wantUnchanged("Delete", account.ErrConflict, func() error {
 			return b.Delete(b.Context(), l.Account.ID, seen, now())
@@ -200,13 +200,13 @@ func deleteComparesBoth(b *bench) {
 }
 
 func deleteSeen(b *bench) {
-	for _, seen := range []func(account.Account) account.Seen{
-		func(a account.Account) account.Seen { return account.Seen{Connection: a.Connection} },
-		func(a account.Account) account.Seen { return account.Seen{TokenRev: a.TokenRev} },
-		func(a account.Account) account.Seen {
-			return account.Seen{Connection: a.Connection, TokenRev: a.TokenRev}
+	for _, seen := range []func(account.Account) account.Version{
+		func(a account.Account) account.Version { return account.Version{Connection: a.Connection} },
+		func(a account.Account) account.Version { return account.Version{TokenRev: a.TokenRev} },
+		func(a account.Account) account.Version {
+			return account.Version{Connection: a.Connection, TokenRev: a.TokenRev}
 		},
-		func(account.Account) account.Seen { return account.Seen{} },
+		func(account.Account) account.Version { return account.Version{} },
 	} {
 		l := b.connect(newID(), newID())
 		b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, seen(l.Account), now()), nil)
@@ -216,28 +216,28 @@ func deleteSeen(b *bench) {
 }
 
 func deleteMissing(b *bench) {
-	b.wantErr("Delete", b.Delete(b.Context(), newID(), account.Seen{Connection: account.NewMark()}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), newID(), account.Version{Connection: account.RandomID()}, now()), nil)
 }
 
 func deleteRepeats(b *bench) {
 	l := b.connect(newID(), newID())
 	at := now()
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, at), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{Connection: l.Account.Connection}, at), nil)
 	b.wantUnchanged("Delete again", nil, func() error {
-		return b.Delete(b.Context(), l.Account.ID, account.Seen{Connection: l.Account.Connection}, at)
+		return b.Delete(b.Context(), l.Account.ID, account.Version{Connection: l.Account.Connection}, at)
 	})
 }
 
 func deleteThenLogin(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
-	b.wantErr("Delete", b.Delete(b.Context(), id, account.Seen{Connection: first.Account.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), id, account.Version{Connection: first.Account.Connection}, now()), nil)
 	l := b.connect(id, userID)
 	b.wantOpen(l)
 	b.wantAliased(userID, id)
 	b.wantDead(ref(first))
 	b.wantUnchanged("Delete again", account.ErrConflict, func() error {
-		return b.Delete(b.Context(), id, account.Seen{Connection: first.Account.Connection}, now())
+		return b.Delete(b.Context(), id, account.Version{Connection: first.Account.Connection}, now())
 	})
 }
 
@@ -258,9 +258,9 @@ func deleteDuringChanges(b *bench) {
 			if n < len(logins) {
 				return b.Connect(b.Context(), logins[n])
 			}
-			return b.Delete(b.Context(), id, account.Seen{}, now())
+			return b.Delete(b.Context(), id, account.Version{}, now())
 		})
-		b.wantErr("Delete", b.Delete(b.Context(), id, account.Seen{}, now()), nil)
+		b.wantErr("Delete", b.Delete(b.Context(), id, account.Version{}, now()), nil)
 		b.wantGone(id)
 	}
 	for _, userID := range userIDs {
@@ -275,7 +275,7 @@ func (b *bench) whileDeleting(a account.Account, f func()) {
 	var g sync.WaitGroup
 	defer g.Wait()
 	g.Go(func() {
-		b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{Connection: a.Connection}, now()), nil)
+		b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Version{Connection: a.Connection}, now()), nil)
 	})
 
 	deadline := time.Now().Add(20 * time.Second)

@@ -20,8 +20,8 @@ func sessionTests() []subtest {
 func sessionMissing(b *bench) {
 	l, other := b.connect(newID(), newID()), b.connect(newID(), newID())
 	b.wantDead(
-		account.SessionRef{AccountID: newID(), Key: account.NewMark()},
-		account.SessionRef{AccountID: l.Account.ID, Key: account.NewMark()},
+		account.SessionRef{AccountID: newID(), Key: account.RandomID()},
+		account.SessionRef{AccountID: l.Account.ID, Key: account.RandomID()},
 		account.SessionRef{AccountID: l.Account.ID, Key: ref(other).Key},
 		account.SessionRef{AccountID: newID(), Key: ref(l).Key},
 	)
@@ -29,7 +29,7 @@ func sessionMissing(b *bench) {
 
 func sessionOfAnotherConnection(b *bench) {
 	l := b.prepare(newID(), newID())
-	l.Session.Connection = account.NewMark()
+	l.Session.Connection = account.RandomID()
 	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
 	b.wantAccount(l.Account)
 	b.wantDead(ref(l))
@@ -37,7 +37,7 @@ func sessionOfAnotherConnection(b *bench) {
 
 func sessionReconnectRequired(b *bench) {
 	l := b.connect(newID(), newID())
-	rev := account.NewMark()
+	rev := account.RandomID()
 	b.wantErr("PutToken", b.requireReconnect(l.Account.ID, l.Account.TokenRev, rev), nil)
 	l.Account.Status, l.Account.Cause, l.Account.TokenRev = account.ReconnectRequired, account.TokenInvalid, rev
 	b.wantOpen(l)
@@ -65,7 +65,7 @@ func touchMissing(b *bench) {
 	for _, r := range []account.SessionRef{
 		ref(ended),
 		{AccountID: newID(), Key: ref(l).Key},
-		{AccountID: l.Account.ID, Key: account.NewMark()},
+		{AccountID: l.Account.ID, Key: account.RandomID()},
 	} {
 		b.wantUnchanged("TouchSession", account.ErrNotFound, func() error {
 			return b.TouchSession(b.Context(), r, now())
@@ -97,7 +97,7 @@ func endMissing(b *bench) {
 	l := b.connect(newID(), newID())
 	for _, r := range []account.SessionRef{
 		{AccountID: newID(), Key: ref(l).Key},
-		{AccountID: l.Account.ID, Key: account.NewMark()},
+		{AccountID: l.Account.ID, Key: account.RandomID()},
 	} {
 		b.wantUnchanged("EndSession", nil, func() error { return b.EndSession(b.Context(), r) })
 	}
@@ -133,7 +133,7 @@ func sessionsOfAccount(b *bench) {
 func sessionsOfConnection(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
-	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.NewMark()), nil)
+	b.wantErr("PutToken", b.requireReconnect(id, first.Account.TokenRev, account.RandomID()), nil)
 	b.wantSessions(id, first.Session)
 	l := b.connect(id, userID)
 	b.wantSessions(id, l.Session)
@@ -151,7 +151,7 @@ func sessionsOfOthers(b *bench) {
 func sessionsOfNone(b *bench) {
 	l := b.connect(newID(), newID())
 	gone := b.connect(newID(), newID()).Account
-	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Version{}, now()), nil)
 	for _, id := range []string{newID(), gone.ID, l.Account.UserID, ""} {
 		b.wantSessions(id)
 	}

@@ -23,7 +23,7 @@ func useStateRecords(b *bench) {
 
 func useStateRaces(b *bench) {
 	const visits = 50
-	state := account.NewMark()
+	state := account.RandomID()
 	var tried, got [visits]account.Marker
 	for i := range visits {
 		tried[i] = newMarker()
@@ -93,7 +93,7 @@ func markerTests() []subtest {
 }
 
 func markerUnused(b *bench) {
-	_, err := b.Marker(b.Context(), account.NewMark())
+	_, err := b.Marker(b.Context(), account.RandomID())
 	b.wantErr("Marker", err, account.ErrNotFound)
 }
 
@@ -117,11 +117,11 @@ func putResultTests() []subtest {
 		sentence string
 		change   func(*bench, *account.Marker)
 	}{
-		{"a marker that is missing is ErrConflict", func(_ *bench, m *account.Marker) { m.State = account.NewMark() }},
+		{"a marker that is missing is ErrConflict", func(_ *bench, m *account.Marker) { m.State = account.RandomID() }},
 		{"a marker that is missing is ErrConflict, whatever attempt is named", func(_ *bench, m *account.Marker) {
-			m.State, m.Attempt = account.NewMark(), ""
+			m.State, m.Attempt = account.RandomID(), ""
 		}},
-		{"a marker that holds another attempt is ErrConflict", func(_ *bench, m *account.Marker) { m.Attempt = account.NewMark() }},
+		{"a marker that holds another attempt is ErrConflict", func(_ *bench, m *account.Marker) { m.Attempt = account.RandomID() }},
 		{"a marker that holds an attempt is ErrConflict when none is named", func(_ *bench, m *account.Marker) { m.Attempt = "" }},
 		{"a marker that Connect has given a result is ErrConflict", func(b *bench, m *account.Marker) {
 			l := b.connect(newID(), newID())

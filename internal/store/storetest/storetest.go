@@ -48,7 +48,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"UseState", useStateTests()},
 		{"Marker", markerTests()},
 		{"PutResult", putResultTests()},
-		{"Prior", priorTests()},
+		{"Existing", existingTests()},
 		{"Connect", connectTests()},
 		{"ConnectConflict", connectConflictTests()},
 		{"Session", sessionTests()},

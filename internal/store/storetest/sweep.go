@@ -40,7 +40,7 @@ func putSweepApart(b *bench) {
 	at := now()
 	b.wantErr("PutSweep", b.PutSweep(b.Context(), at), nil)
 	b.wantOpen(l)
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Seen{}, at), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{}, at), nil)
 	b.wantSweep(at)
 }
 

@@ -138,12 +138,12 @@ func leaseChangesNothing(b *bench) {
 	a := l.Account
 	b.wantOpen(l)
 	b.wantAccount(a)
-	b.wantEqual("Prior", b.prior(a.ID, a.UserID), account.Prior{Account: &a})
+	b.wantEqual("Existing", b.existing(a.ID, a.UserID), account.Existing{Account: &a})
 }
 
 func leaseMissing(b *bench) {
 	gone := b.leased("one", now())
-	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Version{}, now()), nil)
 	for _, a := range []account.Account{gone, newAccount(newID(), newID())} {
 		for _, rev := range []string{a.TokenRev, ""} {
 			for _, holder := range []string{"one", "two"} {
@@ -163,11 +163,11 @@ func leaseOfAnotherRev(b *bench) {
 	ask := func(rev, holder string) error {
 		return b.Lease(b.Context(), id, rev, lease(holder, at, at.Add(time.Minute)))
 	}
-	for _, rev := range []string{first.TokenRev, account.NewMark(), ""} {
+	for _, rev := range []string{first.TokenRev, account.RandomID(), ""} {
 		b.wantUnchanged("Lease", account.ErrConflict, func() error { return ask(rev, "one") })
 	}
 	b.wantErr("Lease", ask(l.Account.TokenRev, "one"), nil)
-	for _, rev := range []string{first.TokenRev, account.NewMark(), ""} {
+	for _, rev := range []string{first.TokenRev, account.RandomID(), ""} {
 		b.wantUnchanged("Lease of the holder", account.ErrConflict, func() error { return ask(rev, "one") })
 	}
 }
@@ -209,7 +209,7 @@ func leaseEndsWithLogin(b *bench) {
 func leaseEndsWithDelete(b *bench) {
 	at := now()
 	a := b.leased("one", at)
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{}, at), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Version{}, at), nil)
 	a = b.connect(a.ID, a.UserID).Account
 	b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), nil)
 
@@ -282,7 +282,7 @@ func putTokenReplaces(b *bench) {
 
 func putTokenBare(b *bench) {
 	l := b.connect(newID(), newID())
-	b.putToken(&l.Account, account.TokenState{TokenRev: account.NewMark(), Status: account.ReconnectRequired})
+	b.putToken(&l.Account, account.TokenState{TokenRev: account.RandomID(), Status: account.ReconnectRequired})
 	b.wantOpen(l)
 	b.putToken(&l.Account, newTokenState())
 	b.wantOpen(l)
@@ -331,7 +331,7 @@ func putTokenRepeatsLate(b *bench) {
 
 func putTokenMissing(b *bench) {
 	gone := b.connect(newID(), newID()).Account
-	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Seen{}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Version{}, now()), nil)
 	for _, a := range []account.Account{gone, newAccount(newID(), newID())} {
 		for _, rev := range []string{a.TokenRev, ""} {
 			b.wantUnchanged("PutToken", account.ErrConflict, func() error {
@@ -345,7 +345,7 @@ func putTokenOfAnotherRev(b *bench) {
 	id, userID := newID(), newID()
 	first := b.connect(id, userID)
 	l := b.connect(id, userID)
-	for _, rev := range []string{first.Account.TokenRev, account.NewMark(), ""} {
+	for _, rev := range []string{first.Account.TokenRev, account.RandomID(), ""} {
 		b.wantUnchanged("PutToken", account.ErrConflict, func() error {
 			return b.PutToken(b.Context(), id, rev, newTokenState())
 		})
@@ -480,7 +480,7 @@ func dueLeavesByDelete(b *bench) {
 	a, other := b.connectDue(at), b.connectDue(at)
 	ids := []string{a.ID, other.ID}
 	b.wantDue(at, ids, a.ID, other.ID)
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Seen{}, at), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Version{}, at), nil)
 	b.wantDue(at, ids, other.ID)
 }
 

@@ -30,7 +30,7 @@ func copiesLogin(b *bench) {
 	result := slices.Clone(l.Result)
 	want := l
 	want.Account = clone(l.Account)
-	l.Ends = &account.SessionRef{AccountID: newID(), Key: account.NewMark()}
+	l.Ends = &account.SessionRef{AccountID: newID(), Key: account.RandomID()}
 	l.Code = new(newCode())
 	code := *l.Code
 	code.Sealed = slices.Clone(code.Sealed)
@@ -40,9 +40,9 @@ func copiesLogin(b *bench) {
 	l.Result[0]++
 	*l.Ends = ref(l)
 	l.Code.Sealed[0]++
-	l.Code.Hash = account.NewMark()
+	l.Code.Hash = account.RandomID()
 	b.wantOpen(want)
-	c, err := b.RedeemCode(b.Context(), code.Hash, account.NewMark())
+	c, err := b.RedeemCode(b.Context(), code.Hash, account.RandomID())
 	b.wantErr("RedeemCode", err, nil)
 	b.wantEqual("RedeemCode", c, code)
 	m, err := b.Marker(b.Context(), l.State)
@@ -87,9 +87,9 @@ func givesAccountCopies(b *bench) {
 	spoil(&a)
 	b.wantAccount(l.Account)
 
-	p := b.prior(l.Account.ID, l.Account.UserID)
+	p := b.existing(l.Account.ID, l.Account.UserID)
 	spoil(p.Account)
-	p.Account.TokenRev = account.NewMark()
+	p.Account.TokenRev = account.RandomID()
 	b.wantAccount(l.Account)
 }
 
@@ -99,7 +99,7 @@ func givesMarkerCopies(b *bench) {
 	b.wantErr("Marker", err, nil)
 	m.Result[0]++
 
-	m.Attempt, m.Result = account.NewMark(), nil
+	m.Attempt, m.Result = account.RandomID(), nil
 	m, err = b.UseState(b.Context(), m)
 	b.wantErr("UseState", err, account.ErrStateUsed)
 	b.wantEqual("UseState: result", m.Result, l.Result)
@@ -145,7 +145,7 @@ func readsSeeWrites(b *bench) {
 		l.Account.Profile = newProfile(l.Account.ID, l.Account.UserID)
 		b.wantErr("PutProfile", b.PutProfile(b.Context(), l.Account.ID, l.Account.Connection, l.Account.Profile), nil)
 		b.wantAccount(l.Account)
-		b.wantEqual("Prior", b.prior(l.Account.ID, l.Account.UserID), account.Prior{Account: &l.Account})
+		b.wantEqual("Existing", b.existing(l.Account.ID, l.Account.UserID), account.Existing{Account: &l.Account})
 
 		l.Session.LastUsedAt = now().Add(time.Duration(i) * time.Minute)
 		b.wantErr("TouchSession", b.TouchSession(b.Context(), ref(l), l.Session.LastUsedAt), nil)
@@ -184,7 +184,7 @@ func expiredItems(b *bench) {
 		b.wantEqual("Marker", got, m)
 	}
 	another := m
-	another.Attempt = account.NewMark()
+	another.Attempt = account.RandomID()
 	got, err = b.UseState(b.Context(), another)
 	if err != nil {
 		b.wantErr("UseState", err, account.ErrStateUsed)
@@ -227,7 +227,7 @@ func crossedIDs(b *bench) {
 	b.wantOpen(same)
 	b.wantAliased(own, own)
 
-	b.wantErr("Delete", b.Delete(b.Context(), one, account.Seen{Connection: first.Account.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), one, account.Version{Connection: first.Account.Connection}, now()), nil)
 	b.wantOpen(l)
 	b.wantAliased(two, "")
 	b.wantAliased(one, two)
@@ -265,14 +265,14 @@ func idsAsKeys(b *bench) {
 }
 
 func joinedKeys(b *bench) {
-	id, key := newID(), account.NewMark()
+	id, key := newID(), account.RandomID()
 	short, long := b.prepare(id, newID()), b.prepare(id+"1", newID())
 	short.Session.Key, long.Session.Key = "1"+key, key
 	b.wantErr("Connect", b.Connect(b.Context(), short), nil)
 	b.wantErr("Connect", b.Connect(b.Context(), long), nil)
 	b.wantOpen(short)
 	b.wantOpen(long)
-	b.wantErr("Delete", b.Delete(b.Context(), id, account.Seen{Connection: short.Account.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), id, account.Version{Connection: short.Account.Connection}, now()), nil)
 	b.wantOpen(long)
 }
 
@@ -280,7 +280,7 @@ func accountsWithoutUserID(b *bench) {
 	first, l := b.connect(newID(), ""), b.connect(newID(), "")
 	b.wantOpen(first)
 	b.wantOpen(l)
-	b.wantErr("Delete", b.Delete(b.Context(), first.Account.ID, account.Seen{Connection: first.Account.Connection}, now()), nil)
+	b.wantErr("Delete", b.Delete(b.Context(), first.Account.ID, account.Version{Connection: first.Account.Connection}, now()), nil)
 	b.wantOpen(l)
 	b.wantOpen(b.connect(l.Account.ID, ""))
 }

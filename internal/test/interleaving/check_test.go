@@ -61,7 +61,7 @@ func (r *rig) foretellLogin(f *forecast, l account.Login, at int) {
 	if l.Ends != nil {
 		delete(f.sessions, *l.Ends)
 	}
-	f.remove(l.Prior.Aliased)
+	f.remove(l.Existing.Aliased)
 	if old, ok := f.logins[a.ID]; ok && (old.Account.Connection != a.Connection || f.statuses[a.ID] != account.Active) {
 		f.over[old.Account.Connection] = true
 	}

@@ -67,7 +67,7 @@ func newTable(t *testing.T) *table {
 	t.Helper()
 	c := mototest.Config(t)
 	c.HTTPClient = &http.Client{Transport: oneAtATime{}}
-	d := &table{Client: dynamodb.NewFromConfig(c), name: "photopass-test-" + account.NewMark()}
+	d := &table{Client: dynamodb.NewFromConfig(c), name: "photopass-test-" + account.RandomID()}
 	if err := dynamotest.CreateTable(t.Context(), d.Client, d.name); err != nil {
 		t.Fatalf("CreateTable: got error %v, want none", err)
 	}

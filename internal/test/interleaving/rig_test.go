@@ -246,7 +246,7 @@ func (r *rig) makeDue() {
 		r.t.Fatalf("Account: got error %v, want none", err)
 	}
 	a.Token.RefreshAt = r.app.Clock.Now()
-	t := account.TokenState{TokenRev: account.NewMark(), Status: a.Status, Token: a.Token}
+	t := account.TokenState{TokenRev: account.RandomID(), Status: a.Status, Token: a.Token}
 	if err := r.store.PutToken(r.t.Context(), acmeID, a.TokenRev, t); err != nil {
 		r.t.Fatalf("PutToken: got error %v, want none", err)
 	}

@@ -91,7 +91,7 @@ type write struct {
 // A deletion is of an account that was seen so.
 type deletion struct {
 	id   string
-	seen account.Seen
+	seen account.Version
 }
 
 // A status is what a write of the token made of an account.
@@ -185,9 +185,9 @@ func (s *store) UseState(ctx context.Context, m account.Marker) (used account.Ma
 	return used, err
 }
 
-// Prior implements [account.Store].
-func (s *store) Prior(ctx context.Context, id, userID string) (p account.Prior, err error) {
-	err = s.call("Prior", func() error { p, err = s.Store.Prior(ctx, id, userID); return err })
+// Existing implements [account.Store].
+func (s *store) Existing(ctx context.Context, id, userID string) (p account.Existing, err error) {
+	err = s.call("Existing", func() error { p, err = s.Store.Existing(ctx, id, userID); return err })
 	return p, err
 }
 
@@ -270,12 +270,12 @@ func (s *store) Due(ctx context.Context, at time.Time) iter.Seq2[string, error] 
 }
 
 // Delete implements [account.Store].
-func (s *store) Delete(ctx context.Context, id string, seen account.Seen, at time.Time) error {
+func (s *store) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
 	return s.write(ctx, "Delete", write{gone: &deletion{id, seen}}, func(ctx context.Context) error { return s.Store.Delete(ctx, id, seen, at) })
 }
 
 // DeleteWithReceipt implements [account.Store].
-func (s *store) DeleteWithReceipt(ctx context.Context, id string, seen account.Seen, at time.Time, r account.Receipt) error {
+func (s *store) DeleteWithReceipt(ctx context.Context, id string, seen account.Version, at time.Time, r account.Receipt) error {
 	return s.write(ctx, "DeleteWithReceipt", write{gone: &deletion{id, seen}}, func(ctx context.Context) error {
 		return s.Store.DeleteWithReceipt(ctx, id, seen, at, r)
 	})
