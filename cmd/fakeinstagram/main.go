@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return err
 	}
 	log := telemetry.NewLogger(stderr, getenv)
-	telemetry.Hide(log, secret.New(o.config.ClientSecret))
+	log.Hide(secret.New(o.config.ClientSecret))
 	telemetry.SetDefault(log) // for what net/http itself has to say
 	fake, err := fakeinstagram.New(o.config)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -42,11 +41,11 @@ type service struct {
 	fake     *fakeinstagram.Instagram
 	tokens   *connection.Keeper
 	handler  http.Handler
-	log      *slog.Logger
+	log      *telemetry.Logger
 }
 
 // newService builds everything and begins to listen.
-func newService(ctx context.Context, o options, getenv func(string) string, log *slog.Logger) (_ *service, err error) {
+func newService(ctx context.Context, o options, getenv func(string) string, log *telemetry.Logger) (_ *service, err error) {
 	s := &service{}
 	defer func() {
 		if err != nil {
@@ -79,7 +78,7 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 	if err != nil {
 		return nil, fmt.Errorf("INSTAGRAM_CLIENT_SECRET %w", err)
 	}
-	telemetry.Hide(log, clientSecret)
+	log.Hide(clientSecret)
 	now := time.Now
 	if s.fakeAt != nil {
 		if s.fake, err = s.newFake(clientSecret); err != nil {
@@ -103,7 +102,7 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 
 // newParts returns what photopass is built from, in memory or, when there is a
 // table, in DynamoDB with the key ring in Secrets Manager.
-func newParts(ctx context.Context, c config.Config, clientSecret secret.Value, now func() time.Time, log *slog.Logger) (app.Parts, error) {
+func newParts(ctx context.Context, c config.Config, clientSecret secret.Value, now func() time.Time, log *telemetry.Logger) (app.Parts, error) {
 	plain := secret.Plain{Client: clientSecret}
 	p := app.Parts{Config: c, ClientSecret: plain, ClientSecrets: plain, Now: now, Log: log}
 	if c.TableName == "" {

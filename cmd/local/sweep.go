@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"photopass/internal/connection"
+	"photopass/internal/telemetry"
 )
 
 // sweepEvery is short, since a developer who moves the fake's clock by a month
@@ -14,7 +14,7 @@ const sweepEvery = time.Minute
 
 // keepAlive refreshes what is due, as the function refresh does every hour,
 // until ctx is done. What a run has begun, it finishes.
-func keepAlive(ctx context.Context, tokens *connection.Keeper, log *slog.Logger) {
+func keepAlive(ctx context.Context, tokens *connection.Keeper, log *telemetry.Logger) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {

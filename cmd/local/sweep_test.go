@@ -14,6 +14,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -38,7 +39,7 @@ func TestTokensAreKeptAlive(t *testing.T) {
 		store, client := memory.New(time.Now), &renewing{}
 		tokens := &connection.Keeper{
 			Store: store, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}), Instagram: client,
-			Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 		}
 		connect(t, tokens)
 		ctx, stop := context.WithCancel(t.Context())

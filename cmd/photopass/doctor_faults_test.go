@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/fakeinstagram"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -320,7 +321,7 @@ func TestDoctorFaults(t *testing.T) {
 			"not checked  consent page          /authorize does not lead to Instagram", "",
 		}},
 		{"a site that does not know its own address", func(_ *testing.T, d *deployed) {
-			failing := web.Site{Log: slog.New(slog.DiscardHandler)}.Failing(&web.Problem{Code: web.AppMisconfigured})
+			failing := web.Site{Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}.Failing(&web.Problem{Code: web.AppMisconfigured})
 			d.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/authorize" {
 					failing.ServeHTTP(w, r)

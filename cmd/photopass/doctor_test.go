@@ -27,6 +27,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/login"
 	"photopass/internal/store/dynamo"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 	"photopass/internal/test/mototest"
 )
@@ -99,7 +100,7 @@ func (d *deployed) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	login.NewAuthorize(login.Settings{
 		PublicURL: strings.TrimSuffix(d.client.RedirectURI, "/callback"), FlowTTL: 10 * time.Minute,
-		Instagram: client, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Instagram: client, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	}).ServeHTTP(w, r)
 }
 

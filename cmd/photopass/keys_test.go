@@ -17,6 +17,7 @@ import (
 
 	"photopass/internal/connection"
 	"photopass/internal/secret"
+	"photopass/internal/telemetry"
 
 	"photopass/internal/awsclient"
 )
@@ -269,7 +270,7 @@ func (s *stack) newInstance(t *testing.T, now func() time.Time) instance {
 	t.Helper()
 	r := &countingReader{Reader: awsclient.NewSecretReader(s.secrets)}
 	i := instance{connection.NewVault(secret.NewCache(secret.Config{
-		Reader: r, KeyRingID: s.ring, Now: now, Log: slog.New(slog.DiscardHandler),
+		Reader: r, KeyRingID: s.ring, Now: now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	})), &r.reads}
 	if err := i.Ready(t.Context()); err != nil {
 		t.Fatalf("instance: %v", err)

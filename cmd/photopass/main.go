@@ -176,7 +176,7 @@ func (p program) audit(ctx context.Context, e telemetry.Entry) {
 		}
 		return ""
 	})
-	telemetry.Audit(ctx, log, e)
+	log.Audit(ctx, e)
 }
 
 // sleep waits for d or until ctx ends, and returns its error then.

@@ -9,7 +9,6 @@ package app
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"photopass/internal/notices"
 	"photopass/internal/profile"
 	"photopass/internal/session"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -36,7 +36,7 @@ type Parts struct {
 	Keys          connection.Keys
 	HTTP          *http.Client // for calls to Instagram; nil: the client's own
 	Now           func() time.Time
-	Log           *slog.Logger
+	Log           *telemetry.Logger
 }
 
 // Load reads the settings of a function that needs those variables. A secret that

@@ -6,7 +6,6 @@ package awsclient
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -39,7 +38,7 @@ const (
 
 // Load reads AWS's own environment variables, AWS_ENDPOINT_URL and the like
 // among them. It makes no request. What the SDK has to say goes to log.
-func Load(ctx context.Context, log *slog.Logger) (aws.Config, error) {
+func Load(ctx context.Context, log *telemetry.Logger) (aws.Config, error) {
 	c, err := awsconfig.LoadDefaultConfig(ctx,
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(keepFew)),
 		awsconfig.WithRetryer(newRetryer),
@@ -76,7 +75,7 @@ func countCalls(stack *middleware.Stack) error {
 
 // Open opens the table and the secrets that c names, for the functions. Secrets
 // that c does not name are not read.
-func Open(ctx context.Context, c config.Config, log *slog.Logger) (app.Parts, error) {
+func Open(ctx context.Context, c config.Config, log *telemetry.Logger) (app.Parts, error) {
 	aws, err := Load(ctx, log)
 	if err != nil {
 		return app.Parts{}, err
@@ -102,7 +101,7 @@ const primeTimeout = 2 * time.Second
 // the processor is faster and nobody waits yet: the first request then finds
 // connections open, certificates loaded and caches filled. A call that fails is
 // logged and made again by the first request that needs it.
-func prime(ctx context.Context, log *slog.Logger, calls ...func(context.Context) error) {
+func prime(ctx context.Context, log *telemetry.Logger, calls ...func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(ctx, primeTimeout)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -36,7 +36,7 @@ func TestCallsAreCounted(t *testing.T) {
 				t.Errorf("ListTables: got error %v", err)
 			}
 			var log bytes.Buffer
-			record.WriteRequest(ctx, slog.New(slog.NewJSONHandler(&log, nil)), telemetry.Request{Route: "/profile"})
+			record.WriteRequest(ctx, telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil))), telemetry.Request{Route: "/profile"})
 			var line map[string]any
 			if err := json.Unmarshal(log.Bytes(), &line); err != nil {
 				t.Fatalf("decode line: %v", err)
@@ -80,7 +80,7 @@ func load(t *testing.T, url string) aws.Config {
 	} {
 		t.Setenv(name, value)
 	}
-	c, err := awsclient.Load(t.Context(), slog.New(slog.DiscardHandler))
+	c, err := awsclient.Load(t.Context(), telemetry.Wrap(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatalf("Load: %v", err)
 	}

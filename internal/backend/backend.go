@@ -50,7 +50,7 @@ type Settings struct {
 	Store  account.Store
 	Tokens *connection.Keeper
 	Now    func() time.Time
-	Log    *slog.Logger
+	Log    *telemetry.Logger
 }
 
 // A Function answers invocations. It is safe for concurrent use.
@@ -73,7 +73,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) Answer {
 		a = Answer{Err: problem(err, &line)}
 	}
 	record.SetOutcome(a.outcome())
-	telemetry.Audit(ctx, f.s.Log, telemetry.Entry{
+	f.s.Log.Audit(ctx, telemetry.Entry{
 		Event: telemetry.TokenUse, By: string(u.by), Account: u.accountID, Outcome: a.outcome(),
 	})
 	record.WriteRequest(ctx, f.s.Log, line)
@@ -171,7 +171,7 @@ func (u *use) redeem(ctx context.Context, code secret.Value) (account.Account, e
 	if err := u.Tokens.Vault.Ready(ctx); err != nil {
 		return account.Account{}, err // the code stays good
 	}
-	telemetry.HideRecent(u.Log, code)
+	u.Log.HideRecent(code)
 	c, err := u.Store.RedeemCode(ctx, HashConnectCode(code), account.RandomID())
 	switch {
 	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrCodeUsed):

@@ -10,6 +10,7 @@ import (
 	"photopass/internal/backend"
 	"photopass/internal/connection"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -24,7 +25,7 @@ func FuzzInvoke(f *testing.F) {
 	}
 	function := backend.New(backend.Settings{
 		Store: memory.New(time.Now), Tokens: &connection.Keeper{Vault: connection.NewVault(ring{apptest.Ring(f)})},
-		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	})
 	known := map[string]bool{}
 	for _, payload := range []string{

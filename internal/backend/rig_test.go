@@ -17,6 +17,7 @@ import (
 	"photopass/internal/connection"
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -56,7 +57,7 @@ func newRig(t *testing.T, api string, keys connection.Keys) *rig {
 	if err != nil {
 		t.Fatalf("instagram.New: %v", err)
 	}
-	log := slog.New(slog.NewJSONHandler(r.logs, nil))
+	log := telemetry.Wrap(slog.New(slog.NewJSONHandler(r.logs, nil)))
 	r.function = backend.New(backend.Settings{
 		Store:  r.store,
 		Tokens: &connection.Keeper{Store: r.store, Vault: connection.NewVault(keys), Instagram: client, Now: a.Clock.Now, Log: log},

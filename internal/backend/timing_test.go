@@ -14,6 +14,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -27,8 +28,8 @@ func TestInvokeEnds(t *testing.T) {
 				connectDue(t, s)
 				began := time.Now()
 				f := backend.New(backend.Settings{
-					Store: s, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-					Tokens: &connection.Keeper{Store: s, Vault: connection.NewVault(s), Instagram: s, Now: time.Now, Log: slog.New(slog.DiscardHandler)},
+					Store: s, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
+					Tokens: &connection.Keeper{Store: s, Vault: connection.NewVault(s), Instagram: s, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))},
 				})
 				if a := decode(t, f.Invoke(t.Context(), []byte(payload))); a.Error != nil {
 					t.Errorf("Invoke: got %s, want a token", a.Error.Code)

@@ -22,6 +22,7 @@ import (
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -647,8 +648,8 @@ func TestNothingLeaks(t *testing.T) {
 func TestAnswerShowsItsTokenOnlyAsJSON(t *testing.T) {
 	a := backend.Answer{ID: acmeID, AccessToken: secret.New("IGAA-access-token"), Permissions: nil}
 	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "answer", a)
-	slog.New(slog.NewTextHandler(&log, nil)).Info("m", "answer", a)
+	telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil))).Info("m", "answer", a)
+	telemetry.Wrap(slog.New(slog.NewTextHandler(&log, nil))).Info("m", "answer", a)
 	for op, text := range map[string]string{"fmt": fmt.Sprintf("%v %+v %#v %s %q", a, a, a, a, a), "log": log.String()} {
 		if strings.Contains(text, "IGAA") {
 			t.Errorf("%s: shows the token", op)
@@ -667,7 +668,7 @@ func TestAnswerShowsItsTokenOnlyAsJSON(t *testing.T) {
 func ExampleFunction_Invoke() {
 	f := backend.New(backend.Settings{
 		Store: memory.New(time.Now), Now: time.Now,
-		Log: slog.New(slog.DiscardHandler),
+		Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	})
 	json.NewEncoder(os.Stdout).Encode(f.Invoke(context.Background(), []byte(`{"id": 27640875392278831}`)))
 	json.NewEncoder(os.Stdout).Encode(f.Invoke(context.Background(), []byte(`{"id": "27640875392278831"}`)))

@@ -25,6 +25,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 )
 
 // TestHalfYear keeps 200 accounts alive for half a year by an hourly sweep,
@@ -246,7 +247,7 @@ func newHalfYear(t *testing.T, seed uint64) *halfYear {
 	}
 	y.keeper = &connection.Keeper{
 		Store: y.store, Vault: y.vault, Instagram: watchedClient{y.client, y},
-		Now: y.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Now: y.clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	}
 	y.people = y.populate()
 	return y

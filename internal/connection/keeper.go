@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"photopass/internal/account"
@@ -65,7 +64,7 @@ type Keeper struct {
 	Vault     *Vault
 	Instagram instagram.Client
 	Now       func() time.Time
-	Log       *slog.Logger
+	Log       *telemetry.Logger
 }
 
 // Keep refreshes a's token when that is due, or asks the second time about an
@@ -117,7 +116,7 @@ func (k *Keeper) keep(ctx context.Context, a account.Account) (Result, error) {
 func (k *Keeper) Open(ctx context.Context, a account.Account) (secret.Value, error) {
 	token, err := k.Vault.Open(ctx, a.ID, a.Token.Sealed)
 	if err == nil {
-		telemetry.HideRecent(k.Log, token)
+		k.Log.HideRecent(token)
 	}
 	return token, err
 }
@@ -135,7 +134,7 @@ func (k *Keeper) now() time.Time { return k.Now().UTC().Truncate(time.Second) }
 func (k *Keeper) refresh(ctx context.Context, a account.Account, token secret.Value) (Result, error) {
 	renewal, err := k.Instagram.Refresh(ctx, token)
 	if err == nil {
-		telemetry.HideRecent(k.Log, renewal.Token)
+		k.Log.HideRecent(renewal.Token)
 		return k.refreshed(ctx, a, renewal)
 	}
 	e, ok := errors.AsType[*instagram.Error](err)
@@ -316,7 +315,7 @@ func (k *Keeper) record(ctx context.Context, id string, r Result) {
 	default:
 		return // nothing was stored
 	}
-	telemetry.Audit(ctx, k.Log, e)
+	k.Log.Audit(ctx, e)
 }
 
 // countFailure counts an account that could not be kept, but one that is gone.

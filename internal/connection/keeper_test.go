@@ -17,6 +17,7 @@ import (
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -228,7 +229,7 @@ func newKeeper(t *testing.T, app *apptest.App, store account.Store, client *http
 	}
 	return &connection.Keeper{
 		Store: store, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}),
-		Instagram: ig, Now: app.Clock.Now, Log: slog.New(slog.DiscardHandler),
+		Instagram: ig, Now: app.Clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/dynamo"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/dynamotest"
 	"photopass/internal/test/mototest"
 )
@@ -258,7 +259,7 @@ func processKeeper() (*connection.Keeper, error) {
 	})
 	return &connection.Keeper{
 		Store: patient{dynamo.New(client, p.Table)}, Vault: connection.NewVault(secret.Plain{Keys: ring}),
-		Instagram: ig, Now: now, Log: slog.New(slog.DiscardHandler),
+		Instagram: ig, Now: now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	}, nil
 }
 

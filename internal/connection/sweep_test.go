@@ -21,6 +21,7 @@ import (
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -201,7 +202,7 @@ func TestSweepGoesOnWhenWeFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, ids := due(t, 40, takes(0))
 		var log bytes.Buffer
-		k.Log = slog.New(slog.NewJSONHandler(&log, nil))
+		k.Log = telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil)))
 		for n, id := range ids {
 			if n%2 == 0 { // another account's token
 				a := read(t, store, id)
@@ -379,7 +380,7 @@ func TestSweepLegacy(t *testing.T) {
 	}
 	k := &connection.Keeper{
 		Store: app.Memory, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}),
-		Instagram: ig, Now: app.Clock.Now, Log: slog.New(slog.DiscardHandler),
+		Instagram: ig, Now: app.Clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	}
 	app.Clock.Advance(10 * 365 * 24 * time.Hour)
 	app.Fake.ResetRequests()
@@ -438,12 +439,12 @@ func TestKeepAudit(t *testing.T) {
 				c.app.Fake.Order(tt.fault)
 			}
 			var log bytes.Buffer
-			c.keeper.Log = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			c.keeper.Log = telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 				if a.Key == slog.TimeKey {
 					return slog.Attr{}
 				}
 				return a
-			}}))
+			}})))
 			c.sweep(t)
 			if got := log.String(); !strings.HasPrefix(got, tt.want) || strings.Count(got, "\n") != 2 || !strings.Contains(got, `"msg":"sweep","report":{`) {
 				t.Errorf("log: got %q, want a line that begins with %q and one of the sweep", got, tt.want)

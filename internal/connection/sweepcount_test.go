@@ -25,6 +25,7 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/store/dynamo"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/dynamotest"
 	"photopass/internal/test/mototest"
 )
@@ -155,7 +156,7 @@ func newSwept(t testing.TB, store account.Store) *swept {
 	s := &swept{store: store, clock: clock, instagram: &readyInstagram{now: clock.Now}}
 	s.keeper = &connection.Keeper{
 		Store: store, Vault: connection.NewVault(&keys{ring: ring}), Instagram: s.instagram,
-		Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+		Now: clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	}
 	return s
 }

@@ -15,6 +15,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 )
 
 // The tests below run in a bubble with a clock of its own, over the memory store
@@ -27,7 +28,7 @@ func due(t *testing.T, n int, refresh func(context.Context) (instagram.RefreshRe
 	store := memory.New(time.Now)
 	k := &connection.Keeper{
 		Store: store, Vault: vault(t, ringOfK1), Instagram: &stub{refresh: refresh},
-		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	}
 	var ids []string
 	for i := range n {

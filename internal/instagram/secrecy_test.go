@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"photopass/internal/instagram"
+	"photopass/internal/telemetry"
 )
 
 // everySecret is all that must not be seen, in one word.
@@ -154,7 +155,7 @@ func wantNoSecret(t *testing.T, err error) {
 		t.Fatal("error: got none, want one")
 	}
 	var b strings.Builder
-	log := slog.New(slog.NewJSONHandler(&b, nil))
+	log := telemetry.Wrap(slog.New(slog.NewJSONHandler(&b, nil)))
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		fmt.Fprintf(&b, "%v %+v %#v %s %q\n", e, e, e, e, e)
 		log.Error("failed", "err", e)

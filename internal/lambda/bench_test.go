@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"photopass/internal/lambda"
+	"photopass/internal/telemetry"
 )
 
 func BenchmarkAdapt(b *testing.B) {
@@ -18,7 +19,7 @@ func BenchmarkAdapt(b *testing.B) {
 	handle := lambda.Adapt(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		io.WriteString(w, "ok")
-	}), slog.New(slog.DiscardHandler))
+	}), telemetry.Wrap(slog.New(slog.DiscardHandler)))
 	ctx := b.Context()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"photopass/internal/lambda"
+	"photopass/internal/telemetry"
 )
 
 func Example() {
@@ -16,7 +17,7 @@ func Example() {
 		http.SetCookie(w, &http.Cookie{Name: "seen", Value: "1"})
 		fmt.Fprintf(w, "%s at %s", r.URL.Query().Get("user"), lambda.StageVariable(r.Context(), "BaseUrl"))
 	})
-	handle := lambda.Adapt(mux, slog.Default()) // main passes it to lambda.Start
+	handle := lambda.Adapt(mux, telemetry.Wrap(slog.Default())) // main passes it to lambda.Start
 
 	var e lambda.Request
 	err := json.Unmarshal([]byte(`{

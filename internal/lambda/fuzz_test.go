@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"photopass/internal/lambda"
+	"photopass/internal/telemetry"
 )
 
 // FuzzAdapt sends any event to a handler that answers with the body it got.
@@ -45,7 +46,7 @@ func FuzzAdapt(f *testing.F) {
 				t.Errorf("read body: %v", err)
 			}
 		})
-		got, err := lambda.Adapt(h, slog.New(slog.DiscardHandler))(invocation(t.Context()), e)
+		got, err := lambda.Adapt(h, telemetry.Wrap(slog.New(slog.DiscardHandler)))(invocation(t.Context()), e)
 		if err != nil {
 			t.Errorf("error: got %v, want nil", err)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"photopass/internal/lambda"
+	"photopass/internal/telemetry"
 )
 
 // TestGolden sends the events of testdata through aws-lambda-go, as the runtime
@@ -26,7 +27,7 @@ func TestGolden(t *testing.T) {
 		"get", "head", "post-base64", "post-plain", "sam-local", "unicode-path", "no-request-context", "empty",
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := awslambda.NewHandler(lambda.Adapt(http.HandlerFunc(echo), slog.New(slog.DiscardHandler)))
+			h := awslambda.NewHandler(lambda.Adapt(http.HandlerFunc(echo), telemetry.Wrap(slog.New(slog.DiscardHandler))))
 			got, err := h.Invoke(invocation(t.Context()), readFile(t, name+".event.json"))
 			if err != nil {
 				t.Fatalf("Invoke: %v", err)

@@ -38,7 +38,7 @@ import (
 // Adapt returns a Lambda handler that has h answer each event. Its error is
 // always nil. Requests carry the invocation's context with a [telemetry.Record].
 // h writes the line of each request that it answers; log has those of the others.
-func Adapt(h http.Handler, log *slog.Logger) func(context.Context, Request) (Response, error) {
+func Adapt(h http.Handler, log *telemetry.Logger) func(context.Context, Request) (Response, error) {
 	return func(ctx context.Context, e Request) (Response, error) {
 		ctx, _ = telemetry.Begin(ctx)
 		method := e.RequestContext.HTTP.Method
@@ -85,7 +85,7 @@ type problem struct {
 	code, title, id string
 }
 
-func (p problem) log(ctx context.Context, log *slog.Logger, method string, level slog.Level, err error) {
+func (p problem) log(ctx context.Context, log *telemetry.Logger, method string, level slog.Level, err error) {
 	record := telemetry.Of(ctx)
 	record.SetOutcome(telemetry.Outcome(p.code))
 	record.WriteRequest(ctx, log, telemetry.Request{

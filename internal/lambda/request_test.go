@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"photopass/internal/lambda"
+	"photopass/internal/telemetry"
 )
 
 func TestPath(t *testing.T) {
@@ -187,7 +188,7 @@ func TestMalformedEvents(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var log strings.Builder
 			h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("handler was called") })
-			got, err := lambda.Adapt(h, slog.New(slog.NewTextHandler(&log, nil)))(invocation(t.Context()), tt.e)
+			got, err := lambda.Adapt(h, telemetry.Wrap(slog.New(slog.NewTextHandler(&log, nil))))(invocation(t.Context()), tt.e)
 			if err != nil {
 				t.Errorf("error: got %v, want nil", err)
 			}
@@ -233,7 +234,7 @@ func TestContext(t *testing.T) {
 			t.Error("Err after the invocation ended: got nil")
 		}
 	})
-	if _, err := lambda.Adapt(h, slog.New(slog.DiscardHandler))(ctx, e); err != nil {
+	if _, err := lambda.Adapt(h, telemetry.Wrap(slog.New(slog.DiscardHandler)))(ctx, e); err != nil {
 		t.Errorf("error: got %v, want nil", err)
 	}
 }
@@ -259,7 +260,7 @@ func request(t *testing.T, e lambda.Request) *http.Request {
 	t.Helper()
 	var r *http.Request
 	h := http.HandlerFunc(func(_ http.ResponseWriter, got *http.Request) { r = got })
-	got, err := lambda.Adapt(h, slog.New(slog.DiscardHandler))(t.Context(), e)
+	got, err := lambda.Adapt(h, telemetry.Wrap(slog.New(slog.DiscardHandler)))(t.Context(), e)
 	if err != nil || r == nil {
 		t.Fatalf("Adapt: got status %d, error %v, want the handler to be called", got.StatusCode, err)
 	}

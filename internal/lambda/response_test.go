@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"photopass/internal/lambda"
+	"photopass/internal/telemetry"
 	"photopass/internal/version"
 )
 
@@ -90,7 +91,7 @@ func TestResponse(t *testing.T) {
 			`{"statusCode":304,"headers":{},"cookies":[],"body":"","isBase64Encoded":false}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := lambda.Adapt(tt.h, slog.New(slog.DiscardHandler))(t.Context(), event(tt.method, "/"))
+			r, err := lambda.Adapt(tt.h, telemetry.Wrap(slog.New(slog.DiscardHandler)))(t.Context(), event(tt.method, "/"))
 			if err != nil {
 				t.Errorf("error: got %v, want nil", err)
 			}
@@ -143,7 +144,7 @@ func TestPanic(t *testing.T) {
 				if calls++; calls == 1 {
 					tt.h(w)
 				}
-			}), slog.New(slog.NewJSONHandler(&log, nil)))
+			}), telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil))))
 
 			r, err := handle(invocation(t.Context()), event("GET", "/"))
 			if err != nil {
@@ -192,7 +193,7 @@ func TestPanicKeepsHSTS(t *testing.T) {
 		w.Header().Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 		panic("x")
 	})
-	r, err := lambda.Adapt(h, slog.New(slog.DiscardHandler))(t.Context(), event("GET", "/"))
+	r, err := lambda.Adapt(h, telemetry.Wrap(slog.New(slog.DiscardHandler)))(t.Context(), event("GET", "/"))
 	if err != nil || r.StatusCode != 500 {
 		t.Fatalf("Adapt: got %d, %v, want 500", r.StatusCode, err)
 	}
@@ -203,7 +204,7 @@ func TestPanicKeepsHSTS(t *testing.T) {
 
 func TestProblemForHEADHasNoBody(t *testing.T) {
 	h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("x") })
-	handle := lambda.Adapt(h, slog.New(slog.DiscardHandler))
+	handle := lambda.Adapt(h, telemetry.Wrap(slog.New(slog.DiscardHandler)))
 	for path, want := range map[string]int{"/": 500, "": 400} {
 		r, err := handle(t.Context(), event("HEAD", path))
 		if err != nil || r.StatusCode != want || r.Body != "" {
@@ -216,7 +217,7 @@ func TestProblemForHEADHasNoBody(t *testing.T) {
 // same in answer and log.
 func TestProblemIDOutsideLambda(t *testing.T) {
 	var log bytes.Buffer
-	handle := lambda.Adapt(http.NotFoundHandler(), slog.New(slog.NewJSONHandler(&log, nil)))
+	handle := lambda.Adapt(http.NotFoundHandler(), telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil))))
 	ids := map[string]bool{}
 	for range 2 {
 		r, err := handle(t.Context(), lambda.Request{})

@@ -3,7 +3,6 @@ package lambda
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"os"
 	"time"
 
@@ -16,10 +15,10 @@ import (
 )
 
 // An Open opens the table and the secrets that c names.
-type Open func(ctx context.Context, c config.Config, log *slog.Logger) (app.Parts, error)
+type Open func(ctx context.Context, c config.Config, log *telemetry.Logger) (app.Parts, error)
 
 // Nothing is the [Open] of a function that calls nothing outside its process.
-func Nothing(_ context.Context, c config.Config, log *slog.Logger) (app.Parts, error) {
+func Nothing(_ context.Context, c config.Config, log *telemetry.Logger) (app.Parts, error) {
 	return app.Parts{Config: c, Now: time.Now, Log: log}, nil
 }
 
@@ -51,7 +50,7 @@ func start(name string, needs []string, open Open) app.Parts {
 	return parts
 }
 
-func exitOn(err error, name string, log *slog.Logger) {
+func exitOn(err error, name string, log *telemetry.Logger) {
 	if err != nil {
 		log.Error(name+": start", "version", version.Version, "err", err)
 		os.Exit(1)

@@ -11,7 +11,6 @@
 package login
 
 import (
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -31,7 +30,7 @@ type Settings struct {
 	FlowTTL         time.Duration    // how long a person may take at Instagram
 	Instagram       instagram.Client // its redirect URI is PublicURL + "/callback"
 	Now             func() time.Time
-	Log             *slog.Logger
+	Log             *telemetry.Logger
 }
 
 // NewAuthorize returns the handler of "/" and "/authorize". Every other path is

@@ -147,7 +147,7 @@ func (c callback) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 		return err
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.LoggedIn)
-	telemetry.Audit(ctx, c.Log, telemetry.Entry{Event: event, Account: id})
+	c.Log.Audit(ctx, telemetry.Entry{Event: event, Account: id})
 	c.finish(w, v, id)
 	return nil
 }
@@ -207,7 +207,7 @@ func (c callback) flow(r *http.Request, resp response) (flow, error) {
 // finish sends the browser on, with its session. The flow's cookie stays, so
 // that this answer can be given again until it ends.
 func (c callback) finish(w http.ResponseWriter, v visit, accountID string) {
-	telemetry.HideRecent(c.Log, v.sessionSecret(), v.connectCode())
+	c.Log.HideRecent(v.sessionSecret(), v.connectCode())
 	c.Sessions.SetCookie(w, session.Value(accountID, v.sessionSecret()))
 	target := v.returnTo
 	switch {
@@ -264,7 +264,7 @@ func (c callback) finishAgain(ctx context.Context, w http.ResponseWriter, v visi
 		return fmt.Errorf("read session of the first visit: %w", err)
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.Repeated)
-	telemetry.Audit(ctx, c.Log, telemetry.Entry{Event: telemetry.AnswerRepeated, Account: id, Outcome: telemetry.LoggedIn})
+	c.Log.Audit(ctx, telemetry.Entry{Event: telemetry.AnswerRepeated, Account: id, Outcome: telemetry.LoggedIn})
 	c.finish(w, v, id)
 	return nil
 }
@@ -340,7 +340,7 @@ func (c callback) ask(ctx context.Context, v visit, clientSecret secret.Value) (
 		}
 		return grant, account.Profile{}, problemOf(err, grant)
 	}
-	telemetry.HideRecent(c.Log, v.response.code, v.verifier(), grant.Token)
+	c.Log.HideRecent(v.response.code, v.verifier(), grant.Token)
 	if !slices.Contains(grant.Permissions, c.Instagram.RequiredPermission()) {
 		return grant, account.Profile{}, &web.Problem{Code: web.PermissionMissing}
 	}
@@ -380,7 +380,7 @@ func (c callback) write(ctx context.Context, login account.Login, v visit, now t
 		switch {
 		case err == nil:
 			if existing.Aliased != "" {
-				telemetry.Audit(ctx, c.Log, telemetry.Entry{Event: telemetry.Disconnect, Account: existing.Aliased, Cause: moved})
+				c.Log.Audit(ctx, telemetry.Entry{Event: telemetry.Disconnect, Account: existing.Aliased, Cause: moved})
 			}
 			return kindOf(existing), nil
 		case !errors.Is(err, account.ErrConflict):

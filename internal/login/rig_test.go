@@ -21,6 +21,7 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/session"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -346,7 +347,7 @@ func newService(t testing.TB, i instagram.Client) service {
 	s := login.CallbackSettings{
 		Settings: login.Settings{
 			PublicURL: "https://photopass.example", FlowTTL: 10 * time.Minute,
-			Instagram: i, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			Instagram: i, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 		},
 		Store: store, Vault: connection.NewVault(plain), Secrets: plain,
 		Sessions: session.Policy{Idle: 168 * time.Hour, Max: 720 * time.Hour},

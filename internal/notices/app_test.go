@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"photopass/internal/secret"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -196,7 +197,7 @@ func TestBadSignaturesReadNoSecret(t *testing.T) {
 	b := newBench(t)
 	reads := 0
 	cache := secret.NewCache(secret.Config{
-		Reader: countingReader{&reads}, ClientSecretID: "client", Now: b.clock, Log: slog.New(slog.DiscardHandler),
+		Reader: countingReader{&reads}, ClientSecretID: "client", Now: b.clock, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	})
 	b.handler = b.newHandler(cache)
 	for range 1000 {

@@ -17,7 +17,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -68,7 +67,7 @@ type Settings struct {
 	Store     account.Store
 	Secrets   Secrets
 	Now       func() time.Time
-	Log       *slog.Logger
+	Log       *telemetry.Logger
 }
 
 // New returns the handler of "/notices/deauthorize", "/notices/deletion" and
@@ -130,7 +129,7 @@ func (h handler) obey(ctx context.Context, event telemetry.Event, n notice) erro
 		return err
 	}
 	telemetry.Of(ctx).SetOutcome(done)
-	telemetry.Audit(ctx, h.Log, telemetry.Entry{Event: event, Account: id, Outcome: done})
+	h.Log.Audit(ctx, telemetry.Entry{Event: event, Account: id, Outcome: done})
 	return nil
 }
 

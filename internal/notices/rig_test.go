@@ -22,6 +22,7 @@ import (
 	"photopass/internal/notices"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -75,7 +76,7 @@ func (b *bench) clock() time.Time { return b.now }
 
 func (b *bench) newHandler(s notices.Secrets) http.Handler {
 	return notices.New(notices.Settings{
-		PublicURL: publicURL, Store: b, Secrets: s, Now: b.clock, Log: slog.New(slog.NewJSONHandler(&b.log, nil)),
+		PublicURL: publicURL, Store: b, Secrets: s, Now: b.clock, Log: telemetry.Wrap(slog.New(slog.NewJSONHandler(&b.log, nil))),
 	})
 }
 

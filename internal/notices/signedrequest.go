@@ -17,7 +17,6 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/secret"
-	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -62,7 +61,7 @@ func (h handler) read(w http.ResponseWriter, r *http.Request) (notice, error) {
 	case !signed:
 		return notice{}, refused(errSignature)
 	}
-	telemetry.HideRecent(h.Log, secret.New(raw))
+	h.Log.HideRecent(secret.New(raw))
 	n, ok := s.notice(h.Now())
 	if !ok {
 		return notice{}, refused(errPayload)

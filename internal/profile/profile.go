@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -34,7 +33,7 @@ type Settings struct {
 	Tokens          *connection.Keeper
 	Sessions        session.Policy
 	Now             func() time.Time
-	Log             *slog.Logger
+	Log             *telemetry.Logger
 }
 
 // New returns the handler of "/profile", "/logout" and "/disconnect".
@@ -142,7 +141,7 @@ func (h handler) end(ctx context.Context, ref account.SessionRef) error {
 		h.Log.ErrorContext(ctx, "read a session before its end", "err", unread)
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.LoggedOut)
-	telemetry.Audit(ctx, h.Log, telemetry.Entry{Event: telemetry.Logout, Account: a.ID})
+	h.Log.Audit(ctx, telemetry.Entry{Event: telemetry.Logout, Account: a.ID})
 	return nil
 }
 
@@ -163,7 +162,7 @@ func (h handler) disconnect(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("delete account: %w", err)
 	}
 	telemetry.Of(r.Context()).SetOutcome(telemetry.Disconnected)
-	telemetry.Audit(r.Context(), h.Log, telemetry.Entry{Event: telemetry.Disconnect, Account: a.ID})
+	h.Log.Audit(r.Context(), telemetry.Entry{Event: telemetry.Disconnect, Account: a.ID})
 	session.ClearCookie(w)
 	web.Redirect(w, http.StatusSeeOther, "/")
 	return nil

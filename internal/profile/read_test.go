@@ -20,6 +20,7 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/session"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -111,7 +112,7 @@ var bubbleSecret = secret.New(strings.Repeat("A", 43))
 func newBubble(t *testing.T, due bool, age, maxStale time.Duration) *bubble {
 	t.Helper()
 	b := &bubble{t: t, store: memory.New(time.Now), ask: func(context.Context) error { return nil }}
-	log := slog.New(slog.DiscardHandler)
+	log := telemetry.Wrap(slog.New(slog.DiscardHandler))
 	b.keeper = &connection.Keeper{
 		Store: b.store, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}), Instagram: b, Now: time.Now, Log: log,
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -42,7 +41,7 @@ type Config struct {
 	ClientSecretID string
 	KeyRingID      string
 	Now            func() time.Time
-	Log            *slog.Logger
+	Log            *telemetry.Logger
 }
 
 // A Cache keeps secrets for five minutes, and longer while they can't be read.
@@ -66,7 +65,7 @@ func NewCache(c Config) *Cache {
 	}
 }
 
-func warnIfUnusual(log *slog.Logger) func(string) (ClientSecret, error) {
+func warnIfUnusual(log *telemetry.Logger) func(string) (ClientSecret, error) {
 	return func(value string) (ClientSecret, error) {
 		c, err := ParseClientSecretValue(value)
 		if err == nil && Unusual(c.Current) {
@@ -191,15 +190,15 @@ func (c *cached[T]) read(ctx context.Context) (T, error) {
 
 // hide keeps a secret's value, or the values in it when it is JSON, out of the
 // log: a client secret and the entries of a key ring may look like anything.
-func hide(log *slog.Logger, raw string) {
+func hide(log *telemetry.Logger, raw string) {
 	var members map[string]string
 	if json.Unmarshal([]byte(raw), &members) != nil {
-		telemetry.Hide(log, New(strings.TrimSpace(raw)))
+		log.Hide(New(strings.TrimSpace(raw)))
 		return
 	}
 	for name, value := range members {
 		if name != "current" && name != "previous_until" {
-			telemetry.Hide(log, New(value))
+			log.Hide(New(value))
 		}
 	}
 }

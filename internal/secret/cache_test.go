@@ -45,7 +45,7 @@ func newBench(t *testing.T) *bench {
 		reads:  map[string]int{},
 	}
 	b.Cache = secret.NewCache(secret.Config{
-		Reader: b, ClientSecretID: "client", KeyRingID: "ring", Log: slog.New(slog.NewJSONHandler(&b.log, nil)),
+		Reader: b, ClientSecretID: "client", KeyRingID: "ring", Log: telemetry.Wrap(slog.New(slog.NewJSONHandler(&b.log, nil))),
 		Now: func() time.Time {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -281,7 +281,7 @@ func TestCachePrime(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
 			c := secret.NewCache(secret.Config{
-				Reader: b, ClientSecretID: tt.client, KeyRingID: tt.ring, Log: slog.New(slog.DiscardHandler),
+				Reader: b, ClientSecretID: tt.client, KeyRingID: tt.ring, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 				Now: func() time.Time { return b.now },
 			})
 			if err := c.Prime(t.Context()); err != nil {
@@ -319,7 +319,7 @@ func TestCachePrimeReadsOtherSecret(t *testing.T) {
 func TestCacheTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := secret.NewCache(secret.Config{
-			Reader: silent{}, ClientSecretID: "client", KeyRingID: "ring", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			Reader: silent{}, ClientSecretID: "client", KeyRingID: "ring", Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 		})
 		began := time.Now()
 		if err := c.Prime(t.Context()); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, secret.ErrMisconfigured) {

@@ -11,13 +11,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"photopass/internal/account"
 	"photopass/internal/secret"
+	"photopass/internal/telemetry"
 )
 
 // CookieName is the session cookie's name. The prefix makes browsers refuse it
@@ -116,7 +116,7 @@ func FromRequest(r *http.Request) (account.SessionRef, bool) {
 // records the use when that is due. It returns [account.ErrNotFound] when the
 // cookie opens none. That a use could not be recorded is logged and no error: the
 // session is good, and the next use is recorded.
-func (p Policy) Open(ctx context.Context, store account.Store, log *slog.Logger, r *http.Request, now time.Time) (account.Account, account.SessionRef, error) {
+func (p Policy) Open(ctx context.Context, store account.Store, log *telemetry.Logger, r *http.Request, now time.Time) (account.Account, account.SessionRef, error) {
 	ref, ok := FromRequest(r)
 	if !ok {
 		return account.Account{}, ref, account.ErrNotFound

@@ -16,6 +16,7 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/session"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 )
 
 const (
@@ -227,7 +228,7 @@ func TestOpen(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			store := connected(t)
-			a, _, err := policy.Open(t.Context(), store, slog.New(slog.DiscardHandler), request("__Host-session="+tt.cookie), login.Add(tt.after))
+			a, _, err := policy.Open(t.Context(), store, telemetry.Wrap(slog.New(slog.DiscardHandler)), request("__Host-session="+tt.cookie), login.Add(tt.after))
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("Open: got error %v, want %v", err, tt.want)
 			}
@@ -246,7 +247,7 @@ func TestOpen(t *testing.T) {
 func TestOpenWithoutCookieAsksNobody(t *testing.T) {
 	store := connected(t)
 	for _, header := range [][]string{nil, {"__Host-session=x"}, {"__Host-session=" + cookie, "__Host-session=" + cookie}} {
-		if _, _, err := policy.Open(t.Context(), store, slog.New(slog.DiscardHandler), request(header...), login); !errors.Is(err, account.ErrNotFound) {
+		if _, _, err := policy.Open(t.Context(), store, telemetry.Wrap(slog.New(slog.DiscardHandler)), request(header...), login); !errors.Is(err, account.ErrNotFound) {
 			t.Errorf("Open: got error %v, want ErrNotFound", err)
 		}
 	}
@@ -262,7 +263,7 @@ func TestOpenTouchesOncePerTenth(t *testing.T) {
 	const minutes = 8 * 24 * 60
 	for n := range minutes {
 		now := login.Add(time.Duration(n) * time.Minute)
-		if _, _, err := policy.Open(t.Context(), store, slog.New(slog.DiscardHandler), request("__Host-session="+cookie), now); err != nil {
+		if _, _, err := policy.Open(t.Context(), store, telemetry.Wrap(slog.New(slog.DiscardHandler)), request("__Host-session="+cookie), now); err != nil {
 			t.Fatalf("Open after %d minutes: got error %v, want none", n, err)
 		}
 	}
@@ -288,12 +289,12 @@ func TestOpenOfVanishedSession(t *testing.T) {
 			t.Errorf("EndSession: %v", err)
 		}
 	}
-	a, _, err := policy.Open(t.Context(), store, slog.New(slog.DiscardHandler), request("__Host-session="+cookie), login.Add(24*time.Hour))
+	a, _, err := policy.Open(t.Context(), store, telemetry.Wrap(slog.New(slog.DiscardHandler)), request("__Host-session="+cookie), login.Add(24*time.Hour))
 	if !errors.Is(err, account.ErrNotFound) || a.ID != "" {
 		t.Errorf("Open: got account %q and error %v, want none and ErrNotFound", a.ID, err)
 	}
 	store.beforeTouch = nil
-	if _, _, err := policy.Open(t.Context(), store, slog.New(slog.DiscardHandler), request("__Host-session="+cookie), login); !errors.Is(err, account.ErrNotFound) {
+	if _, _, err := policy.Open(t.Context(), store, telemetry.Wrap(slog.New(slog.DiscardHandler)), request("__Host-session="+cookie), login); !errors.Is(err, account.ErrNotFound) {
 		t.Errorf("Open afterwards: got error %v, want ErrNotFound", err)
 	}
 }
@@ -304,7 +305,7 @@ func TestOpenOfBrokenStore(t *testing.T) {
 	broken := errors.New("table can't be reached")
 	store := connected(t)
 	var lines bytes.Buffer
-	log := slog.New(slog.NewJSONHandler(&lines, nil))
+	log := telemetry.Wrap(slog.New(slog.NewJSONHandler(&lines, nil)))
 	open := func() (account.Account, error) {
 		a, _, err := policy.Open(t.Context(), store, log, request("__Host-session="+cookie), login.Add(24*time.Hour))
 		return a, err
@@ -328,7 +329,7 @@ func TestOpenOfBrokenStore(t *testing.T) {
 }
 
 func TestOpenReturnsRef(t *testing.T) {
-	_, ref, err := policy.Open(t.Context(), connected(t), slog.New(slog.DiscardHandler), request("__Host-session="+cookie), login)
+	_, ref, err := policy.Open(t.Context(), connected(t), telemetry.Wrap(slog.New(slog.DiscardHandler)), request("__Host-session="+cookie), login)
 	if want := (account.SessionRef{AccountID: id, Key: cookieKey}); err != nil || ref != want {
 		t.Errorf("Open: got %+v and error %v, want %+v and none", ref, err, want)
 	}

@@ -65,7 +65,7 @@ type Entry struct {
 
 // Audit writes e to the audit log, with the flow that the request in ctx belongs
 // to, if any.
-func Audit(ctx context.Context, log *slog.Logger, e Entry) {
+func (l *Logger) Audit(ctx context.Context, e Entry) {
 	attrs := []slog.Attr{slog.String("event", e.Event.String())}
 	for _, m := range []struct{ name, value string }{
 		{"by", e.By}, {"account", e.Account}, {"flow", Of(ctx).flowID()}, {"outcome", string(e.Outcome)}, {"cause", e.Cause},
@@ -77,5 +77,5 @@ func Audit(ctx context.Context, log *slog.Logger, e Entry) {
 	if e.Err != nil {
 		attrs = append(attrs, slog.Any("err", e.Err))
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
+	l.LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
 }

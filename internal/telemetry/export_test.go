@@ -7,9 +7,9 @@ import (
 
 // NewUnredacted returns a logger like NewLogger's for a stack, without the
 // redaction, which is slow under the race detector.
-func NewUnredacted(w io.Writer, stack string) *slog.Logger {
+func NewUnredacted(w io.Writer, stack string) *Logger {
 	options := &slog.HandlerOptions{ReplaceAttr: replaceAttr}
-	return slog.New(stacked{requestID{slog.NewJSONHandler(w, options), nil}, stack})
+	return &Logger{slog.New(requestID{slog.NewJSONHandler(w, options)}), nil, stack}
 }
 
 // NewKnowing returns a Redactor that was told of secrets.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -25,13 +24,13 @@ import (
 const acmeID = "27640875392278831"
 
 // inLambda makes a function's log.
-func inLambda(w io.Writer) *slog.Logger {
+func inLambda(w io.Writer) *telemetry.Logger {
 	return logger(map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "STACK_NAME": "acme"})(w)
 }
 
 // logger returns what makes a log under these environment variables.
-func logger(variables map[string]string) func(io.Writer) *slog.Logger {
-	return func(w io.Writer) *slog.Logger {
+func logger(variables map[string]string) func(io.Writer) *telemetry.Logger {
+	return func(w io.Writer) *telemetry.Logger {
 		return telemetry.NewLogger(w, func(name string) string { return variables[name] })
 	}
 }

@@ -3,7 +3,6 @@ package telemetry_test
 import (
 	"encoding/base64"
 	"io"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"regexp"
@@ -176,10 +175,10 @@ func (h hostile) event() lambda.Request {
 func TestHostileRequests(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		log      func(io.Writer) *slog.Logger
+		log      func(io.Writer) *telemetry.Logger
 		requests int
 	}{
-		{"ten thousand", func(w io.Writer) *slog.Logger { return telemetry.NewUnredacted(w, "acme") }, 10_000},
+		{"ten thousand", func(w io.Writer) *telemetry.Logger { return telemetry.NewUnredacted(w, "acme") }, 10_000},
 		{"with the redaction", inLambda, 300},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -104,32 +104,16 @@ type directive struct {
 
 type definition struct{ Name, Unit string }
 
-// A stacked handler knows the stack whose metrics its lines carry; empty: none.
-type stacked struct {
-	slog.Handler
-	stack string
-}
-
-// WithAttrs implements [slog.Handler].
-func (h stacked) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return stacked{h.Handler.WithAttrs(attrs), h.stack}
-}
-
-// WithGroup implements [slog.Handler]. CloudWatch reads metrics at the root of a
-// line only, so lines of a group carry none.
-func (h stacked) WithGroup(name string) slog.Handler { return h.Handler.WithGroup(name) }
-
 // withMetrics returns the attributes that carry v in a line of log, and the level
 // to write it at: the least from level on that is not dropped, here or by Lambda.
 // Else a log of warnings alone would blind every alarm.
-func (v *values) withMetrics(ctx context.Context, log *slog.Logger, level slog.Level) ([]slog.Attr, slog.Level) {
-	h, ok := log.Handler().(stacked)
-	if !ok || h.stack == "" {
+func (v *values) withMetrics(ctx context.Context, log *Logger, level slog.Level) ([]slog.Attr, slog.Level) {
+	if log.stack == "" {
 		return nil, level
 	}
 	// The time is the process's, like that of the line itself: CloudWatch refuses
 	// what lies far from its own.
-	attrs := v.attrs(h.stack, time.Now())
+	attrs := v.attrs(log.stack, time.Now())
 	if attrs == nil {
 		return nil, level
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"photopass/internal/secret"
-	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -75,7 +74,7 @@ func (s *scene) wantKnown(kind, secret string) {
 // forget has the log forget all secrets of requests.
 func (s *scene) forget() {
 	for i := range 32 {
-		telemetry.HideRecent(s.Keeper.Log, secret.New(fmt.Sprintf("anything, the %d.", i)))
+		s.Keeper.Log.HideRecent(secret.New(fmt.Sprintf("anything, the %d.", i)))
 	}
 }
 

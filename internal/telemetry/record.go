@@ -116,7 +116,7 @@ func (r *Record) Least(m Metric, value float64) { r.update(func() { r.values.lea
 
 // Write writes a line with attrs and the metrics. Those are written whatever
 // level the log is for; see docs/logs.md.
-func (r *Record) Write(ctx context.Context, log *slog.Logger, level slog.Level, message string, attrs ...slog.Attr) {
+func (r *Record) Write(ctx context.Context, log *Logger, level slog.Level, message string, attrs ...slog.Attr) {
 	r.update(func() {
 		carried, level := r.values.withMetrics(ctx, log, level)
 		log.LogAttrs(ctx, level, message, append(attrs, carried...)...)
@@ -136,7 +136,7 @@ type Request struct {
 }
 
 // WriteRequest writes the one line of a request.
-func (r *Record) WriteRequest(ctx context.Context, log *slog.Logger, q Request) {
+func (r *Record) WriteRequest(ctx context.Context, log *Logger, q Request) {
 	attrs := []slog.Attr{slog.String("route", q.Route)}
 	if q.Method != "" {
 		attrs = append(attrs, slog.String("method", knownMethod(q.Method)))

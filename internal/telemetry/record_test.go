@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -78,8 +77,7 @@ func TestNoRecord(t *testing.T) {
 		t.Errorf("Outcome: got %q, want ok", got)
 	}
 	var b bytes.Buffer
-	telemetry.Audit(t.Context(), inLambda(&b),
-		telemetry.Entry{Event: telemetry.TokenDead, Account: "1", Cause: "expired", Err: errors.New("refused")})
+	inLambda(&b).Audit(t.Context(), telemetry.Entry{Event: telemetry.TokenDead, Account: "1", Cause: "expired", Err: errors.New("refused")})
 	if got, want := masked(b.String()), `{"level":"INFO","message":"audit","event":"token_dead","account":"1","cause":"expired","err":"refused"}`+"\n"; got != want {
 		t.Errorf("Audit: got %s, want %s", got, want)
 	}
@@ -141,28 +139,5 @@ func TestNoMetricsElsewhere(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// A logger with attributes carries metrics; one with a group does not, since they
-// would not be at the root of the line, where CloudWatch looks.
-func TestMetricsAreAtTheRoot(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		with func(*slog.Logger) *slog.Logger
-		want bool
-	}{
-		{"attributes", func(l *slog.Logger) *slog.Logger { return l.With("a", 1) }, true},
-		{"group", func(l *slog.Logger) *slog.Logger { return l.WithGroup("g") }, false},
-	} {
-		var b bytes.Buffer
-		log := tt.with(inLambda(&b))
-		ctx, record := telemetry.Begin(t.Context())
-		record.Count(telemetry.Sweeps)
-		record.Write(ctx, log, slog.LevelInfo, "sweep")
-		line := decoded(t, b.String())[0]
-		if _, got := line["_aws"]; got != tt.want || strings.Contains(b.String(), "Sweeps") != tt.want {
-			t.Errorf("%s: got %v, want metrics: %t", tt.name, line, tt.want)
-		}
 	}
 }

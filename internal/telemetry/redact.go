@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,7 +13,7 @@ import (
 const redacted = "[redacted]"
 
 // A Redactor is a writer that takes secrets out of each line: the values that
-// [Hide] and [HideRecent] told it of, what stands behind a secret's name, and
+// [Logger.Hide] and [Logger.HideRecent] told it of, what stands behind a secret's name, and
 // what has the exact shape of a token, a code or a cookie. It reads a line as it
 // is and with percent-encodings, escapes, base64, hexadecimal and lists of bytes
 // undone. It does not guess: other text stays, however random it looks.
@@ -38,34 +37,23 @@ const maxKnown = 32
 // A Secret is a value that does not print. Package secret has the type.
 type Secret interface{ Reveal() string }
 
-// Hide tells log of secrets that the process keeps and no shape describes: a
-// client secret and the entries of a key ring may be any characters. They go as
-// a whole or 16 characters in a row, in capitals or small letters. Values of
-// fewer than 8 characters are words and stay. A log that is not [NewLogger]'s
-// does not mind.
-func Hide(log *slog.Logger, values ...Secret) {
-	if r := redactorOf(log.Handler()); r != nil {
-		r.tell(&r.secrets, values)
+// Hide tells the redaction of secrets that the process keeps and no shape
+// describes: a client secret and the entries of a key ring may be any characters.
+// They go as a whole or 16 characters in a row, in capitals or small letters.
+// Values of fewer than 8 characters are words and stay.
+func (l *Logger) Hide(values ...Secret) {
+	if l.redactor != nil {
+		l.redactor.tell(&l.redactor.secrets, values)
 	}
 }
 
 // HideRecent is Hide for secrets of a request, in a list of their own: they
 // don't drive out those of Hide. Tell it of nothing that a stranger can choose,
 // or strangers can blank the log.
-func HideRecent(log *slog.Logger, values ...Secret) {
-	if r := redactorOf(log.Handler()); r != nil {
-		r.tell(&r.recent, values)
+func (l *Logger) HideRecent(values ...Secret) {
+	if l.redactor != nil {
+		l.redactor.tell(&l.redactor.recent, values)
 	}
-}
-
-func redactorOf(h slog.Handler) *Redactor {
-	switch h := h.(type) {
-	case stacked:
-		return redactorOf(h.Handler)
-	case requestID:
-		return h.redactor
-	}
-	return nil
 }
 
 // tell adds values to one of r's lists, in both ways that a line is read.

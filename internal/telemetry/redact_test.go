@@ -54,10 +54,10 @@ var secrets = map[string]string{
 var shapeless = []string{"client secret", "odd client secret", "long odd secret", "key ring entry", "connect code", "PKCE verifier"}
 
 // newLogger returns a log that was told of the secrets of these kinds.
-func newLogger(w io.Writer, format string, kinds ...string) *slog.Logger {
+func newLogger(w io.Writer, format string, kinds ...string) *telemetry.Logger {
 	l := telemetry.NewLogger(w, getenv(format, ""))
 	for _, kind := range kinds {
-		telemetry.Hide(l, secret.New(secrets[kind]))
+		l.Hide(secret.New(secrets[kind]))
 	}
 	return l
 }
@@ -150,40 +150,46 @@ type wrapped struct {
 }
 
 // ways are all ways into a line.
-var ways = map[string]func(*slog.Logger, string){
-	"message":   func(l *slog.Logger, s string) { l.Info("got " + s + " here") },
-	"attribute": func(l *slog.Logger, s string) { l.Info("m", "k", s) },
-	"key":       func(l *slog.Logger, s string) { l.Info("m", s, 1) },
-	"error chain": func(l *slog.Logger, s string) {
+var ways = map[string]func(*telemetry.Logger, string){
+	"message":   func(l *telemetry.Logger, s string) { l.Info("got " + s + " here") },
+	"attribute": func(l *telemetry.Logger, s string) { l.Info("m", "k", s) },
+	"key":       func(l *telemetry.Logger, s string) { l.Info("m", s, 1) },
+	"error chain": func(l *telemetry.Logger, s string) {
 		l.Error("m", "err", fmt.Errorf("a: %w", fmt.Errorf("b %w", errors.New(s))))
 	},
-	"joined errors": func(l *slog.Logger, s string) {
+	"joined errors": func(l *telemetry.Logger, s string) {
 		l.Error("m", "err", errors.Join(errors.New("first"), errors.New(s), errors.New("last")))
 	},
-	"struct":               func(l *slog.Logger, s string) { l.Info("m", "k", wrapped{&wrapped{A: s}, s, []byte(s)}) },
-	"pointer":              func(l *slog.Logger, s string) { l.Info("m", "k", &wrapped{A: s}) },
-	"map":                  func(l *slog.Logger, s string) { l.Info("m", "k", map[string]any{"a": []string{s}, s: 1}) },
-	"form":                 func(l *slog.Logger, s string) { l.Info("m", "k", url.Values{"a": {s}}) },
-	"header":               func(l *slog.Logger, s string) { l.Info("m", "k", http.Header{"X-A": {s}}) },
-	"slice":                func(l *slog.Logger, s string) { l.Info("m", "k", []any{1, s, nil}) },
-	"slice of bytes":       func(l *slog.Logger, s string) { l.Info("m", "k", [][]byte{[]byte(s)}) },
-	"printed bytes":        func(l *slog.Logger, s string) { l.Info(fmt.Sprint([]byte(s))) },
-	"printed Go bytes":     func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("%#v", []byte(s))) },
-	"printed Go struct":    func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("%#v %+v", wrapped{A: s}, wrapped{A: s})) },
-	"printed bytes in hex": func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("% x", s), "k", fmt.Sprintf("% X, %# x", s, s)) },
-	"numbers":              func(l *slog.Logger, s string) { l.Info("m", "k", numbers(s), "g", map[string]any{"a": numbers(s)}) },
-	"printed hex":          func(l *slog.Logger, s string) { l.Info(fmt.Sprintf("%x %X % x", s, s, s)) },
-	"group":                func(l *slog.Logger, s string) { l.Info("m", slog.Group("g", slog.Group("h", slog.String("k", s)))) },
-	"with":                 func(l *slog.Logger, s string) { l.WithGroup("g").With("k", s).Info("m") },
-	"group name":           func(l *slog.Logger, s string) { l.WithGroup(s).Info("m", "k", 1) },
-	"valuer":               func(l *slog.Logger, s string) { l.Info("m", "k", valuer{s}) },
-	"stringer":             func(l *slog.Logger, s string) { l.Info("m", "k", fmt.Sprint(stringer{s})) },
-	"panic":                func(l *slog.Logger, s string) { l.Info("m", "k", panicker{s}); l.Info(fmt.Sprint(panicker{s})) },
-	"marshaler":            func(l *slog.Logger, s string) { l.Info("m", "k", jsoner{s}) },
-	"raw JSON":             func(l *slog.Logger, s string) { l.Info("m", "k", json.RawMessage(asJSON(s))) },
-	"bytes":                func(l *slog.Logger, s string) { l.Info("m", "k", []byte(s)) },
-	"several":              func(l *slog.Logger, s string) { l.Info(s+s, "a", s, "b", s+","+s) },
-	"lines":                func(l *slog.Logger, s string) { l.Info("first\n" + s + "\n\tlast") },
+	"struct":            func(l *telemetry.Logger, s string) { l.Info("m", "k", wrapped{&wrapped{A: s}, s, []byte(s)}) },
+	"pointer":           func(l *telemetry.Logger, s string) { l.Info("m", "k", &wrapped{A: s}) },
+	"map":               func(l *telemetry.Logger, s string) { l.Info("m", "k", map[string]any{"a": []string{s}, s: 1}) },
+	"form":              func(l *telemetry.Logger, s string) { l.Info("m", "k", url.Values{"a": {s}}) },
+	"header":            func(l *telemetry.Logger, s string) { l.Info("m", "k", http.Header{"X-A": {s}}) },
+	"slice":             func(l *telemetry.Logger, s string) { l.Info("m", "k", []any{1, s, nil}) },
+	"slice of bytes":    func(l *telemetry.Logger, s string) { l.Info("m", "k", [][]byte{[]byte(s)}) },
+	"printed bytes":     func(l *telemetry.Logger, s string) { l.Info(fmt.Sprint([]byte(s))) },
+	"printed Go bytes":  func(l *telemetry.Logger, s string) { l.Info(fmt.Sprintf("%#v", []byte(s))) },
+	"printed Go struct": func(l *telemetry.Logger, s string) { l.Info(fmt.Sprintf("%#v %+v", wrapped{A: s}, wrapped{A: s})) },
+	"printed bytes in hex": func(l *telemetry.Logger, s string) {
+		l.Info(fmt.Sprintf("% x", s), "k", fmt.Sprintf("% X, %# x", s, s))
+	},
+	"numbers": func(l *telemetry.Logger, s string) {
+		l.Info("m", "k", numbers(s), "g", map[string]any{"a": numbers(s)})
+	},
+	"printed hex": func(l *telemetry.Logger, s string) { l.Info(fmt.Sprintf("%x %X % x", s, s, s)) },
+	"group": func(l *telemetry.Logger, s string) {
+		l.Info("m", slog.Group("g", slog.Group("h", slog.String("k", s))))
+	},
+	"with":       func(l *telemetry.Logger, s string) { l.WithGroup("g").With("k", s).Info("m") },
+	"group name": func(l *telemetry.Logger, s string) { l.WithGroup(s).Info("m", "k", 1) },
+	"valuer":     func(l *telemetry.Logger, s string) { l.Info("m", "k", valuer{s}) },
+	"stringer":   func(l *telemetry.Logger, s string) { l.Info("m", "k", fmt.Sprint(stringer{s})) },
+	"panic":      func(l *telemetry.Logger, s string) { l.Info("m", "k", panicker{s}); l.Info(fmt.Sprint(panicker{s})) },
+	"marshaler":  func(l *telemetry.Logger, s string) { l.Info("m", "k", jsoner{s}) },
+	"raw JSON":   func(l *telemetry.Logger, s string) { l.Info("m", "k", json.RawMessage(asJSON(s))) },
+	"bytes":      func(l *telemetry.Logger, s string) { l.Info("m", "k", []byte(s)) },
+	"several":    func(l *telemetry.Logger, s string) { l.Info(s+s, "a", s, "b", s+","+s) },
+	"lines":      func(l *telemetry.Logger, s string) { l.Info("first\n" + s + "\n\tlast") },
 }
 
 // numbers are the bytes of s, which slog writes as a JSON array.
@@ -409,16 +415,16 @@ func TestOrdinaryLines(t *testing.T) {
 // The list of Hide is bounded: the newest values count.
 func TestHide(t *testing.T) {
 	var b bytes.Buffer
-	l := telemetry.NewLogger(&b, getenv("TEXT", "")).With("a", 1).WithGroup("g")
-	telemetry.Hide(l, secret.New("words!"), secret.New("oldest of all!"))
+	l := telemetry.NewLogger(&b, getenv("TEXT", ""))
+	l.Hide(secret.New("words!"), secret.New("oldest of all!"))
 	for i := range 40 {
 		s := secret.New(fmt.Sprintf("secret number %02d", i))
-		telemetry.Hide(l, s, s)
+		l.Hide(s, s)
 	}
 	for i := range 100 { // those of requests are in a list of their own
-		telemetry.HideRecent(l, secret.New(fmt.Sprintf("recent number %02d", i)))
+		l.HideRecent(secret.New(fmt.Sprintf("recent number %02d", i)))
 	}
-	l.Info("words! oldest of all! SECRET number 08, secret%20number%2009; %73ecret number 10. recent number 67, recent number 68.")
+	l.With("a", 1).WithGroup("g").Info("words! oldest of all! SECRET number 08, secret%20number%2009; %73ecret number 10. recent number 67, recent number 68.")
 	if got, want := b.String(), "words! oldest of all! [redacted], [redacted]; [redacted]. recent number 67, [redacted]."; !strings.Contains(got, want) {
 		t.Errorf("log: got %q, want %q", got, want)
 	}
@@ -428,9 +434,9 @@ func TestHide(t *testing.T) {
 // there is no redaction.
 func TestHideIsOfOneLogger(t *testing.T) {
 	var one, other bytes.Buffer
-	told, plain := telemetry.NewLogger(&one, getenv("JSON", "")), slog.New(slog.NewTextHandler(&other, nil))
-	telemetry.Hide(told, secret.New(oddSecret))
-	telemetry.Hide(plain, secret.New(oddSecret))
+	told, plain := telemetry.NewLogger(&one, getenv("JSON", "")), telemetry.Wrap(slog.New(slog.NewTextHandler(&other, nil)))
+	told.Hide(secret.New(oddSecret))
+	plain.Hide(secret.New(oddSecret))
 	telemetry.NewLogger(&other, getenv("TEXT", "")).Info("correct.horse.battery.staple")
 	told.Info("m", "k", oddSecret)
 	if survives(one.String(), oddSecret) || !strings.Contains(other.String(), "correct.horse.battery.staple") {
@@ -451,7 +457,7 @@ func TestHideInEveryForm(t *testing.T) {
 			var b bytes.Buffer
 			l := telemetry.NewLogger(&b, getenv(format, ""))
 			for _, s := range []string{short, percent, escapes, last} {
-				telemetry.Hide(l, secret.New(s))
+				l.Hide(secret.New(s))
 			}
 			l.Info(hidden, "k", hidden+`"`)
 			if got := strings.Count(b.String(), "[redacted]"); got != 2 {
@@ -518,7 +524,7 @@ func TestHideWhileWriting(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := range 100 {
-			telemetry.Hide(l, secret.New(fmt.Sprintf("secret of reading %d", i)))
+			l.Hide(secret.New(fmt.Sprintf("secret of reading %d", i)))
 		}
 	}()
 	for range 100 {
@@ -567,7 +573,7 @@ func FuzzRedaction(f *testing.F) {
 			var b bytes.Buffer
 			l := telemetry.NewLogger(&b, getenv(format, ""))
 			if shapeless {
-				telemetry.HideRecent(l, secret.New(hidden))
+				l.HideRecent(secret.New(hidden))
 			}
 			l.Info(before+encoded+behind, "k"+before, behind+encoded)
 			if survives(b.String(), hidden) {

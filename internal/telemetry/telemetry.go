@@ -4,8 +4,8 @@
 // Secrets are kept out of the log by their type, [secret.Value], and by
 // errors that quote nothing. The redaction here is for what slips through all
 // the same. It works on the finished bytes, so no kind of attribute, group or
-// nested error gets round it. [Redactor] says what it takes out; [Hide] and
-// [HideRecent] tell a logger of secrets that have no shape.
+// nested error gets round it. [Redactor] says what it takes out;
+// [Logger.Hide] and [Logger.HideRecent] tell of secrets that have no shape.
 package telemetry
 
 import (
@@ -17,12 +17,25 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
+// A Logger is a log with what passes through it: the redaction to tell of secrets,
+// and the stack whose metrics its lines carry. [NewLogger] makes one; [Wrap] makes
+// one without either.
+type Logger struct {
+	*slog.Logger
+	redactor *Redactor // nil: none
+	stack    string    // empty: no metrics
+}
+
+// Wrap returns a Logger that writes to l as it is: lines are not redacted and
+// carry no metrics.
+func Wrap(l *slog.Logger) *Logger { return &Logger{Logger: l} }
+
 // NewLogger returns a logger that writes to w what passes the redaction. It
 // reads AWS_LAMBDA_LOG_FORMAT ("JSON" or anything else for text) and
 // AWS_LAMBDA_LOG_LEVEL through getenv. Lines of the *Context methods carry the
 // id of the Lambda request. Lines of JSON carry the metrics of the stack that
 // STACK_NAME names; without it there are none.
-func NewLogger(w io.Writer, getenv func(string) string) *slog.Logger {
+func NewLogger(w io.Writer, getenv func(string) string) *Logger {
 	options := &slog.HandlerOptions{ReplaceAttr: replaceAttr, Level: slog.LevelInfo}
 	var level slog.Level
 	if level.UnmarshalText([]byte(getenv("AWS_LAMBDA_LOG_LEVEL"))) == nil {
@@ -30,9 +43,9 @@ func NewLogger(w io.Writer, getenv func(string) string) *slog.Logger {
 	}
 	r := NewRedactor(w)
 	if getenv("AWS_LAMBDA_LOG_FORMAT") == "JSON" {
-		return slog.New(stacked{requestID{slog.NewJSONHandler(r, options), r}, getenv("STACK_NAME")})
+		return &Logger{slog.New(requestID{slog.NewJSONHandler(r, options)}), r, getenv("STACK_NAME")}
 	}
-	return slog.New(requestID{slog.NewTextHandler(r, options), r})
+	return &Logger{slog.New(requestID{slog.NewTextHandler(r, options)}), r, ""}
 }
 
 // replaceAttr names attributes as Lambda does, and turns bytes into text, which
@@ -46,18 +59,14 @@ func replaceAttr(groups []string, a slog.Attr) slog.Attr {
 
 // SetDefault makes l what slog and log write to, so that the lines of libraries
 // pass the redaction as well. aws-lambda-go reports its own errors through log.
-func SetDefault(l *slog.Logger) {
-	slog.SetDefault(l)
+func SetDefault(l *Logger) {
+	slog.SetDefault(l.Logger)
 	slog.SetLogLoggerLevel(slog.LevelError)
 	log.SetFlags(0)
 }
 
-// requestID adds the id of the Lambda request to each line, and knows what the
-// line passes: nil, nothing.
-type requestID struct {
-	slog.Handler
-	redactor *Redactor
-}
+// requestID adds the id of the Lambda request to each line.
+type requestID struct{ slog.Handler }
 
 // Handle implements [slog.Handler].
 func (h requestID) Handle(ctx context.Context, r slog.Record) error {
@@ -69,10 +78,8 @@ func (h requestID) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs implements [slog.Handler].
 func (h requestID) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return requestID{h.Handler.WithAttrs(attrs), h.redactor}
+	return requestID{h.Handler.WithAttrs(attrs)}
 }
 
 // WithGroup implements [slog.Handler].
-func (h requestID) WithGroup(name string) slog.Handler {
-	return requestID{h.Handler.WithGroup(name), h.redactor}
-}
+func (h requestID) WithGroup(name string) slog.Handler { return requestID{h.Handler.WithGroup(name)} }

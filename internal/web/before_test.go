@@ -6,13 +6,14 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
 // What a route does before anything else is done for every method, holds for its
 // errors, and may be the answer, which has the security headers all the same.
 func TestBefore(t *testing.T) {
-	site := web.Site{PublicURL: "https://photopass.example", Log: slog.New(slog.DiscardHandler)}
+	site := web.Site{PublicURL: "https://photopass.example", Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
 	h := site.Handler(web.Routes{
 		"/": {
 			Before: func(w http.ResponseWriter, r *http.Request) bool {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -28,7 +29,7 @@ func ExamplePrefersHTML() {
 
 // A route returns its error; what the answer tells of it is its code alone.
 func ExampleSite_Handler() {
-	site := web.Site{PublicURL: "https://photopass.example", Log: slog.New(slog.DiscardHandler)}
+	site := web.Site{PublicURL: "https://photopass.example", Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
 	handler := site.Handler(web.Routes{
 		"/profile": {Get: func(http.ResponseWriter, *http.Request) error {
 			return &web.Problem{Code: web.Unauthenticated, Err: errors.New("for the log")}

@@ -17,6 +17,7 @@ import (
 	"github.com/a-h/templ"
 
 	"photopass/internal/account"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -182,7 +183,7 @@ func notFound(words web.Words) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest("GET", "/nothing", nil)
 	r.Header.Set("Accept", html)
-	web.Site{PublicURL: publicURL, Words: words, Log: slog.New(slog.DiscardHandler)}.Handler(web.Routes{}).ServeHTTP(w, r)
+	web.Site{PublicURL: publicURL, Words: words, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}.Handler(web.Routes{}).ServeHTTP(w, r)
 	return w
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"photopass/internal/account"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -184,7 +185,7 @@ func TestMisconfiguredNamesTheOperator(t *testing.T) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept", html)
-		site := web.Site{PublicURL: publicURL, Words: web.Words{Contact: tt.contact}, Log: slog.New(slog.DiscardHandler)}
+		site := web.Site{PublicURL: publicURL, Words: web.Words{Contact: tt.contact}, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
 		site.Failing(&web.Problem{Code: web.AppMisconfigured}).ServeHTTP(w, r)
 		wantShown(t, w.Body.String(), tt.want)
 	}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 
 	"photopass/internal/telemetry"
@@ -18,16 +17,16 @@ var audited = map[Code]telemetry.Event{
 
 // recordProblem says of an error, in the line of its request and in the audit log, what
 // came of that.
-func recordProblem(ctx context.Context, log *slog.Logger, p *Problem) {
+func recordProblem(ctx context.Context, log *telemetry.Logger, p *Problem) {
 	outcome := telemetry.Outcome(p.Code)
 	if p.Repeated {
 		telemetry.Of(ctx).SetOutcome(telemetry.Repeated)
-		telemetry.Audit(ctx, log, telemetry.Entry{Event: telemetry.AnswerRepeated, Outcome: outcome})
+		log.Audit(ctx, telemetry.Entry{Event: telemetry.AnswerRepeated, Outcome: outcome})
 		return
 	}
 	telemetry.Of(ctx).SetOutcome(outcome)
 	if event, ok := audited[p.Code]; ok {
-		telemetry.Audit(ctx, log, telemetry.Entry{Event: event})
+		log.Audit(ctx, telemetry.Entry{Event: event})
 	}
 }
 

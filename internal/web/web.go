@@ -33,7 +33,7 @@ import (
 type Site struct {
 	PublicURL string // origin, no trailing slash
 	Words     Words
-	Log       *slog.Logger // one line for each request
+	Log       *telemetry.Logger // one line for each request
 }
 
 // A HandlerFunc answers a request, or returns an error before it has written

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"photopass/internal/account"
+	"photopass/internal/telemetry"
 	"photopass/internal/version"
 	"photopass/internal/web"
 )
@@ -67,7 +68,7 @@ func newSite(public string, routes web.Routes) site {
 		all[path] = route
 	}
 	var log bytes.Buffer
-	s := web.Site{PublicURL: public, Log: slog.New(slog.NewJSONHandler(&log, nil))}
+	s := web.Site{PublicURL: public, Log: telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil)))}
 	return site{s.Handler(all), &log}
 }
 
@@ -404,7 +405,7 @@ func TestFailing(t *testing.T) {
 	} {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
 			var log bytes.Buffer
-			h := web.Site{PublicURL: publicURL, Log: slog.New(slog.NewJSONHandler(&log, nil))}.Failing(
+			h := web.Site{PublicURL: publicURL, Log: telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil)))}.Failing(
 				&web.Problem{Code: web.AppMisconfigured, Err: errors.New("TABLE_NAME must be set")})
 			w := (site{h, &log}).do(tt.method, tt.path, "Accept", tt.accept)
 			wantEqual(t, "status", w.Code, 500)

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/awsclient"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/dynamotest"
 )
 
@@ -29,7 +30,7 @@ func run(ctx context.Context) error {
 	if os.Getenv("AWS_ENDPOINT_URL") == "" {
 		return errors.New("AWS_ENDPOINT_URL must name a local engine: this is not for AWS itself")
 	}
-	c, err := awsclient.Load(ctx, slog.Default())
+	c, err := awsclient.Load(ctx, telemetry.Wrap(slog.Default()))
 	if err != nil {
 		return err
 	}

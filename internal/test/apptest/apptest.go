@@ -25,6 +25,7 @@ import (
 	"photopass/internal/login"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 
 	"photopass/internal/web"
 )
@@ -69,7 +70,7 @@ type Options struct {
 	Keys            connection.Keys                   // nil: a ring of one key
 	Store           func(account.Store) account.Store // wraps the memory store; nil: as it is
 	HTTP            *http.Client                      // for calls to Instagram; nil: the client's own
-	Log             func(io.Writer) *slog.Logger      // makes the log; nil: slog's JSON, from debug on
+	Log             func(io.Writer) *telemetry.Logger // makes the log; nil: slog's JSON, from debug on
 	InProcess       bool                              // no servers listen: App.Transport leads to the handlers
 }
 
@@ -151,7 +152,7 @@ func localhost(s *httptest.Server) string {
 
 func (a *App) wire(o Options) http.Handler {
 	a.t.Helper()
-	log := slog.New(slog.NewJSONHandler(&a.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := telemetry.Wrap(slog.New(slog.NewJSONHandler(&a.logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if o.Log != nil {
 		log = o.Log(&a.logs)
 	}

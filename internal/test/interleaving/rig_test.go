@@ -19,6 +19,7 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/session"
 	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -138,7 +139,7 @@ func newService(t *testing.T, w world) *service {
 	s.vault = connection.NewVault(secret.Plain{Keys: apptest.Ring(t)})
 	s.client = newClient(t, s.app, calls)
 	s.keeper = &connection.Keeper{
-		Store: s.store, Vault: s.vault, Instagram: s.client, Now: s.app.Clock.Now, Log: slog.New(slog.DiscardHandler),
+		Store: s.store, Vault: s.vault, Instagram: s.client, Now: s.app.Clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	}
 	s.build(t, w)
 	return s

@@ -16,6 +16,7 @@ import (
 	"photopass/internal/app"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/lambda"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -298,7 +299,7 @@ func (u *unreachable) Receipt(ctx context.Context, code string) (account.Receipt
 // settings nor by the stage.
 func withoutPublicURL(target string, header ...string) situation {
 	return func(t *testing.T, _ apptest.Options) visit {
-		h, err := lambda.AtPublicURL(app.Profile, app.Parts{Log: slog.New(slog.DiscardHandler)})
+		h, err := lambda.AtPublicURL(app.Profile, app.Parts{Log: telemetry.Wrap(slog.New(slog.DiscardHandler))})
 		if err != nil {
 			t.Fatalf("AtPublicURL: %v", err)
 		}
