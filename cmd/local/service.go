@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
@@ -112,10 +113,11 @@ func newParts(ctx context.Context, c config.Config, clientSecret secret.Value, n
 		p.Store, p.Keys = memory.New(now), plain
 		return p, err
 	}
-	aws, err := awsclient.Load(ctx, log)
+	aws, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
-		return p, err
+		return p, fmt.Errorf("load AWS configuration: %w", err)
 	}
+	awsclient.Configure(&aws, log)
 	p.Store = dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
 	p.Keys = secret.NewCache(secret.Config{
 		Reader: awsclient.NewSecretReader(secretsmanager.NewFromConfig(aws)), KeyRingID: c.TokenKeysSecretID, Now: now, Log: log,

@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go/logging"
@@ -36,21 +35,23 @@ const (
 	firstPause = 25 * time.Millisecond
 )
 
-// Load reads AWS's own environment variables, AWS_ENDPOINT_URL and the like
-// among them. It makes no request. What the SDK has to say goes to log.
-func Load(ctx context.Context, log *telemetry.Logger) (aws.Config, error) {
-	c, err := awsconfig.LoadDefaultConfig(ctx,
-		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(keepFew)),
-		awsconfig.WithRetryer(newRetryer),
-		awsconfig.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
-			log.WarnContext(ctx, "AWS SDK", "says", fmt.Sprintf(format, v...))
-		})),
-		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{countCalls}),
-	)
-	if err != nil {
-		return c, fmt.Errorf("load AWS configuration: %w", err)
-	}
-	return c, nil
+// Load returns what the clients of a function are made from, by the environment
+// alone. It makes no request.
+func Load(log *telemetry.Logger) aws.Config {
+	c := fromEnvironment()
+	Configure(&c, log)
+	return c
+}
+
+// Configure sets in c how the clients of photopass call AWS: attempts and their
+// bounds, and the count of calls. What the SDK has to say goes to log.
+func Configure(c *aws.Config, log *telemetry.Logger) {
+	c.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(keepFew)
+	c.Retryer = newRetryer
+	c.Logger = logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+		log.Warn("AWS SDK", "says", fmt.Sprintf(format, v...))
+	})
+	c.APIOptions = append(c.APIOptions, countCalls)
 }
 
 func newRetryer() aws.Retryer {
@@ -76,10 +77,7 @@ func countCalls(stack *middleware.Stack) error {
 // Open opens the table and the secrets that c names, for the functions. Secrets
 // that c does not name are not read.
 func Open(ctx context.Context, c config.Config, log *telemetry.Logger) (app.Parts, error) {
-	aws, err := Load(ctx, log)
-	if err != nil {
-		return app.Parts{}, err
-	}
+	aws := Load(log)
 	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
 	cache := secret.NewCache(secret.Config{
 		Reader:         NewSecretReader(secretsmanager.NewFromConfig(aws)),

@@ -7,15 +7,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"photopass/internal/awsclient"
-	"photopass/internal/telemetry"
 	"photopass/internal/test/dynamotest"
 )
 
@@ -30,7 +28,7 @@ func run(ctx context.Context) error {
 	if os.Getenv("AWS_ENDPOINT_URL") == "" {
 		return errors.New("AWS_ENDPOINT_URL must name a local engine: this is not for AWS itself")
 	}
-	c, err := awsclient.Load(ctx, telemetry.Wrap(slog.Default()))
+	c, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return err
 	}
