@@ -311,3 +311,40 @@ print(json.dumps(answer))
 	}
 	return i
 }
+
+// So is the call of those who have no AWS command line.
+func TestCurlOfTheDocs(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/backend.md")
+	if err != nil {
+		t.Fatalf("read docs: %v", err)
+	}
+	line := regexp.MustCompile(`(?m)^    (curl -s --user local:local .*)$`).FindSubmatch(docs)
+	if line == nil {
+		t.Fatal("docs/backend.md: got no call with curl, want one")
+	}
+	s := connected(t)
+	out, err := exec.Command("sh", "-c", strings.ReplaceAll(string(line[1]), "http://localhost:8080", s.URL)).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `"username":"acme"`) {
+		t.Errorf("%s: got %d bytes and error %v, want acme's token", line[1], len(out), err)
+	}
+}
+
+// The README's program runs as it stands there, after the login that it describes.
+func TestProgramOfTheREADME(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatalf("read README: %v", err)
+	}
+	m := regexp.MustCompile("(?s)```python\n(.*?)```").FindSubmatch(readme)
+	if m == nil {
+		t.Fatal("README: got no program, want one")
+	}
+	python := pythonWithBoto3(t)
+	s := connected(t)
+	cmd := exec.Command(python, "-c", strings.NewReplacer("http://localhost:8080", s.URL, "http://localhost:8090", s.FakeURL).Replace(string(m[1])))
+	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "'username': 'acme'") {
+		t.Errorf("the README's program: got %s and error %v, want acme's profile", out, err)
+	}
+}

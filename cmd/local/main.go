@@ -2,7 +2,7 @@
 // Instagram beside it. It needs no account at AWS or Meta.
 //
 // With INSTAGRAM_CLIENT_ID and INSTAGRAM_CLIENT_SECRET of a real app the same
-// program talks to the real Instagram. The README lists all settings.
+// program talks to the real Instagram. docs/settings.md lists all settings.
 //
 // It also serves Lambda's Invoke call for the function that gives live tokens to
 // the application's backend (docs/backend.md), to AWS clients on this machine and
@@ -49,7 +49,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		flags.SetOutput(stderr)
-		fmt.Fprintln(stderr, "Runs photopass on localhost. Settings come from the environment; the README lists them.")
+		fmt.Fprintln(stderr, "Runs photopass on localhost. Settings come from the environment; docs/settings.md lists them.")
 		flags.PrintDefaults()
 	}
 	if err != nil {

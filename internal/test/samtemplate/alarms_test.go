@@ -171,13 +171,13 @@ func TestAlarmTopic(t *testing.T) {
 }
 
 // The description of an alarm says what it means, in what fits into an e-mail's
-// first lines, and names its section of docs/operations.md.
+// first lines, and names its section of docs/alarms.md.
 func TestAlarmDescriptions(t *testing.T) {
 	for id, r := range samtemplate.Load(t).Resources {
 		if r.Type != "AWS::CloudWatch::Alarm" {
 			continue
 		}
-		text, section, _ := strings.Cut(r.Properties["AlarmDescription"].(string), " docs/operations.md#")
+		text, section, _ := strings.Cut(r.Properties["AlarmDescription"].(string), " docs/alarms.md#")
 		wantEqual(t, id+": section", section, strings.ToLower(id))
 		if len(text) < 40 || len(text) > 200 || strings.Contains(text, "\n") {
 			t.Errorf("%s: got the description %q, want a sentence", id, text)
@@ -185,9 +185,9 @@ func TestAlarmDescriptions(t *testing.T) {
 	}
 }
 
-// docs/operations.md has the section that an alarm names.
+// docs/alarms.md has the section that an alarm names.
 func TestAlarmsHaveTheirSection(t *testing.T) {
-	doc, err := os.ReadFile("../../../docs/operations.md")
+	doc, err := os.ReadFile("../../../docs/alarms.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestAlarmsHaveTheirSection(t *testing.T) {
 	}
 	for id, r := range samtemplate.Load(t).Resources {
 		if r.Type == "AWS::CloudWatch::Alarm" && !slices.Contains(anchors, strings.ToLower(id)) {
-			t.Errorf("docs/operations.md: got no heading %s", id)
+			t.Errorf("docs/alarms.md: got no heading %s", id)
 		}
 	}
 }

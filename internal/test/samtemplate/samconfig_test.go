@@ -89,12 +89,12 @@ func TestSamconfigEnvironmentsBuildAlike(t *testing.T) {
 
 // An alarm that rings at night names the heading to read.
 func TestEachAlarmHasItsHeading(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/operations.md")
+	text, err := os.ReadFile("../../../docs/alarms.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var headings, alarms []string
-	for _, m := range regexp.MustCompile(`(?m)^### ([A-Za-z]+Alarm)$`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^## ([A-Za-z]+Alarm)$`).FindAllStringSubmatch(string(text), -1) {
 		headings = append(headings, m[1])
 	}
 	for id, r := range samtemplate.Load(t).Resources {
@@ -104,5 +104,5 @@ func TestEachAlarmHasItsHeading(t *testing.T) {
 	}
 	slices.Sort(headings)
 	slices.Sort(alarms)
-	wantEqual(t, "headings of docs/operations.md for alarms", headings, alarms)
+	wantEqual(t, "headings of docs/alarms.md for alarms", headings, alarms)
 }
