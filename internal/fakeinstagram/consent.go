@@ -1,7 +1,6 @@
 package fakeinstagram
 
 import (
-	"bytes"
 	_ "embed"
 	"html/template"
 	"net/http"
@@ -163,11 +162,7 @@ func (i *Instagram) consentPage(r *http.Request, scopes []string) answer {
 	for _, s := range scopes {
 		data.Scopes = append(data.Scopes, consentScope{s, i.fixedScope(s)})
 	}
-	var page bytes.Buffer
-	if err := consentTemplate.Execute(&page, data); err != nil {
-		return newAnswer(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()))
-	}
-	return htmlAnswer(http.StatusOK, page.Bytes())
+	return pageAnswer(consentTemplate, data)
 }
 
 // anotherAccount returns the id of the first account that is not signed in, since

@@ -56,7 +56,7 @@ func TestConsentPage(t *testing.T) {
 		`<input type="hidden" name="permission" value="instagram_business_basic">`,
 		`<input type="checkbox" name="permission" value="instagram_business_manage_comments" checked>`,
 		`<button name="decision" value="allow">Allow</button>`,
-		`<button name="decision" value="deny">Deny</button>`,
+		`<button name="decision" value="deny">Cancel</button>`,
 	} {
 		if !strings.Contains(r.body, want) {
 			t.Errorf("consent page: want %s in it", want)

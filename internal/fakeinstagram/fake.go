@@ -156,8 +156,7 @@ func (i *Instagram) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		i.serveControl(w, r)
 		return
 	}
-	rt := i.find(r)
-	e, f := i.begin(r, rt.op)
+	rt, e, f := i.begin(r)
 	if !pause(r.Context(), f.Delay) {
 		return
 	}

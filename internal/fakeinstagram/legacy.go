@@ -44,56 +44,39 @@ func (i *Instagram) legacySelf(r *http.Request) answer {
 	if r.Method != http.MethodGet {
 		return legacyRefusal(http.StatusMethodNotAllowed, "APINotAllowedError", "method not allowed")
 	}
-	t, refusal := i.legacyToken(q.Get("access_token"))
-	if refusal != nil {
-		return *refusal
+	if q.Get("access_token") == "" {
+		return legacyRefusal(http.StatusBadRequest, "OAuthParameterException", "Missing client_id or access_token URL parameter.")
+	}
+	t := i.tokens[q.Get("access_token")]
+	if t == nil || t.dead != 0 {
+		return legacyRefusal(http.StatusBadRequest, "OAuthAccessTokenException", "The access_token provided is invalid.")
 	}
 	remaining := i.spend(t.value)
+	ans := i.legacyRead(r, t)
 	if remaining < 0 {
-		return rateLimited(legacyRefusal(http.StatusTooManyRequests, "OAuthRateLimitException",
-			"The maximum number of requests per hour has been exceeded."), 0)
+		remaining, ans = 0, legacyRefusal(http.StatusTooManyRequests, rateLimitException, tooManyRequests)
 	}
-	if refusal := i.refuseLegacySelf(r, t); refusal != nil {
-		return rateLimited(*refusal, remaining)
+	ans.header.Set("X-Ratelimit-Limit", strconv.Itoa(legacyRateLimit))
+	ans.header.Set("X-Ratelimit-Remaining", strconv.Itoa(remaining))
+	return ans
+}
+
+// legacyRead checks the signature, when it is required, and the scope of a live
+// token.
+func (i *Instagram) legacyRead(r *http.Request, t *token) answer {
+	if message := i.refuseSignature(r.URL); i.shape.EnforceSigned && message != "" {
+		return flatRefusal(http.StatusForbidden, http.StatusForbidden, "OAuthForbiddenException", message)
+	}
+	if !slices.Contains(t.permissions, "basic") {
+		return legacyRefusal(http.StatusBadRequest, "OAuthPermissionsException",
+			"This request requires scope=basic, but this access token is not authorized with this scope. "+
+				"The user must re-authorize your application with scope=basic to be granted this permission.")
 	}
 	a, _ := i.account(t.account)
 	user := i.legacyUser(r, a)
 	user["counts"] = map[string]any{"media": a.Media, "follows": a.Follows, "followed_by": a.Followers}
 	maps.DeleteFunc(user, func(k string, _ any) bool { return slices.Contains(i.shape.OmitFields, k) })
-	return rateLimited(jsonAnswer(http.StatusOK, map[string]any{
-		"data": user, "meta": map[string]any{"code": http.StatusOK},
-	}), remaining)
-}
-
-// legacyToken returns the token with this value, or how it is refused.
-func (i *Instagram) legacyToken(value string) (*token, *answer) {
-	if value == "" {
-		a := legacyRefusal(http.StatusBadRequest, "OAuthParameterException", "Missing client_id or access_token URL parameter.")
-		return nil, &a
-	}
-	t := i.tokens[value]
-	if t == nil || t.dead != 0 {
-		a := legacyRefusal(http.StatusBadRequest, "OAuthAccessTokenException", "The access_token provided is invalid.")
-		return nil, &a
-	}
-	return t, nil
-}
-
-// refuseLegacySelf checks the signature, when it is required, and the scope.
-func (i *Instagram) refuseLegacySelf(r *http.Request, t *token) *answer {
-	if i.shape.EnforceSigned {
-		if message := i.refuseSignature(r.URL); message != "" {
-			a := flatRefusal(http.StatusForbidden, http.StatusForbidden, "OAuthForbiddenException", message)
-			return &a
-		}
-	}
-	if !slices.Contains(t.permissions, "basic") {
-		a := legacyRefusal(http.StatusBadRequest, "OAuthPermissionsException",
-			"This request requires scope=basic, but this access token is not authorized with this scope. "+
-				"The user must re-authorize your application with scope=basic to be granted this permission.")
-		return &a
-	}
-	return nil
+	return jsonAnswer(http.StatusOK, map[string]any{"data": user, "meta": map[string]any{"code": http.StatusOK}})
 }
 
 // refuseSignature checks the sig of a call (Instagram developer pages of 2018,
@@ -134,11 +117,11 @@ func (i *Instagram) spend(value string) int {
 	return -1
 }
 
-func rateLimited(a answer, remaining int) answer {
-	a.header.Set("X-Ratelimit-Limit", strconv.Itoa(legacyRateLimit))
-	a.header.Set("X-Ratelimit-Remaining", strconv.Itoa(remaining))
-	return a
-}
+// What both envelopes of 2018 say of too many requests.
+const (
+	rateLimitException = "OAuthRateLimitException"
+	tooManyRequests    = "The maximum number of requests per hour has been exceeded."
+)
 
 // legacyRefusal is the meta envelope of the API of 2018.
 func legacyRefusal(status int, errorType, message string) answer {
