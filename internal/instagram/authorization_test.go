@@ -96,11 +96,11 @@ func TestNewRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name, api, graphURL, want string
 	}{
-		{"unknown API", "basic_display", "https://graph.instagram.com", `instagram: unknown API "basic_display"`},
-		{"no API", "", "https://graph.instagram.com", `instagram: unknown API ""`},
-		{"no base URL", instagram.Graph, "", "instagram: base URL is not absolute"},
-		{"relative base URL", instagram.Legacy, "/v1", "instagram: base URL is not absolute"},
-		{"malformed base URL", instagram.Graph, "https://graph instagram.com", "instagram: base URL is not absolute"},
+		{"unknown API", "basic_display", "https://graph.instagram.com", `instagram: API is "basic_display", want graph or legacy`},
+		{"no API", "", "https://graph.instagram.com", `instagram: API is "", want graph or legacy`},
+		{"no base URL", instagram.Graph, "", "instagram: GraphURL is not an absolute URL"},
+		{"relative base URL", instagram.Legacy, "/v1", "instagram: GraphURL is not an absolute URL"},
+		{"malformed base URL", instagram.Graph, "https://graph instagram.com", "instagram: GraphURL is not an absolute URL"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := config(tt.api, "")

@@ -3,12 +3,9 @@ package instagram
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"photopass/internal/loopback"
 )
@@ -41,28 +38,6 @@ func (a answer) malformed() error {
 	return &Error{Op: a.op, Class: Transient, Status: a.status, Err: errMalformed}
 }
 
-// An id is Instagram's id of an account: a JSON string, or a JSON number that
-// must not pass through a float64, which would change it.
-type id string
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (i *id) UnmarshalJSON(b []byte) error {
-	s := string(b)
-	if s == "null" {
-		return nil
-	}
-	if unquoted, err := strconv.Unquote(s); err == nil {
-		s = unquoted
-	}
-	for _, c := range []byte(s) {
-		if c < '0' || c > '9' {
-			return errors.New("id is not decimal digits")
-		}
-	}
-	*i = id(s)
-	return nil
-}
-
 // permissions is a list of permissions: an array, or one string with commas or
 // spaces. Nil when absent.
 type permissions []string
@@ -82,14 +57,12 @@ func (p *permissions) UnmarshalJSON(b []byte) error {
 	}
 	*p = list[:0]
 	for _, s := range list {
-		if permissionShape.MatchString(s) && len(*p) < 32 {
+		if consistsOf(s, lower+"_", 64) && len(*p) < 32 {
 			*p = append(*p, s)
 		}
 	}
 	return nil
 }
-
-var permissionShape = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
 // A number is a code in an error: a JSON number, or a string that holds one.
 // One that is neither counts as 0, so that an odd code never hides an error.
@@ -117,8 +90,6 @@ func (s *seconds) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
-
-func (s seconds) duration() time.Duration { return time.Duration(s) * time.Second }
 
 // validToken reports whether s can be a token: 1 to 2048 visible ASCII
 // characters, since it goes into a header.
@@ -157,7 +128,7 @@ func clip(s string, n int) string {
 // empty string: a profile without picture is better than none.
 func (b *base) pictureURL(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || len(raw) > maxText || u.User != nil || !hostShape.MatchString(u.Host) {
+	if err != nil || len(raw) > maxText || u.User != nil || !plainHost(u.Host) {
 		return ""
 	}
 	if u.Scheme == "https" || u.Scheme == "http" && b.loopback && loopback.Host(u.Hostname()) {
@@ -166,4 +137,18 @@ func (b *base) pictureURL(raw string) string {
 	return ""
 }
 
-var hostShape = regexp.MustCompile(`^[a-zA-Z0-9.-]{1,253}(:[0-9]{1,5})?$`)
+func plainHost(host string) bool {
+	name, port, hasPort := strings.Cut(host, ":")
+	return consistsOf(name, lower+upper+digits+".-", 253) && (!hasPort || consistsOf(port, digits, 5))
+}
+
+const (
+	digits = "0123456789"
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// consistsOf reports whether s is 1 to longest of the characters in set.
+func consistsOf(s, set string, longest int) bool {
+	return s != "" && len(s) <= longest && strings.Trim(s, set) == ""
+}

@@ -13,6 +13,7 @@ package instagram
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -104,27 +105,33 @@ type Usage struct {
 	Account int // of what the app may ask about the account
 }
 
-// A Config configures a Client. All members up to RedirectURI are required,
-// but for GraphVersion in the legacy dialect.
+// A Config configures a Client. API and GraphURL are required. A function of the
+// service has the other settings only of what it does: ClientID and RedirectURI
+// are for AuthorizationURL and Exchange.
 type Config struct {
-	API          string // Graph or Legacy
+	API      string // Graph or Legacy
+	GraphURL string // absolute base of all calls but Exchange, no trailing slash
+
 	ClientID     string
-	Scopes       []string
-	AuthorizeURL string
-	TokenURL     string
-	GraphURL     string // base of the other calls, no trailing slash
-	GraphVersion string // such as "v26.0"; part of the profile's path alone
-	RedirectURI  string // as registered with Meta, character for character
+	RedirectURI  string   // as registered with Meta, character for character
+	Scopes       []string // for AuthorizationURL and Exchange
+	AuthorizeURL string   // for AuthorizationURL
+	TokenURL     string   // for Exchange
+	GraphVersion string   // for the profile in the graph dialect, such as "v26.0"
 
 	HTTP *http.Client     // nil: one that suits Lambda, see newHTTPClient
 	Now  func() time.Time // nil: time.Now
 }
 
-// New returns a Client for c.API. It makes no request.
+// New returns a Client for c.API. It makes no request. The error names the member
+// that is missing or wrong.
 func New(c Config) (Client, error) {
 	graphURL, err := url.Parse(c.GraphURL)
-	if err != nil || graphURL.Host == "" {
-		return nil, fmt.Errorf("instagram: base URL is not absolute")
+	switch {
+	case c.API != Graph && c.API != Legacy:
+		return nil, fmt.Errorf("instagram: API is %q, want graph or legacy", c.API)
+	case err != nil || graphURL.Host == "":
+		return nil, errors.New("instagram: GraphURL is not an absolute URL")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -132,15 +139,11 @@ func New(c Config) (Client, error) {
 	if c.HTTP == nil {
 		c.HTTP = newHTTPClient()
 	}
-	c.HTTP = counted(c.HTTP)
 	b := base{Config: c, loopback: loopback.Host(graphURL.Hostname())}
-	switch c.API {
-	case Graph:
-		return &graph{base: b}, nil
-	case Legacy:
+	if c.API == Legacy {
 		return &legacy{b}, nil
 	}
-	return nil, fmt.Errorf("instagram: unknown API %q", c.API)
+	return &graph{base: b}, nil
 }
 
 // base is what the dialects share.

@@ -33,13 +33,13 @@ func (l *legacy) Exchange(ctx context.Context, e Exchange) (TokenResponse, error
 	var t struct {
 		AccessToken string `json:"access_token"`
 		User        struct {
-			ID id `json:"id"`
+			ID account.WireID `json:"id"`
 		} `json:"user"`
 	}
 	if err := a.decode(&t); err != nil {
 		return TokenResponse{}, err
 	}
-	if (t.User.ID != "" && !account.ValidID(string(t.User.ID))) || !validToken(t.AccessToken) {
+	if !validToken(t.AccessToken) {
 		return TokenResponse{}, a.malformed()
 	}
 	return TokenResponse{
@@ -71,12 +71,12 @@ func (l *legacy) Profile(ctx context.Context, token secret.Value) (account.Profi
 		return account.Profile{}, Usage{}, err
 	}
 	var self struct {
-		ID       id     `json:"id"`
-		Username string `json:"username"`
-		FullName string `json:"full_name"`
-		Picture  string `json:"profile_picture"`
-		Bio      string `json:"bio"`
-		Website  string `json:"website"`
+		ID       account.WireID `json:"id"`
+		Username string         `json:"username"`
+		FullName string         `json:"full_name"`
+		Picture  string         `json:"profile_picture"`
+		Bio      string         `json:"bio"`
+		Website  string         `json:"website"`
 		Counts   struct {
 			Media      *int64 `json:"media"`
 			Follows    *int64 `json:"follows"`
@@ -86,7 +86,7 @@ func (l *legacy) Profile(ctx context.Context, token secret.Value) (account.Profi
 	if err := a.decode(&self); err != nil {
 		return account.Profile{}, Usage{}, err
 	}
-	if !account.ValidID(string(self.ID)) {
+	if self.ID == "" {
 		return account.Profile{}, Usage{}, a.malformed()
 	}
 	return account.Profile{

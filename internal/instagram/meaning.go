@@ -208,6 +208,11 @@ var rows = []struct {
 	{said{in: nested, code: codeParams}, Refused}, // HE
 	{said{in: nested, code: 2500}, Refused},       // HE
 	{said{in: flat, step: "exchange"}, Rejected},  // seen: other words about the code
+
+	// Texts that say no more than the code does. They are here for the log.
+	{said{text: "Unsupported request - method type: get"}, Unknown},
+	{said{text: "Invalid OAuth 2.0 Access Token"}, Unknown},
+	{said{text: "Error validating access token"}, Unknown},
 }
 
 // The two texts of a checkpoint, which come without its subcode.
@@ -215,13 +220,6 @@ const (
 	logInFirst    = "You cannot access the app till you log in to www.instagram.com"
 	badSessionKey = "Session key is malformed because of invalid user id"
 )
-
-// Texts that say nothing which the code does not say. The log quotes them.
-var quoted = []string{
-	"Unsupported request - method type: get",
-	"Invalid OAuth 2.0 Access Token",
-	"Error validating access token",
-}
 
 // lookAt returns where to look after the known text; empty: there is no such place.
 func lookAt(text string) string {
