@@ -3,10 +3,8 @@ package instagram
 import (
 	"context"
 	"errors"
-	"io"
 	"net/url"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -104,14 +102,7 @@ func (g *graph) Refresh(ctx context.Context, token secret.Value) (RefreshRespons
 // Instagram takes secret and token in the query here and nowhere else. The call
 // is made once: its answer may be a new token that takes the old one's place.
 func (g *graph) longLived(ctx context.Context, op, path string, query url.Values) (RefreshResponse, error) {
-	req, err := g.newGet(op, path, query)
-	if err != nil {
-		return RefreshResponse{}, err
-	}
-	// net/http repeats a GET when a kept connection breaks, but not one whose
-	// body it may have read. In HTTP/1.1 an empty body is not sent.
-	req.Body = io.NopCloser(strings.NewReader(""))
-	a, err := g.do(ctx, op, req)
+	a, err := g.get(ctx, op, path, query, secret.Value{}, sentOnce())
 	if err != nil {
 		return RefreshResponse{}, err
 	}
@@ -172,7 +163,7 @@ func refusesFields(err error) bool {
 
 // me reads some fields of /me at path.
 func (g *graph) me(ctx context.Context, token secret.Value, path, fields string) (account.Profile, Usage, error) {
-	a, err := g.get(ctx, "profile", path, url.Values{"fields": {fields}}, token)
+	a, err := g.get(ctx, "profile", path, url.Values{"fields": {fields}}, token, nil)
 	if err != nil {
 		return account.Profile{}, Usage{}, err
 	}

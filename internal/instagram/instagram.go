@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -197,11 +198,11 @@ func (b *base) sendCode(ctx context.Context, e Exchange) (answer, error) {
 }
 
 // get sends a GET to the API. A bearer token, if any, goes into the header and
-// so stays out of the URL.
-func (b *base) get(ctx context.Context, op, path string, query url.Values, bearer secret.Value) (answer, error) {
-	req, err := b.newGet(op, path, query)
+// so stays out of the URL. body is nil, or [sentOnce].
+func (b *base) get(ctx context.Context, op, path string, query url.Values, bearer secret.Value, body io.Reader) (answer, error) {
+	req, err := http.NewRequest(http.MethodGet, b.GraphURL+path+"?"+query.Encode(), body)
 	if err != nil {
-		return answer{}, err
+		return answer{}, &Error{Op: op, Class: Misconfigured}
 	}
 	if token := bearer.Reveal(); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
@@ -209,10 +210,7 @@ func (b *base) get(ctx context.Context, op, path string, query url.Values, beare
 	return b.do(ctx, op, req)
 }
 
-func (b *base) newGet(op, path string, query url.Values) (*http.Request, error) {
-	req, err := http.NewRequest(http.MethodGet, b.GraphURL+path+"?"+query.Encode(), nil)
-	if err != nil {
-		return nil, &Error{Op: op, Class: Misconfigured}
-	}
-	return req, nil
-}
+// sentOnce is the body of a GET that must not be repeated. net/http repeats a GET
+// when a kept connection breaks, but not one whose body it may have read. In
+// HTTP/1.1 an empty body is not sent.
+func sentOnce() io.Reader { return io.NopCloser(strings.NewReader("")) }

@@ -66,7 +66,7 @@ func (l *legacy) FullProfile(ctx context.Context, token secret.Value) (account.P
 // Profile implements [Client]. The API of 2018 takes the token in the query
 // only.
 func (l *legacy) Profile(ctx context.Context, token secret.Value) (account.Profile, Usage, error) {
-	a, err := l.get(ctx, "profile", "/users/self/", url.Values{"access_token": {token.Reveal()}}, secret.Value{})
+	a, err := l.get(ctx, "profile", "/users/self/", url.Values{"access_token": {token.Reveal()}}, secret.Value{}, nil)
 	if err != nil {
 		return account.Profile{}, Usage{}, err
 	}
