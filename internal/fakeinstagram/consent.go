@@ -1,6 +1,7 @@
 package fakeinstagram
 
 import (
+	"cmp"
 	_ "embed"
 	"html/template"
 	"net/http"
@@ -56,14 +57,9 @@ func (i *Instagram) authorize(r *http.Request) answer {
 // 2018 only a space did, written + in the URL: %2B arrives here as a plus sign
 // inside one unknown name, as a comma does.
 func (i *Instagram) scopes(param string) []string {
-	var list []string
+	list := splitNames(param)
 	if i.config.API == legacyAPI {
-		list = strings.Fields(param)
-		if len(list) == 0 {
-			list = []string{"basic"}
-		}
-	} else {
-		list = strings.FieldsFunc(param, func(r rune) bool { return r == ',' || r == ' ' })
+		list = strings.Fields(cmp.Or(param, "basic"))
 	}
 	var unique []string
 	for _, s := range list {
@@ -74,43 +70,43 @@ func (i *Instagram) scopes(param string) []string {
 	return unique
 }
 
+// What is said of a wrong authorization request, by what is wrong with it.
+var (
+	graphReasons = reasons{
+		client: "Invalid platform app", redirect: "Invalid redirect_uri", responseType: "Invalid response_type",
+		scope: "Invalid scope: ", separator: ",",
+	}
+	legacyReasons = reasons{
+		client:       "You must include a valid client_id, response_type, and redirect_uri parameters",
+		redirect:     "Redirect URI does not match registered redirect URI",
+		responseType: "You must include a valid client_id, response_type, and redirect_uri parameters",
+		scope:        "Invalid scope field(s): ", separator: ", ",
+	}
+)
+
+type reasons struct{ client, redirect, responseType, scope, separator string }
+
 // refuseAuthorization returns what Instagram's error page says about the
 // request, or nothing when it is right.
 func (i *Instagram) refuseAuthorization(q url.Values, scopes []string) string {
+	say, pkce := graphReasons, i.shape.EnforcePKCE
 	if i.config.API == legacyAPI {
-		return i.refuseLegacyAuthorization(q, scopes)
+		say, pkce = legacyReasons, false
 	}
+	unknown := i.unknownScopes(scopes)
 	switch {
 	case q.Get("client_id") != i.config.ClientID:
-		return "Invalid platform app"
+		return say.client
 	case !slices.Contains(i.config.RedirectURIs, q.Get("redirect_uri")):
-		return "Invalid redirect_uri"
+		return say.redirect
 	case q.Get("response_type") != "code":
-		return "Invalid response_type"
+		return say.responseType
 	case len(scopes) == 0:
-		return "Invalid scope: []"
-	}
-	if unknown := i.unknownScopes(scopes); len(unknown) > 0 {
-		return "Invalid scope: " + strings.Join(unknown, ",")
-	}
-	if i.shape.EnforcePKCE && (q.Get("code_challenge") == "" || q.Get("code_challenge_method") != "S256") {
+		return say.scope + "[]"
+	case len(unknown) > 0:
+		return say.scope + strings.Join(unknown, say.separator)
+	case pkce && (q.Get("code_challenge") == "" || q.Get("code_challenge_method") != "S256"):
 		return "Invalid code_challenge"
-	}
-	return ""
-}
-
-func (i *Instagram) refuseLegacyAuthorization(q url.Values, scopes []string) string {
-	const missing = "You must include a valid client_id, response_type, and redirect_uri parameters"
-	switch {
-	case q.Get("client_id") != i.config.ClientID:
-		return missing
-	case !slices.Contains(i.config.RedirectURIs, q.Get("redirect_uri")):
-		return "Redirect URI does not match registered redirect URI"
-	case q.Get("response_type") != "code":
-		return missing
-	}
-	if unknown := i.unknownScopes(scopes); len(unknown) > 0 {
-		return "Invalid scope field(s): " + strings.Join(unknown, ", ")
 	}
 	return ""
 }
@@ -186,10 +182,7 @@ func (i *Instagram) fixedScope(s string) bool {
 // permission. The redirect after Allow ends in "#_", as Instagram's does.
 func (i *Instagram) decide(r *http.Request, scopes []string) answer {
 	q, form := r.URL.Query(), r.PostForm
-	id := form.Get("account")
-	if id == "" {
-		id = i.signedIn
-	}
+	id := cmp.Or(form.Get("account"), i.signedIn)
 	if _, ok := i.account(id); !ok {
 		return htmlAnswer(http.StatusBadRequest, []byte("<!doctype html>\n<p>account takes the id of one of the fake's accounts\n"))
 	}

@@ -86,7 +86,6 @@ func shapeFields(i *Instagram) []field {
 		flag("invalidate_on_rotate"),
 		flag("burn_on_attempt"),
 		flag("enforce_pkce"),
-		flag("enforce_signed"),
 		list("drop_permissions"),
 		flag("pending_tester"),
 	})

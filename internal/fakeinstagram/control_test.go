@@ -128,7 +128,7 @@ func TestControlBadInput(t *testing.T) {
 		{"shape", "token_wrapped=maybe", "token_wrapped must be one of: false true"},
 		{"shape", "permissions=list", "permissions must be one of: array comma absent"},
 		{"shape", "colour=red", "the fields are: token_wrapped token_user_id permissions expires_in profile_wrapped profile_ids reject_fields " +
-			"omit_fields rotate_on_refresh invalidate_on_rotate burn_on_attempt enforce_pkce enforce_signed drop_permissions pending_tester"},
+			"omit_fields rotate_on_refresh invalidate_on_rotate burn_on_attempt enforce_pkce drop_permissions pending_tester"},
 	} {
 		t.Run(tt.route+" "+tt.form, func(t *testing.T) {
 			form, err := url.ParseQuery(tt.form)
@@ -199,7 +199,7 @@ func TestControlShape(t *testing.T) {
 	f := newFake(t, nil)
 	f.do("/_fake/shape", url.Values{"token_wrapped": {"true"}, "token_user_id": {"string"}, "permissions": {"absent"}}, nil)
 	r := f.do("/_fake/shape", url.Values{"reject_fields": {"user_id, name"}}, nil)
-	want := `{"burn_on_attempt":"false","drop_permissions":"","enforce_pkce":"false","enforce_signed":"false","expires_in":"number","invalidate_on_rotate":"false","omit_fields":"",` +
+	want := `{"burn_on_attempt":"false","drop_permissions":"","enforce_pkce":"false","expires_in":"number","invalidate_on_rotate":"false","omit_fields":"",` +
 		`"pending_tester":"false","permissions":"absent","profile_ids":"string","profile_wrapped":"false","reject_fields":"user_id,name",` +
 		`"rotate_on_refresh":"false","token_user_id":"string","token_wrapped":"true"}`
 	if r.status != 200 || r.body != want {

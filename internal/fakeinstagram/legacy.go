@@ -1,15 +1,10 @@
 package fakeinstagram
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -61,12 +56,8 @@ func (i *Instagram) legacySelf(r *http.Request) answer {
 	return ans
 }
 
-// legacyRead checks the signature, when it is required, and the scope of a live
-// token.
+// legacyRead is what a live token reads.
 func (i *Instagram) legacyRead(r *http.Request, t *token) answer {
-	if message := i.refuseSignature(r.URL); i.shape.EnforceSigned && message != "" {
-		return flatRefusal(http.StatusForbidden, http.StatusForbidden, "OAuthForbiddenException", message)
-	}
 	if !slices.Contains(t.permissions, "basic") {
 		return legacyRefusal(http.StatusBadRequest, "OAuthPermissionsException",
 			"This request requires scope=basic, but this access token is not authorized with this scope. "+
@@ -77,31 +68,6 @@ func (i *Instagram) legacyRead(r *http.Request, t *token) answer {
 	user["counts"] = map[string]any{"media": a.Media, "follows": a.Follows, "followed_by": a.Followers}
 	maps.DeleteFunc(user, func(k string, _ any) bool { return slices.Contains(i.shape.OmitFields, k) })
 	return jsonAnswer(http.StatusOK, map[string]any{"data": user, "meta": map[string]any{"code": http.StatusOK}})
-}
-
-// refuseSignature checks the sig of a call (Instagram developer pages of 2018,
-// "Secure API Requests"): the endpoint without its version and every other
-// parameter, sorted, joined by |. The final slash may be left out of it.
-func (i *Instagram) refuseSignature(u *url.URL) string {
-	q := u.Query()
-	if q.Get("sig") == "" {
-		return "Invalid signed-request: Missing required parameter 'sig'"
-	}
-	var params strings.Builder
-	for _, k := range slices.Sorted(maps.Keys(q)) {
-		if k != "sig" {
-			params.WriteString("|" + k + "=" + q.Get(k))
-		}
-	}
-	endpoint := strings.TrimPrefix(u.Path, "/v1")
-	for _, e := range []string{endpoint, strings.TrimSuffix(endpoint, "/")} {
-		mac := hmac.New(sha256.New, []byte(i.config.ClientSecret))
-		mac.Write([]byte(e + params.String()))
-		if q.Get("sig") == hex.EncodeToString(mac.Sum(nil)) {
-			return ""
-		}
-	}
-	return "Signature does not match"
 }
 
 // spend counts a call of the token against its hour and returns how many are

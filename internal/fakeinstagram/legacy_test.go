@@ -168,38 +168,6 @@ func TestLegacyRateLimit(t *testing.T) {
 	}
 }
 
-// The sig is that of the developer pages of 2018.
-func TestLegacySignedRequests(t *testing.T) {
-	f := newFake(t, func(c *fakeinstagram.Config) {
-		c.API, c.ClientID, c.ClientSecret = "legacy", legacyClientID, "6dc1787668c64c939929c17683d7cb74"
-	})
-	code := f.allow(legacyQuery("basic"), url.Values{"decision": {"allow"}})
-	token := f.exchange(code, "client_id", legacyClientID, "client_secret", "6dc1787668c64c939929c17683d7cb74").text(t, "access_token")
-	f.SetShape(fakeinstagram.Shape{EnforceSigned: true})
-	for sig, want := range map[string]string{
-		"": `{"code":403,"error_message":"Invalid signed-request: Missing required parameter 'sig'","error_type":"OAuthForbiddenException"}`,
-		"cbf5a1f41db44412506cb6563a3218b50f45a710c7a8a65a3e9b18315bb338bf": `{"code":403,"error_message":"Signature does not match","error_type":"OAuthForbiddenException"}`,
-	} {
-		if r := f.get("/v1/users/self?access_token=" + token + "&sig=" + sig); r.status != 403 || r.body != want {
-			t.Errorf("sig %q: got %d %s, want 403 %s", sig, r.status, r.body, want)
-		}
-	}
-	for _, path := range []string{"/users/self", "/users/self/"} {
-		good := signature("6dc1787668c64c939929c17683d7cb74", path+"|access_token="+token)
-		if r := f.get("/v1" + path + "?access_token=" + token + "&sig=" + good); r.status != 200 {
-			t.Errorf("%s with a good sig: got %d %s, want 200", path, r.status, r.body)
-		}
-	}
-}
-
-// The vector of the developer pages, so that signature itself is checked.
-func TestSignatureVector(t *testing.T) {
-	got := signature("6dc1787668c64c939929c17683d7cb74", "/users/self|access_token=fb2e77d.47a0479900504cb3ab4a1f626d174d2d")
-	if want := "cbf5a1f41db44412506cb6563a3218b50f45a710c7a8a65a3e9b18315bb338bf"; got != want {
-		t.Errorf("signature: got %s, want %s", got, want)
-	}
-}
-
 func TestLegacyHosts(t *testing.T) {
 	for _, tt := range []struct {
 		host, path string

@@ -23,7 +23,6 @@ type Shape struct {
 	InvalidateOnRotate bool `json:"invalidate_on_rotate"` // with RotateOnRefresh: the old token is dead at once (190/467)
 	BurnOnAttempt      bool `json:"burn_on_attempt"`      // a refused exchange uses the code up as well
 	EnforcePKCE        bool `json:"enforce_pkce"`         // the S256 challenge and its verifier are required and compared
-	EnforceSigned      bool `json:"enforce_signed"`       // legacy: profile calls need the sig of the app's secret
 
 	DropPermissions []string `json:"drop_permissions"` // never granted, whatever the person ticks
 	PendingTester   bool     `json:"pending_tester"`   // extending is refused as for a tester who has not accepted the invitation
