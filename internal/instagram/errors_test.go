@@ -369,38 +369,8 @@ func TestErrorText(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			wantEqual(t, "Error", tt.err.Error(), tt.want)
+			wantEqual(t, "Unwrap", errors.Unwrap(&tt.err), tt.err.Err)
 		})
-	}
-}
-
-func TestErrorUnwraps(t *testing.T) {
-	if err := error(&instagram.Error{Err: io.EOF}); !errors.Is(err, io.EOF) {
-		t.Error("errors.Is: got false, want true for the cause")
-	}
-}
-
-func TestClassString(t *testing.T) {
-	for _, tt := range []struct {
-		class instagram.Class
-		want  string
-	}{
-		{instagram.Unknown, "unknown"},
-		{instagram.Transient, "transient"},
-		{instagram.Throttled, "throttled"},
-		{instagram.AppThrottled, "app throttled"},
-		{instagram.AppRefused, "app refused"},
-		{instagram.Rejected, "rejected"},
-		{instagram.Misconfigured, "misconfigured"},
-		{instagram.ActivityOff, "activity off"},
-		{instagram.TokenDead, "token dead"},
-		{instagram.PasswordChanged, "password changed"},
-		{instagram.Checkpoint, "checkpoint"},
-		{instagram.Expired, "token expired"},
-		{instagram.AppRemoved, "app removed"},
-		{instagram.PermissionMissing, "permission missing"},
-		{instagram.Refused, "refused"},
-	} {
-		wantEqual(t, "String", tt.class.String(), tt.want)
 	}
 }
 

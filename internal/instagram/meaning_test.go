@@ -22,6 +22,7 @@ func TestMeaning(t *testing.T) {
 	)
 	for _, tt := range []struct {
 		class        instagram.Class
+		name         string // in the log
 		token        instagram.Fate
 		cause        account.Cause
 		login, visit instagram.Problem
@@ -30,23 +31,24 @@ func TestMeaning(t *testing.T) {
 		operator     bool
 		secret       bool
 	}{
-		{instagram.Unknown, instagram.Keep, "", unavailable, unavailable, unavailable, instagram.Later, false, false},
-		{instagram.Transient, instagram.Keep, "", unavailable, unavailable, unavailable, instagram.Soon, false, false},
-		{instagram.Throttled, instagram.Keep, "", limited, limited, limited, instagram.Limited, false, false},
-		{instagram.AppThrottled, instagram.Keep, "", limited, limited, limited, instagram.AppLimited, false, false},
-		{instagram.Rejected, instagram.Keep, "", rejected, unavailable, rejected, instagram.Later, false, false},
-		{instagram.Misconfigured, instagram.Keep, "", ours, unavailable, ours, instagram.Later, true, true},
-		{instagram.AppRefused, instagram.Keep, "", ours, unavailable, ours, instagram.Soon, true, false},
-		{instagram.ActivityOff, instagram.Keep, "activity_off", rejected, unavailable, rejected, instagram.Later, false, false},
-		{instagram.TokenDead, instagram.Dead, "token_invalid", rejected, reconnect, rejected, instagram.Later, false, false},
-		{instagram.PasswordChanged, instagram.Dead, "password_changed", rejected, reconnect, rejected, instagram.Later, false, false},
-		{instagram.Checkpoint, instagram.Dead, "checkpoint", rejected, reconnect, rejected, instagram.Later, false, false},
-		{instagram.Expired, instagram.Dead, "expired", rejected, reconnect, rejected, instagram.Later, false, false},
-		{instagram.AppRemoved, instagram.Removed, "app_removed", rejected, reconnect, rejected, instagram.Later, false, false},
-		{instagram.PermissionMissing, instagram.Keep, "", "permission_missing", unavailable, unavailable, instagram.Later, false, false},
-		{instagram.Refused, instagram.Keep, "", ours, unavailable, ours, instagram.Later, false, false},
+		{instagram.Unknown, "unknown", instagram.Keep, "", unavailable, unavailable, unavailable, instagram.Later, false, false},
+		{instagram.Transient, "transient", instagram.Keep, "", unavailable, unavailable, unavailable, instagram.Soon, false, false},
+		{instagram.Throttled, "throttled", instagram.Keep, "", limited, limited, limited, instagram.Limited, false, false},
+		{instagram.AppThrottled, "app throttled", instagram.Keep, "", limited, limited, limited, instagram.AppLimited, false, false},
+		{instagram.Rejected, "rejected", instagram.Keep, "", rejected, unavailable, rejected, instagram.Later, false, false},
+		{instagram.Misconfigured, "misconfigured", instagram.Keep, "", ours, unavailable, ours, instagram.Later, true, true},
+		{instagram.AppRefused, "app refused", instagram.Keep, "", ours, unavailable, ours, instagram.Soon, true, false},
+		{instagram.ActivityOff, "activity off", instagram.Keep, "activity_off", rejected, unavailable, rejected, instagram.Later, false, false},
+		{instagram.TokenDead, "token dead", instagram.Dead, "token_invalid", rejected, reconnect, rejected, instagram.Later, false, false},
+		{instagram.PasswordChanged, "password changed", instagram.Dead, "password_changed", rejected, reconnect, rejected, instagram.Later, false, false},
+		{instagram.Checkpoint, "checkpoint", instagram.Dead, "checkpoint", rejected, reconnect, rejected, instagram.Later, false, false},
+		{instagram.Expired, "token expired", instagram.Dead, "expired", rejected, reconnect, rejected, instagram.Later, false, false},
+		{instagram.AppRemoved, "app removed", instagram.Removed, "app_removed", rejected, reconnect, rejected, instagram.Later, false, false},
+		{instagram.PermissionMissing, "permission missing", instagram.Keep, "", "permission_missing", unavailable, unavailable, instagram.Later, false, false},
+		{instagram.Refused, "refused", instagram.Keep, "", ours, unavailable, ours, instagram.Later, false, false},
 	} {
-		t.Run(tt.class.String(), func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
+			wantEqual(t, "String", tt.class.String(), tt.name)
 			want := instagram.Meaning{
 				Token: tt.token, Cause: tt.cause, Login: tt.login, Visit: tt.visit,
 				Again: tt.again, Operator: tt.operator, Secret: tt.secret,
@@ -159,7 +161,7 @@ func TestFlatRefusalWithoutType(t *testing.T) {
 
 // Whether the token answer listed the permission is known even if the next call
 // fails.
-func TestGrantListed(t *testing.T) {
+func TestExchangeListed(t *testing.T) {
 	for _, tt := range []struct {
 		name, permissions string
 		want              bool
