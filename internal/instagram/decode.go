@@ -10,32 +10,38 @@ import (
 	"photopass/internal/loopback"
 )
 
-// decode reads the answer into v. Meta's guide shows answers wrapped in "data",
-// as a list or an object; its reference and live answers are flat. Both pass.
-func (a answer) decode(v any) error {
+// decode returns what an answer holds, or the error of the call. Meta's guide
+// shows answers wrapped in "data", as a list or an object; its reference and live
+// answers are flat. Both pass.
+func decode[T interface{ valid() bool }](a answer, err error) (T, error) {
+	var v T
+	if err != nil {
+		return v, err
+	}
+	body, ok := unwrapped(a.body)
+	if !ok || !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || json.Unmarshal(body, &v) != nil || !v.valid() {
+		var none T
+		return none, &Error{Op: a.op, Class: Transient, Status: a.status, Err: errMalformed}
+	}
+	return v, nil
+}
+
+// unwrapped returns body, or its "data". ok is false for more than one member.
+func unwrapped(body []byte) (inner []byte, ok bool) {
 	var wrapped struct {
 		Data json.RawMessage `json:"data"`
 	}
-	body := a.body
-	if json.Unmarshal(body, &wrapped) == nil && len(wrapped.Data) > 0 {
-		body = wrapped.Data
-		var list []json.RawMessage
-		if json.Unmarshal(body, &list) == nil {
-			if len(list) != 1 {
-				return a.malformed()
-			}
-			body = list[0]
-		}
+	if json.Unmarshal(body, &wrapped) != nil || len(wrapped.Data) == 0 {
+		return body, true
 	}
-	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || json.Unmarshal(body, v) != nil {
-		return a.malformed()
+	var list []json.RawMessage
+	if json.Unmarshal(wrapped.Data, &list) != nil {
+		return wrapped.Data, true
 	}
-	return nil
-}
-
-// malformed returns the error for an answer that says success and is none.
-func (a answer) malformed() error {
-	return &Error{Op: a.op, Class: Transient, Status: a.status, Err: errMalformed}
+	if len(list) != 1 {
+		return nil, false
+	}
+	return list[0], true
 }
 
 // permissions is a list of permissions: an array, or one string with commas or

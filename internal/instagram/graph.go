@@ -41,20 +41,9 @@ func (g *graph) RequiredPermission() string { return "instagram_business_basic" 
 // Exchange implements [Client]. The short-lived token of the first answer dies
 // within the hour, so it is exchanged for a long-lived one at once.
 func (g *graph) Exchange(ctx context.Context, e Exchange) (TokenResponse, error) {
-	a, err := g.sendCode(ctx, e)
+	short, err := decode[shortAnswer](g.sendCode(ctx, e))
 	if err != nil {
 		return TokenResponse{}, err
-	}
-	var short struct {
-		AccessToken string         `json:"access_token"`
-		UserID      account.WireID `json:"user_id"`
-		Permissions permissions    `json:"permissions"`
-	}
-	if err := a.decode(&short); err != nil {
-		return TokenResponse{}, err
-	}
-	if !validToken(short.AccessToken) {
-		return TokenResponse{}, a.malformed()
 	}
 	response := TokenResponse{Listed: slices.Contains(short.Permissions, g.RequiredPermission())}
 	long, err := g.extend(ctx, secret.New(short.AccessToken), e.ClientSecret)
@@ -72,6 +61,14 @@ func (g *graph) Exchange(ctx context.Context, e Exchange) (TokenResponse, error)
 	}
 	return response, nil
 }
+
+type shortAnswer struct {
+	AccessToken string         `json:"access_token"`
+	UserID      account.WireID `json:"user_id"`
+	Permissions permissions    `json:"permissions"`
+}
+
+func (s shortAnswer) valid() bool { return validToken(s.AccessToken) }
 
 // longLife is how long a long-lived token lives (Meta, "Business Login for
 // Instagram"), unless the answer says otherwise.
@@ -103,18 +100,9 @@ func (g *graph) Refresh(ctx context.Context, token secret.Value) (RefreshRespons
 // is made once: its answer may be a new token that takes the old one's place.
 func (g *graph) longLived(ctx context.Context, op, path string, query url.Values) (RefreshResponse, error) {
 	a, err := g.get(ctx, op, path, query, secret.Value{}, sentOnce())
+	long, err := decode[longAnswer](a, err)
 	if err != nil {
 		return RefreshResponse{}, err
-	}
-	var long struct {
-		AccessToken string  `json:"access_token"`
-		ExpiresIn   seconds `json:"expires_in"`
-	}
-	if err := a.decode(&long); err != nil {
-		return RefreshResponse{}, err
-	}
-	if !validToken(long.AccessToken) {
-		return RefreshResponse{}, a.malformed()
 	}
 	r := RefreshResponse{Token: secret.New(long.AccessToken), IssuedAt: g.now(), Usage: a.usage}
 	if long.ExpiresIn > 0 {
@@ -122,6 +110,13 @@ func (g *graph) longLived(ctx context.Context, op, path string, query url.Values
 	}
 	return r, nil
 }
+
+type longAnswer struct {
+	AccessToken string  `json:"access_token"`
+	ExpiresIn   seconds `json:"expires_in"`
+}
+
+func (l longAnswer) valid() bool { return validToken(l.AccessToken) }
 
 // Profile implements [Client]. An account that refuses the full list of fields
 // is asked once more for the four that all have. Which code an account that may
@@ -164,27 +159,9 @@ func refusesFields(err error) bool {
 // me reads some fields of /me at path.
 func (g *graph) me(ctx context.Context, token secret.Value, path, fields string) (account.Profile, Usage, error) {
 	a, err := g.get(ctx, "profile", path, url.Values{"fields": {fields}}, token, nil)
+	me, err := decode[meAnswer](a, err)
 	if err != nil {
 		return account.Profile{}, Usage{}, err
-	}
-	var me struct {
-		ID          account.WireID `json:"id"`
-		UserID      account.WireID `json:"user_id"`
-		Username    string         `json:"username"`
-		Name        string         `json:"name"`
-		AccountType string         `json:"account_type"`
-		Picture     string         `json:"profile_picture_url"`
-		Biography   string         `json:"biography"`
-		Website     string         `json:"website"`
-		Followers   *int64         `json:"followers_count"`
-		Follows     *int64         `json:"follows_count"`
-		Media       *int64         `json:"media_count"`
-	}
-	if err := a.decode(&me); err != nil {
-		return account.Profile{}, Usage{}, err
-	}
-	if me.ID == "" {
-		return account.Profile{}, Usage{}, a.malformed()
 	}
 	return account.Profile{
 		ID:                string(me.ID),
@@ -201,6 +178,22 @@ func (g *graph) me(ctx context.Context, token secret.Value, path, fields string)
 		FetchedAt:         g.now(),
 	}, a.usage, nil
 }
+
+type meAnswer struct {
+	ID          account.WireID `json:"id"`
+	UserID      account.WireID `json:"user_id"`
+	Username    string         `json:"username"`
+	Name        string         `json:"name"`
+	AccountType string         `json:"account_type"`
+	Picture     string         `json:"profile_picture_url"`
+	Biography   string         `json:"biography"`
+	Website     string         `json:"website"`
+	Followers   *int64         `json:"followers_count"`
+	Follows     *int64         `json:"follows_count"`
+	Media       *int64         `json:"media_count"`
+}
+
+func (m meAnswer) valid() bool { return m.ID != "" }
 
 // ID implements [Client]. The path has no version: every version has the field,
 // and a caller that wants nothing else needs no setting for it.
