@@ -70,18 +70,17 @@ func TestLegacyAuthorizeErrors(t *testing.T) {
 	wantFlat(t, f.get(strings.Replace(good, "=code", "=token", 1)), missing)
 }
 
-func TestLegacyDeny(t *testing.T) {
-	r := newLegacy(t).do(legacyQuery("basic"), url.Values{"decision": {"deny"}}, nil)
-	want := redirectURI + "?error_reason=user_denied&error=access_denied&error_description=The+user+denied+your+request&state=S1"
-	if got := r.header.Get("Location"); r.status != 302 || got != want {
-		t.Errorf("got %d %s, want 302 %s", r.status, got, want)
-	}
-}
-
 func TestLegacyExchange(t *testing.T) {
 	shape := regexp.MustCompile(`^\{"access_token":"1574083\.fb2e77d\.[0-9a-f]{32}","user":\{"bio":"This is my bio","full_name":"Snoop Dogg","id":"1574083",` +
 		`"is_business":false,"profile_picture":"http://[^"]+/picture/1574083\.png","username":"snoopdogg","website":"http://snoopdogg\.com"\}\}$`)
-	r := newLegacy(t).legacyToken("basic")
+	f := newLegacy(t)
+	code := f.allow(legacyQuery("basic"), url.Values{"decision": {"allow"}})
+	r := f.exchange(code, "client_id", legacyClientID)
+	wantFlat(t, f.exchange(code, "client_id", legacyClientID), "Matching code was not found or was already used.")
+	deny := f.do(legacyQuery("basic"), url.Values{"decision": {"deny"}}, nil).header.Get("Location")
+	if want := redirectURI + "?error_reason=user_denied&error=access_denied&error_description=The+user+denied+your+request&state=S1"; deny != want {
+		t.Errorf("deny: got %s, want %s", deny, want)
+	}
 	if r.status != 200 || !shape.MatchString(r.body) {
 		t.Errorf("got %d %s, want 200 %s", r.status, r.body, shape)
 	}
@@ -94,13 +93,6 @@ func TestLegacyTokenOfOtherClientID(t *testing.T) {
 	if !regexp.MustCompile(`^1574083\.[0-9a-f]{7}\.[0-9a-f]{32}$`).MatchString(got) {
 		t.Errorf("access_token: got %s, want three parts", got)
 	}
-}
-
-func TestLegacyMatchingCodeEndsInFullStop(t *testing.T) {
-	f := newLegacy(t)
-	code := f.allow(legacyQuery("basic"), url.Values{"decision": {"allow"}})
-	f.exchange(code, "client_id", legacyClientID)
-	wantFlat(t, f.exchange(code, "client_id", legacyClientID), "Matching code was not found or was already used.")
 }
 
 func TestLegacySelf(t *testing.T) {
@@ -131,10 +123,6 @@ func TestLegacySelfRefuses(t *testing.T) {
 	if r.status != 400 || !strings.Contains(r.body, `"error_type":"OAuthPermissionsException"`) {
 		t.Errorf("without basic: got %d %s, want 400 OAuthPermissionsException", r.status, r.body)
 	}
-}
-
-func TestLegacyRevoke(t *testing.T) {
-	f := newLegacy(t)
 	token := f.legacyToken("basic").text(t, "access_token")
 	if err := f.Revoke(t.Context(), "1574083"); err != nil {
 		t.Fatalf("Revoke: %v", err)
