@@ -161,8 +161,8 @@ func (i *Instagram) consentPage(r *http.Request, scopes []string) answer {
 	return pageAnswer(consentTemplate, data)
 }
 
-// anotherAccount returns the id of the first account that is not signed in, since
-// whoever is made to log in again wants another one; with one account it is that.
+// anotherAccount returns the id of the first account that is not signed in: a
+// person who has to log in again wants another one. With one account it is that.
 func (i *Instagram) anotherAccount() string {
 	for _, a := range i.accounts {
 		if a.ID != i.signedIn {
@@ -184,7 +184,7 @@ func (i *Instagram) decide(r *http.Request, scopes []string) answer {
 	q, form := r.URL.Query(), r.PostForm
 	id := cmp.Or(form.Get("account"), i.signedIn)
 	if _, ok := i.account(id); !ok {
-		return htmlAnswer(http.StatusBadRequest, []byte("<!doctype html>\n<p>account takes the id of one of the fake's accounts\n"))
+		return htmlAnswer(http.StatusBadRequest, []byte("<!doctype html>\n<p>account must be the id of one of the fake's accounts\n"))
 	}
 	switch form.Get("decision") {
 	case "allow":
@@ -193,7 +193,7 @@ func (i *Instagram) decide(r *http.Request, scopes []string) answer {
 	case "deny":
 		return redirectAnswer(withQuery(q.Get("redirect_uri"), i.denial(), q))
 	}
-	return htmlAnswer(http.StatusBadRequest, []byte("<!doctype html>\n<p>decision takes allow or deny\n"))
+	return htmlAnswer(http.StatusBadRequest, []byte("<!doctype html>\n<p>decision must be allow or deny\n"))
 }
 
 // granted are the permissions that the person leaves the app: the fixed ones,

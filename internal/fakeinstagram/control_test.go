@@ -31,7 +31,7 @@ func TestControlsAreForLoopbackHosts(t *testing.T) {
 }
 
 // A listener on every address, or on a container's bridge, is reached from
-// elsewhere, and whoever does that can claim any Host.
+// elsewhere, and such a caller can claim any Host.
 func TestControlsAreForLoopbackPeers(t *testing.T) {
 	f := newFake(t, nil)
 	for peer, want := range map[string]int{

@@ -19,8 +19,7 @@ func (i *Instagram) legacyTokenAnswer(r *http.Request, t *token) answer {
 	return jsonAnswer(http.StatusOK, map[string]any{"access_token": t.value, "user": i.legacyUser(r, a)})
 }
 
-// legacyUser is a user as the API of 2018 sent it. Text that is empty was sent
-// all the same.
+// legacyUser is a user as the API of 2018 sent it, which included empty text.
 func (i *Instagram) legacyUser(r *http.Request, a Account) map[string]any {
 	return map[string]any{
 		"id":              a.ID,

@@ -73,6 +73,6 @@ func drawPicture(id string) []byte {
 		}
 	}
 	var b bytes.Buffer
-	_ = png.Encode(&b, img) // a bytes.Buffer takes everything
+	_ = png.Encode(&b, img) // a bytes.Buffer never fails
 	return b.Bytes()
 }

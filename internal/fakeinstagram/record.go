@@ -73,8 +73,8 @@ func (i *Instagram) begin(r *http.Request) (route, *entry, Fault) {
 	return rt, e, i.takeFault(rt.op)
 }
 
-// answered records the status of e's answer. It is called before the answer
-// is sent, so that whoever has the answer finds it on record.
+// answered records the status of e's answer. It is called before the answer is
+// sent, so that a caller with the answer finds it on record.
 func (i *Instagram) answered(e *entry, status int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -84,7 +84,7 @@ func (i *Instagram) issueToken(t token) *token {
 }
 
 // legacyTokenValue is <user id>.<7 hex digits of the client id>.<32 hex
-// digits>. A client id that is not hexadecimal lends the digits of its hash.
+// digits>. A client id that is not hexadecimal gives the digits of its hash.
 func legacyTokenValue(account, clientID string) string {
 	prefix := clientID[:min(7, len(clientID))]
 	if len(prefix) < 7 || strings.Trim(prefix, "0123456789abcdef") != "" {

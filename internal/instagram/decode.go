@@ -86,7 +86,7 @@ func (n *number) UnmarshalJSON(b []byte) error {
 // seconds is a life time on the wire; 0: none that can be used.
 type seconds int64
 
-// UnmarshalJSON implements [json.Unmarshaler]. It takes what is between a second
+// UnmarshalJSON implements [json.Unmarshaler]. It accepts what is between a second
 // and ten years; Instagram's tokens live 60 days. Anything else, seen as null and
 // 0, is no reason to lose the token that came with it.
 func (s *seconds) UnmarshalJSON(b []byte) error {

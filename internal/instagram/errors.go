@@ -97,7 +97,7 @@ func classify(op string, resp *http.Response, body []byte, now time.Time) *Error
 	if env.Meta != nil && env.Meta.tells() {
 		env.flatError = *env.Meta
 	}
-	s := said{in: bare, step: op, status: resp.StatusCode}
+	s := symptom{in: bare, step: op, status: resp.StatusCode}
 	switch {
 	case understood && env.Error != nil:
 		e.Code, e.Subcode = int(env.Error.Code), int(env.Error.Subcode)
@@ -136,7 +136,7 @@ func knownMessage(message string) string {
 		message = rest
 	}
 	for _, m := range []string{strings.TrimPrefix(message, "Error validating access token: "), message} {
-		for _, r := range rows {
+		for _, r := range errorTable {
 			if r.text != "" && strings.HasPrefix(m, r.text) {
 				return r.text
 			}

@@ -96,8 +96,8 @@ func (g *graph) Refresh(ctx context.Context, token secret.Value) (RefreshRespons
 }
 
 // longLived makes one of the two calls that answer with a long-lived token.
-// Instagram takes secret and token in the query here and nowhere else. The call
-// is made once: its answer may be a new token that takes the old one's place.
+// Only here does Instagram want secret and token in the query. The call is made
+// once: its answer may be a new token that replaces the old one.
 func (g *graph) longLived(ctx context.Context, op, path string, query url.Values) (RefreshResponse, error) {
 	a, err := g.get(ctx, op, path, query, secret.Value{}, sentOnce())
 	long, err := decode[longAnswer](a, err)

@@ -7,8 +7,8 @@
 // (they exceed 2^53), and no error holds anything that Instagram or the request
 // said in free text. See [Error].
 //
-// The package sends a code once and never again: an authorization code is
-// single-use, and after a time-out nobody knows whether it was used.
+// The package sends an authorization code once and never again: it is single-use,
+// and after a time-out it is unknown whether Instagram used it.
 package instagram
 
 import (
@@ -65,15 +65,15 @@ type Client interface {
 	FullProfile(ctx context.Context, token secret.Value) (account.Profile, Usage, error)
 
 	// ID returns the id of the account that the token belongs to, by the cheapest
-	// call that tells whether Instagram takes the token. Its errors mean what those
-	// of Profile mean.
+	// call that shows whether Instagram accepts the token. Its errors mean what
+	// those of Profile mean.
 	ID(ctx context.Context, token secret.Value) (string, error)
 
 	// RequiredPermission returns the one permission nothing works without.
 	RequiredPermission() string
 }
 
-// An Exchange is what a code is exchanged with (RFC 6749, section 4.1.3).
+// An Exchange is an access token request (RFC 6749, section 4.1.3).
 type Exchange struct {
 	Code         secret.Value
 	ClientSecret secret.Value
@@ -82,15 +82,15 @@ type Exchange struct {
 
 // A TokenResponse is the answer to an [Exchange] (RFC 6749, section 5.1).
 type TokenResponse struct {
-	UserID      string // as the token answer names the account; empty: it does not
+	UserID      string // the account; empty: the answer does not say
 	Token       secret.Value
 	IssuedAt    time.Time
 	ExpiresAt   time.Time // zero: not announced
-	Permissions []string  // as granted; as requested when the answer does not say (RFC 6749, section 5.1)
-	Listed      bool      // the answer says so of the required permission
+	Permissions []string  // as granted; as requested if the answer does not say
+	Listed      bool      // the answer lists the required permission
 }
 
-// A RefreshResponse is a token with a new life.
+// A RefreshResponse is the answer to a refresh: a token with a new life.
 type RefreshResponse struct {
 	Token     secret.Value // the same string as before or a new one
 	IssuedAt  time.Time
@@ -98,12 +98,12 @@ type RefreshResponse struct {
 	Usage     Usage
 }
 
-// A Usage is how much of what may be asked for has been asked for, in percent,
-// as an answer tells it (Meta, "Rate Limits"); 0: it does not. From 100 on
-// Instagram refuses.
+// A Usage is how much of a rate limit is used, in percent, as an answer says it
+// (Meta, "Rate Limits"); 0: the answer does not say. From 100 on Instagram
+// refuses.
 type Usage struct {
-	App     int // of what the app may ask for
-	Account int // of what the app may ask about the account
+	App     int // of the limit for the app
+	Account int // of the limit for the app's calls about the account
 }
 
 // A Config configures a Client. API and GraphURL are required. A function of the

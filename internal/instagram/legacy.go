@@ -60,8 +60,7 @@ func (l *legacy) FullProfile(ctx context.Context, token secret.Value) (account.P
 	return l.Profile(ctx, token)
 }
 
-// Profile implements [Client]. The API of 2018 takes the token in the query
-// only.
+// Profile implements [Client]. The API of 2018 wants the token in the query.
 func (l *legacy) Profile(ctx context.Context, token secret.Value) (account.Profile, Usage, error) {
 	a, err := l.get(ctx, "profile", "/users/self/", url.Values{"access_token": {token.Reveal()}}, secret.Value{}, nil)
 	self, err := decode[legacyUser](a, err)
