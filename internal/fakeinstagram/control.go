@@ -43,18 +43,13 @@ func controls() []control {
 
 func noFields(*Instagram) []field { return nil }
 
-const positiveDuration = "a positive Go duration, such as 25h or 90m"
-
 func advanceField(*Instagram) []field {
-	f := duration("advance")
-	f.Value, f.Accepts = "25h", positiveDuration
-	return []field{f}
+	return []field{{Name: "advance", Value: "25h", kind: duration}}
 }
 
 // accountField and the fields below are called with mu held.
 func accountField(i *Instagram) []field {
-	f := text("account")
-	f.Value = i.signedIn
+	f := field{Name: "account", Value: i.signedIn}
 	for _, a := range i.accounts {
 		f.Choices = append(f.Choices, choice{a.ID, a.Username + " (" + a.ID + ")"})
 	}
@@ -62,32 +57,36 @@ func accountField(i *Instagram) []field {
 }
 
 func faultFields(*Instagram) []field {
-	operation := oneOf("operation", OpAuthorize, OpExchange, OpExtend, OpRefresh, OpProfile, OpMedia)
-	operation.Choices = append([]choice{{"", anyOperation}}, operation.Choices...)
+	operation := oneOf("operation", "", OpAuthorize, OpExchange, OpExtend, OpRefresh, OpProfile, OpMedia)
+	operation.Choices[0].Label = anyOperation
 	return []field{
 		operation,
 		oneOf("kind", KindError, KindSlow, KindResetBefore, KindResetAfter, KindTruncated, KindHTML, KindRedirect, KindHuge, KindEmpty),
-		number("code"), number("subcode"), number("status"), text("message"), text("error_type"), flag("graph"), flag("is_transient"),
-		duration("delay"), duration("retry_after"), text("usage"), number("count"),
+		{Name: "code", kind: number}, {Name: "subcode", kind: number}, {Name: "status", kind: number},
+		{Name: "message"}, {Name: "error_type"},
+		boolean("graph"), boolean("is_transient"),
+		{Name: "delay", kind: duration}, {Name: "retry_after", kind: duration},
+		{Name: "usage"},
+		{Name: "count", kind: number},
 	}
 }
 
 func shapeFields(i *Instagram) []field {
 	return withValues(i.shape, []field{
-		flag("token_wrapped"),
+		boolean("token_wrapped"),
 		oneOf("token_user_id", "number", "string"),
 		oneOf("permissions", "array", "comma", "absent"),
 		oneOf("expires_in", "number", "string", "float", "absent", "null", "zero", "negative"),
-		flag("profile_wrapped"),
+		boolean("profile_wrapped"),
 		oneOf("profile_ids", "string", "number"),
-		list("reject_fields"),
-		list("omit_fields"),
-		flag("rotate_on_refresh"),
-		flag("invalidate_on_rotate"),
-		flag("burn_on_attempt"),
-		flag("enforce_pkce"),
-		list("drop_permissions"),
-		flag("pending_tester"),
+		{Name: "reject_fields", kind: list},
+		{Name: "omit_fields", kind: list},
+		boolean("rotate_on_refresh"),
+		boolean("invalidate_on_rotate"),
+		boolean("burn_on_attempt"),
+		boolean("enforce_pkce"),
+		{Name: "drop_permissions", kind: list},
+		boolean("pending_tester"),
 	})
 }
 
@@ -181,7 +180,7 @@ func (i *Instagram) decodeInput(c control, form url.Values) (input, error) {
 
 func (i *Instagram) controlClock(_ context.Context, in input) (any, error) {
 	if in.Advance == 0 {
-		return nil, badInput("advance must be " + positiveDuration)
+		return nil, badInput("advance must be more than 0")
 	}
 	i.Advance(in.Advance)
 	return map[string]any{"now": i.Now().UTC().Format(time.RFC3339)}, nil

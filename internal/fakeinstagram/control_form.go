@@ -12,49 +12,38 @@ import (
 )
 
 // A field is a form field of a control. Its name is also the JSON name of the
-// member that it sets.
+// member that it sets; an empty value sets the member to zero.
 type field struct {
 	Name, Value string
-	Choices     []choice                        // the only values; none: any that parse accepts
-	Accepts     string                          // what parse accepts
-	parse       func(value string) (any, error) // an empty value becomes the member's zero value
+	kind        kind
+	Choices     []choice // the only values; none: any of the kind
 }
 
 type choice struct{ Value, Label string }
 
-func text(name string) field {
-	return field{Name: name, parse: func(s string) (any, error) { return s, nil }}
-}
+// A kind is what a field holds.
+type kind int
 
-func list(name string) field {
-	return field{Name: name, Accepts: "names by comma", parse: func(s string) (any, error) { return splitNames(s), nil }}
-}
+const (
+	text kind = iota
+	list      // names by comma
+	number
+	duration
+	flag
+)
 
-func number(name string) field {
-	return field{Name: name, Accepts: "a whole number", parse: func(s string) (any, error) { return strconv.Atoi(cmp.Or(s, "0")) }}
-}
-
-func duration(name string) field {
-	return field{Name: name, Accepts: "a Go duration, such as 3s", parse: func(s string) (any, error) {
-		d, err := time.ParseDuration(cmp.Or(s, "0"))
-		if d < 0 {
-			err = strconv.ErrRange
-		}
-		return d, err
-	}}
-}
-
+// oneOf is a field that holds one of values.
 func oneOf[T ~string](name string, values ...T) field {
-	f := text(name)
+	f := field{Name: name}
 	for _, v := range values {
 		f.Choices = append(f.Choices, choice{string(v), string(v)})
 	}
 	return f
 }
 
-func flag(name string) field {
+func boolean(name string) field {
 	f := oneOf(name, "false", "true")
-	f.parse = func(s string) (any, error) { return s == "true", nil }
+	f.kind = flag
 	return f
 }
 
@@ -68,11 +57,25 @@ func (f field) member(value string) (any, error) {
 	if f.Choices != nil && value != "" && !slices.ContainsFunc(f.Choices, func(c choice) bool { return c.Value == value }) {
 		return nil, badInput(f.Name + " must be one of:" + joined(f.Choices, func(c choice) string { return c.Value }))
 	}
-	v, err := f.parse(value)
-	if err != nil {
-		return nil, badInput(f.Name + " must be " + f.Accepts)
+	switch f.kind {
+	case list:
+		return splitNames(value), nil
+	case number:
+		n, err := strconv.Atoi(cmp.Or(value, "0"))
+		if err != nil {
+			return nil, badInput(f.Name + " must be a whole number")
+		}
+		return n, nil
+	case duration:
+		d, err := time.ParseDuration(cmp.Or(value, "0"))
+		if err != nil || d < 0 {
+			return nil, badInput(f.Name + " must be a Go duration, such as 25h or 3s")
+		}
+		return d, nil
+	case flag:
+		return value == "true", nil
 	}
-	return v, nil
+	return value, nil
 }
 
 // joined lists the texts of items that are not empty.

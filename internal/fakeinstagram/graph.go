@@ -1,10 +1,10 @@
 package fakeinstagram
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -321,12 +321,5 @@ func headerText(s string) string {
 
 // origin is where r reached the fake, unless the configuration says it.
 func (i *Instagram) origin(r *http.Request) string {
-	if i.config.PublicURL != "" {
-		return i.config.PublicURL
-	}
-	u := url.URL{Scheme: "http", Host: r.Host}
-	if r.TLS != nil {
-		u.Scheme = "https"
-	}
-	return u.String()
+	return cmp.Or(i.config.PublicURL, "http://"+r.Host)
 }
