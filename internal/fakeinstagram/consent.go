@@ -19,19 +19,43 @@ var consentHTML string
 
 var consentTemplate = template.Must(template.New("consent").Parse(consentHTML))
 
-// knownScopes are the permissions of a dialect (Meta, "Business Login for
-// Instagram"; the developer pages of 2018).
-func knownScopes(api string) []string {
-	if api == legacyAPI {
-		return []string{"basic", "public_content", "follower_list", "comments", "relationships", "likes"}
+// A dialect is the words in which the two APIs differ.
+type dialect struct {
+	scopes                         []string // those that are known
+	client, redirect, responseType string   // refusals of an authorization request
+	scope, separator               string   // the same of its scopes, which follow
+	denied                         string   // query of the redirect after Cancel
+	usedCode                       string   // refusal of a used or expired code
+}
+
+// Meta, "Business Login for Instagram", and captures.
+var graphDialect = dialect{
+	scopes: []string{
+		"instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_messages",
+		"instagram_business_manage_comments", "instagram_business_manage_insights",
+	},
+	client: "Invalid platform app", redirect: "Invalid redirect_uri", responseType: "Invalid response_type",
+	scope: "Invalid scope: ", separator: ",",
+	denied:   "error=access_denied&error_reason=user_denied&error_description=The+user+denied+your+request",
+	usedCode: "Matching code was not found or was already used",
+}
+
+// The developer pages of 2018, and captures.
+var legacyDialect = dialect{
+	scopes:       []string{"basic", "public_content", "follower_list", "comments", "relationships", "likes"},
+	client:       "You must include a valid client_id, response_type, and redirect_uri parameters",
+	redirect:     "Redirect URI does not match registered redirect URI",
+	responseType: "You must include a valid client_id, response_type, and redirect_uri parameters",
+	scope:        "Invalid scope field(s): ", separator: ", ",
+	denied:   "error_reason=user_denied&error=access_denied&error_description=The+user+denied+your+request",
+	usedCode: "Matching code was not found or was already used.",
+}
+
+func (i *Instagram) dialect() dialect {
+	if i.config.API == legacyAPI {
+		return legacyDialect
 	}
-	return []string{
-		"instagram_business_basic",
-		"instagram_business_content_publish",
-		"instagram_business_manage_messages",
-		"instagram_business_manage_comments",
-		"instagram_business_manage_insights",
-	}
+	return graphDialect
 }
 
 // authorize shows the consent page and takes its answer. Parameters that
@@ -70,50 +94,26 @@ func (i *Instagram) scopes(param string) []string {
 	return unique
 }
 
-// What is said of a wrong authorization request, by what is wrong with it.
-var (
-	graphReasons = reasons{
-		client: "Invalid platform app", redirect: "Invalid redirect_uri", responseType: "Invalid response_type",
-		scope: "Invalid scope: ", separator: ",",
-	}
-	legacyReasons = reasons{
-		client:       "You must include a valid client_id, response_type, and redirect_uri parameters",
-		redirect:     "Redirect URI does not match registered redirect URI",
-		responseType: "You must include a valid client_id, response_type, and redirect_uri parameters",
-		scope:        "Invalid scope field(s): ", separator: ", ",
-	}
-)
-
-type reasons struct{ client, redirect, responseType, scope, separator string }
-
 // refuseAuthorization returns what Instagram's error page says about the
 // request, or nothing when it is right.
 func (i *Instagram) refuseAuthorization(q url.Values, scopes []string) string {
-	say, pkce := graphReasons, i.shape.EnforcePKCE
-	if i.config.API == legacyAPI {
-		say, pkce = legacyReasons, false
-	}
-	unknown := i.unknownScopes(scopes)
+	d := i.dialect()
+	unknown := slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(d.scopes, s) })
 	switch {
 	case q.Get("client_id") != i.config.ClientID:
-		return say.client
+		return d.client
 	case !slices.Contains(i.config.RedirectURIs, q.Get("redirect_uri")):
-		return say.redirect
+		return d.redirect
 	case q.Get("response_type") != "code":
-		return say.responseType
+		return d.responseType
 	case len(scopes) == 0:
-		return say.scope + "[]"
+		return d.scope + "[]"
 	case len(unknown) > 0:
-		return say.scope + strings.Join(unknown, say.separator)
-	case pkce && (q.Get("code_challenge") == "" || q.Get("code_challenge_method") != "S256"):
+		return d.scope + strings.Join(unknown, d.separator)
+	case i.shape.EnforcePKCE && (q.Get("code_challenge") == "" || q.Get("code_challenge_method") != "S256"):
 		return "Invalid code_challenge"
 	}
 	return ""
-}
-
-func (i *Instagram) unknownScopes(scopes []string) []string {
-	known := knownScopes(i.config.API)
-	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(known, s) })
 }
 
 // authorizeError is what the browser gets for a request that is refused: a
@@ -191,7 +191,7 @@ func (i *Instagram) decide(r *http.Request, scopes []string) answer {
 		c := i.issueCode(id, i.granted(scopes, form["permission"]), q)
 		return redirectAnswer(withQuery(q.Get("redirect_uri"), "code="+c, q) + "#_")
 	case "deny":
-		return redirectAnswer(withQuery(q.Get("redirect_uri"), i.denial(), q))
+		return redirectAnswer(withQuery(q.Get("redirect_uri"), i.dialect().denied, q))
 	}
 	return htmlAnswer(http.StatusBadRequest, []byte("<!doctype html>\n<p>decision must be allow or deny\n"))
 }
@@ -203,14 +203,6 @@ func (i *Instagram) granted(scopes, ticked []string) []string {
 		kept := len(ticked) == 0 || i.fixedScope(s) || slices.Contains(ticked, s)
 		return !kept || slices.Contains(i.shape.DropPermissions, s)
 	})
-}
-
-// denial is the query of the redirect after Deny, in the order of the dialect.
-func (i *Instagram) denial() string {
-	if i.config.API == legacyAPI {
-		return "error_reason=user_denied&error=access_denied&error_description=The+user+denied+your+request"
-	}
-	return "error=access_denied&error_reason=user_denied&error_description=The+user+denied+your+request"
 }
 
 // withQuery adds params, and the state of the request when it has one, to a

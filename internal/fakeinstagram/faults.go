@@ -107,17 +107,14 @@ func (i *Instagram) takeFault(op Operation) Fault {
 
 // pause waits for d, and reports false when ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
+	if d > 0 {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+			return false
+		}
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return true
 }
 
 // deliver answers r as f wants it.

@@ -134,21 +134,11 @@ func (i *Instagram) refuseExchange(form url.Values, c *code) string {
 	case c == nil:
 		return "Invalid authorization code"
 	case c.used || !i.now().Before(c.expires):
-		return i.matchingCode()
+		return i.dialect().usedCode
 	case i.shape.EnforcePKCE && (c.challenge == "" || challenge(form.Get("code_verifier")) != c.challenge):
 		return "Invalid code_verifier"
 	}
 	return ""
-}
-
-// matchingCode is the refusal of a used or expired code. In 2018 it ended in a
-// full stop.
-func (i *Instagram) matchingCode() string {
-	const message = "Matching code was not found or was already used"
-	if i.config.API == legacyAPI {
-		return message + "."
-	}
-	return message
 }
 
 // challenge is the S256 code_challenge of a verifier (RFC 7636, section 4.2).
