@@ -52,7 +52,7 @@ func (i *Instagram) refresh(r *http.Request) answer {
 	if refusal != nil {
 		return i.graphRefusal(refusal)
 	}
-	return i.longAnswer(i.renew(t))
+	return i.longAnswer(i.refreshed(t))
 }
 
 // refuseRefresh checks what a live token must be to be refreshed (Meta,
@@ -70,8 +70,8 @@ func (i *Instagram) refuseRefresh(t *token) *graphError {
 	return nil
 }
 
-// renew returns t with a new life, or the token that takes its place.
-func (i *Instagram) renew(t *token) *token {
+// refreshed returns t with a new life, or the token that replaces it.
+func (i *Instagram) refreshed(t *token) *token {
 	if !i.shape.RotateOnRefresh {
 		t.issued, t.expires = i.now(), i.now().Add(longLife)
 		return t
