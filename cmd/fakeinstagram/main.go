@@ -1,10 +1,10 @@
 // Command fakeinstagram is the fake Instagram as a process of its own, for what
 // does not run in one process with it, as sam local does not.
 //
-// It plays for whoever asks and is no security boundary: give it addresses of
-// this machine only. The controls under /_fake/ answer a loopback peer alone, for
-// a loopback Host, which keeps containers and pages of other sites away. A Docker
-// engine that leads its containers to this machine's loopback keeps none away.
+// It answers every caller and is no security boundary: give it addresses of this
+// machine only. The controls under /_fake/ answer only a loopback peer, for a
+// loopback Host, which keeps containers and pages of other sites away. A Docker
+// engine that forwards its containers to this machine's loopback keeps none away.
 package main
 
 import (
@@ -55,8 +55,8 @@ func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (
 	id := flags.String("client-id", getenv("INSTAGRAM_CLIENT_ID"), "the app's `id` (INSTAGRAM_CLIENT_ID)")
 	redirects := flags.String("redirect-uris", "", "the app's redirect `URIs`, by comma")
 	public := flags.String("public-url", "", "`origin` in the URLs of pictures; empty: that of each request")
-	deauthorize := flags.String("deauthorize-url", "", "`URL` that hears of a person who removes the app; empty: none does")
-	deletion := flags.String("deletion-url", "", "`URL` that takes data-deletion requests; empty: none are made")
+	deauthorize := flags.String("deauthorize-url", "", "`URL` for the call that a person removed the app; empty: no call is made")
+	deletion := flags.String("deletion-url", "", "`URL` for data-deletion requests; empty: none are made")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -82,7 +82,7 @@ func list(commas string) []string {
 	return strings.FieldsFunc(commas, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// stopTimeout is longer than an answer takes that a fault does not hold back.
+// stopTimeout is longer than any answer that a fault does not delay.
 const stopTimeout = 5 * time.Second
 
 // run serves until ctx is done.

@@ -67,27 +67,6 @@ func TestLoginOverTwoAddresses(t *testing.T) {
 	}
 }
 
-func TestControlsAreForLoopbackHosts(t *testing.T) {
-	f := start(t, environment("graph"))
-	for _, tt := range []struct {
-		host string
-		want int
-	}{
-		{"", 200},
-		{"localhost:8090", 200},
-		{"[::1]:8090", 200},
-		{"host.docker.internal:8090", 404},
-		{"172.17.0.1:8090", 404},
-		{"localhost.evil.example", 404},
-	} {
-		for _, path := range []string{"/_fake/", "/_fake/requests"} {
-			if got := f.get(f.urls[0]+path, tt.host).status; got != tt.want {
-				t.Errorf("%s with Host %q: got status %d, want %d", path, tt.host, got, tt.want)
-			}
-		}
-	}
-}
-
 // Meta's calls go where the command line says, each to its own address.
 func TestNotices(t *testing.T) {
 	paths := make(chan string, 2)
@@ -240,16 +219,6 @@ func (f *fake) stop() {
 type answer struct {
 	status         int
 	location, body string
-}
-
-func (f *fake) get(target, host string) answer {
-	f.t.Helper()
-	r, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, target, nil)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	r.Host = host
-	return f.do(r)
 }
 
 func (f *fake) post(target string, form url.Values) answer {

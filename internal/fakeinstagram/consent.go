@@ -1,7 +1,7 @@
 package fakeinstagram
 
 import (
-	"bytes"
+	"cmp"
 	_ "embed"
 	"html/template"
 	"net/http"
@@ -19,19 +19,43 @@ var consentHTML string
 
 var consentTemplate = template.Must(template.New("consent").Parse(consentHTML))
 
-// knownScopes are the permissions of a dialect (Meta, "Business Login for
-// Instagram"; the developer pages of 2018).
-func knownScopes(api string) []string {
-	if api == legacyAPI {
-		return []string{"basic", "public_content", "follower_list", "comments", "relationships", "likes"}
+// A dialect is the words in which the two APIs differ.
+type dialect struct {
+	scopes                         []string // those that are known
+	client, redirect, responseType string   // refusals of an authorization request
+	scope, separator               string   // the same of its scopes, which follow
+	denied                         string   // query of the redirect after Cancel
+	usedCode                       string   // refusal of a used or expired code
+}
+
+// Meta, "Business Login for Instagram", and captures.
+var graphDialect = dialect{
+	scopes: []string{
+		"instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_messages",
+		"instagram_business_manage_comments", "instagram_business_manage_insights",
+	},
+	client: "Invalid platform app", redirect: "Invalid redirect_uri", responseType: "Invalid response_type",
+	scope: "Invalid scope: ", separator: ",",
+	denied:   "error=access_denied&error_reason=user_denied&error_description=The+user+denied+your+request",
+	usedCode: "Matching code was not found or was already used",
+}
+
+// The developer pages of 2018, and captures.
+var legacyDialect = dialect{
+	scopes:       []string{"basic", "public_content", "follower_list", "comments", "relationships", "likes"},
+	client:       "You must include a valid client_id, response_type, and redirect_uri parameters",
+	redirect:     "Redirect URI does not match registered redirect URI",
+	responseType: "You must include a valid client_id, response_type, and redirect_uri parameters",
+	scope:        "Invalid scope field(s): ", separator: ", ",
+	denied:   "error_reason=user_denied&error=access_denied&error_description=The+user+denied+your+request",
+	usedCode: "Matching code was not found or was already used.",
+}
+
+func (i *Instagram) dialect() dialect {
+	if i.config.API == legacyAPI {
+		return legacyDialect
 	}
-	return []string{
-		"instagram_business_basic",
-		"instagram_business_content_publish",
-		"instagram_business_manage_messages",
-		"instagram_business_manage_comments",
-		"instagram_business_manage_insights",
-	}
+	return graphDialect
 }
 
 // authorize shows the consent page and takes its answer. Parameters that
@@ -57,14 +81,9 @@ func (i *Instagram) authorize(r *http.Request) answer {
 // 2018 only a space did, written + in the URL: %2B arrives here as a plus sign
 // inside one unknown name, as a comma does.
 func (i *Instagram) scopes(param string) []string {
-	var list []string
+	list := splitNames(param)
 	if i.config.API == legacyAPI {
-		list = strings.Fields(param)
-		if len(list) == 0 {
-			list = []string{"basic"}
-		}
-	} else {
-		list = strings.FieldsFunc(param, func(r rune) bool { return r == ',' || r == ' ' })
+		list = strings.Fields(cmp.Or(param, "basic"))
 	}
 	var unique []string
 	for _, s := range list {
@@ -78,47 +97,23 @@ func (i *Instagram) scopes(param string) []string {
 // refuseAuthorization returns what Instagram's error page says about the
 // request, or nothing when it is right.
 func (i *Instagram) refuseAuthorization(q url.Values, scopes []string) string {
-	if i.config.API == legacyAPI {
-		return i.refuseLegacyAuthorization(q, scopes)
-	}
+	d := i.dialect()
+	unknown := slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(d.scopes, s) })
 	switch {
 	case q.Get("client_id") != i.config.ClientID:
-		return "Invalid platform app"
+		return d.client
 	case !slices.Contains(i.config.RedirectURIs, q.Get("redirect_uri")):
-		return "Invalid redirect_uri"
+		return d.redirect
 	case q.Get("response_type") != "code":
-		return "Invalid response_type"
+		return d.responseType
 	case len(scopes) == 0:
-		return "Invalid scope: []"
-	}
-	if unknown := i.unknownScopes(scopes); len(unknown) > 0 {
-		return "Invalid scope: " + strings.Join(unknown, ",")
-	}
-	if i.shape.EnforcePKCE && (q.Get("code_challenge") == "" || q.Get("code_challenge_method") != "S256") {
+		return d.scope + "[]"
+	case len(unknown) > 0:
+		return d.scope + strings.Join(unknown, d.separator)
+	case i.shape.EnforcePKCE && (q.Get("code_challenge") == "" || q.Get("code_challenge_method") != "S256"):
 		return "Invalid code_challenge"
 	}
 	return ""
-}
-
-func (i *Instagram) refuseLegacyAuthorization(q url.Values, scopes []string) string {
-	const missing = "You must include a valid client_id, response_type, and redirect_uri parameters"
-	switch {
-	case q.Get("client_id") != i.config.ClientID:
-		return missing
-	case !slices.Contains(i.config.RedirectURIs, q.Get("redirect_uri")):
-		return "Redirect URI does not match registered redirect URI"
-	case q.Get("response_type") != "code":
-		return missing
-	}
-	if unknown := i.unknownScopes(scopes); len(unknown) > 0 {
-		return "Invalid scope field(s): " + strings.Join(unknown, ", ")
-	}
-	return ""
-}
-
-func (i *Instagram) unknownScopes(scopes []string) []string {
-	known := knownScopes(i.config.API)
-	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(known, s) })
 }
 
 // authorizeError is what the browser gets for a request that is refused: a
@@ -163,15 +158,11 @@ func (i *Instagram) consentPage(r *http.Request, scopes []string) answer {
 	for _, s := range scopes {
 		data.Scopes = append(data.Scopes, consentScope{s, i.fixedScope(s)})
 	}
-	var page bytes.Buffer
-	if err := consentTemplate.Execute(&page, data); err != nil {
-		return newAnswer(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()))
-	}
-	return htmlAnswer(http.StatusOK, page.Bytes())
+	return pageAnswer(consentTemplate, data)
 }
 
-// anotherAccount returns the id of the first account that is not signed in, since
-// whoever is made to log in again wants another one; with one account it is that.
+// anotherAccount returns the id of the first account that is not signed in: a
+// person who has to log in again wants another one. With one account it is that.
 func (i *Instagram) anotherAccount() string {
 	for _, a := range i.accounts {
 		if a.ID != i.signedIn {
@@ -191,21 +182,18 @@ func (i *Instagram) fixedScope(s string) bool {
 // permission. The redirect after Allow ends in "#_", as Instagram's does.
 func (i *Instagram) decide(r *http.Request, scopes []string) answer {
 	q, form := r.URL.Query(), r.PostForm
-	id := form.Get("account")
-	if id == "" {
-		id = i.signedIn
-	}
+	id := cmp.Or(form.Get("account"), i.signedIn)
 	if _, ok := i.account(id); !ok {
-		return htmlAnswer(http.StatusBadRequest, []byte("<!doctype html>\n<p>account takes the id of one of the fake's accounts\n"))
+		return htmlAnswer(http.StatusBadRequest, []byte("<!doctype html>\n<p>account must be the id of one of the fake's accounts\n"))
 	}
 	switch form.Get("decision") {
 	case "allow":
 		c := i.issueCode(id, i.granted(scopes, form["permission"]), q)
 		return redirectAnswer(withQuery(q.Get("redirect_uri"), "code="+c, q) + "#_")
 	case "deny":
-		return redirectAnswer(withQuery(q.Get("redirect_uri"), i.denial(), q))
+		return redirectAnswer(withQuery(q.Get("redirect_uri"), i.dialect().denied, q))
 	}
-	return htmlAnswer(http.StatusBadRequest, []byte("<!doctype html>\n<p>decision takes allow or deny\n"))
+	return htmlAnswer(http.StatusBadRequest, []byte("<!doctype html>\n<p>decision must be allow or deny\n"))
 }
 
 // granted are the permissions that the person leaves the app: the fixed ones,
@@ -215,14 +203,6 @@ func (i *Instagram) granted(scopes, ticked []string) []string {
 		kept := len(ticked) == 0 || i.fixedScope(s) || slices.Contains(ticked, s)
 		return !kept || slices.Contains(i.shape.DropPermissions, s)
 	})
-}
-
-// denial is the query of the redirect after Deny, in the order of the dialect.
-func (i *Instagram) denial() string {
-	if i.config.API == legacyAPI {
-		return "error_reason=user_denied&error=access_denied&error_description=The+user+denied+your+request"
-	}
-	return "error=access_denied&error_reason=user_denied&error_description=The+user+denied+your+request"
 }
 
 // withQuery adds params, and the state of the request when it has one, to a

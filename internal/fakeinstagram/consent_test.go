@@ -56,7 +56,7 @@ func TestConsentPage(t *testing.T) {
 		`<input type="hidden" name="permission" value="instagram_business_basic">`,
 		`<input type="checkbox" name="permission" value="instagram_business_manage_comments" checked>`,
 		`<button name="decision" value="allow">Allow</button>`,
-		`<button name="decision" value="deny">Deny</button>`,
+		`<button name="decision" value="deny">Cancel</button>`,
 	} {
 		if !strings.Contains(r.body, want) {
 			t.Errorf("consent page: want %s in it", want)
@@ -94,37 +94,29 @@ func TestConsentDoesNotTakeOtherMethods(t *testing.T) {
 	}
 }
 
-func TestAllow(t *testing.T) {
-	shape := regexp.MustCompile(`^https://photopass\.example/callback\?code=AQ[A-Za-z0-9_-]{200}&state=a%26b%3D\+c#_$`)
-	r := newFake(t, nil).do(authorizeQuery("state", "a&b= c"), url.Values{"decision": {"allow"}}, nil)
-	if got := r.header.Get("Location"); r.status != 302 || !shape.MatchString(got) {
-		t.Errorf("got %d %s, want 302 %s", r.status, got, shape)
-	}
-}
-
-func TestAllowWithoutState(t *testing.T) {
-	r := newFake(t, nil).do(authorizeQuery("state", ""), url.Values{"decision": {"allow"}}, nil)
-	if got := r.header.Get("Location"); strings.Contains(got, "state") || !strings.HasSuffix(got, "#_") {
-		t.Errorf("Location: got %s, want no state and #_ at the end", got)
-	}
-}
-
-func TestAllowKeepsQueryOfRedirectURI(t *testing.T) {
-	r := newFake(t, nil).do(authorizeQuery("redirect_uri", "https://photopass.example/other?x=1"), url.Values{"decision": {"allow"}}, nil)
-	if got := r.header.Get("Location"); !strings.HasPrefix(got, "https://photopass.example/other?x=1&code=AQ") {
-		t.Errorf("Location: got %s, want the code behind x=1", got)
-	}
-}
-
-func TestDeny(t *testing.T) {
-	f := newFake(t, nil)
-	r := f.do(authorizeQuery(), url.Values{"decision": {"deny"}}, nil)
-	want := redirectURI + "?error=access_denied&error_reason=user_denied&error_description=The+user+denied+your+request&state=S1"
-	if got := r.header.Get("Location"); r.status != 302 || got != want {
-		t.Errorf("got %d %s, want 302 %s", r.status, got, want)
-	}
-	if got := f.Issued(); len(got) != 0 {
-		t.Errorf("Issued after Deny: got %d values, want none", len(got))
+// Where the browser goes after each decision.
+func TestDecisions(t *testing.T) {
+	const code, denied = "AQ[A-Za-z0-9_-]{200}", "error=access_denied&error_reason=user_denied&error_description=The\\+user\\+denied\\+your\\+request"
+	for _, tt := range []struct {
+		decision string
+		pairs    []string
+		want     string // a pattern behind https://photopass.example
+		issued   int
+	}{
+		{"allow", []string{"state", "a&b= c"}, "/callback\\?code=" + code + "&state=a%26b%3D\\+c#_", 1},
+		{"allow", []string{"state", ""}, "/callback\\?code=" + code + "#_", 1},
+		{"allow", []string{"redirect_uri", "https://photopass.example/other?x=1"}, "/other\\?x=1&code=" + code + "&state=S1#_", 1},
+		{"deny", nil, "/callback\\?" + denied + "&state=S1", 0},
+	} {
+		f := newFake(t, nil)
+		r := f.do(authorizeQuery(tt.pairs...), url.Values{"decision": {tt.decision}}, nil)
+		want := regexp.MustCompile("^https://photopass\\.example" + tt.want + "$")
+		if got := r.header.Get("Location"); r.status != 302 || !want.MatchString(got) {
+			t.Errorf("%s %v: got %d %s, want 302 %s", tt.decision, tt.pairs, r.status, got, want)
+		}
+		if got := len(f.Issued()); got != tt.issued {
+			t.Errorf("%s %v: Issued: got %d values, want %d", tt.decision, tt.pairs, got, tt.issued)
+		}
 	}
 }
 

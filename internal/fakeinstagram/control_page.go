@@ -2,6 +2,7 @@ package fakeinstagram
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -9,33 +10,24 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 )
 
 //go:embed control.html
 var controlHTML string
 
-var controlTemplate = template.Must(template.New("control").Parse(controlHTML))
-
-// A shownRequest is a Request fit to be shown.
-type shownRequest struct {
-	Time             time.Time   `json:"time"`
-	Operation        Operation   `json:"operation,omitempty"`
-	Method           string      `json:"method"`
-	Path             string      `json:"path"`
-	Query            url.Values  `json:"query,omitempty"`
-	Form             url.Values  `json:"form,omitempty"`
-	Header           http.Header `json:"header"`
-	Status           int         `json:"status"`
-	FollowedRedirect bool        `json:"followed_redirect,omitempty"`
-}
+var controlTemplate = template.Must(template.New("page").Parse(controlHTML))
 
 const redacted = "[redacted]"
 
-// show redacts q. Requests returns copies, which are changed in place.
-func show(q Request) shownRequest {
-	redactValues(q.Query)
-	redactValues(q.Form)
+// redact takes the secrets out of q, which is a copy.
+func redact(q *Request) {
+	for _, values := range []url.Values{q.Query, q.Form} {
+		for _, name := range []string{"code", "client_secret", "access_token", "code_verifier", "signed_request"} {
+			for n := range values[name] {
+				values[name][n] = redacted
+			}
+		}
+	}
 	// Cookies are not kept apart by port: a browser on localhost sends the fake
 	// those of the app. Referer may be the app's callback, with its code.
 	for _, name := range []string{"Authorization", "Cookie", "Referer"} {
@@ -43,86 +35,75 @@ func show(q Request) shownRequest {
 			q.Header.Set(name, redacted)
 		}
 	}
-	return shownRequest{q.Time.UTC(), q.Operation, q.Method, q.Path, q.Query, q.Form, q.Header, q.Status, q.FollowedRedirect}
 }
 
-func redactValues(v url.Values) {
-	for _, name := range []string{"code", "client_secret", "access_token", "code_verifier", "signed_request"} {
-		for n := range v[name] {
-			v[name][n] = redacted
-		}
+func (i *Instagram) redactedRequests() []Request {
+	requests := i.Requests()
+	for n := range requests {
+		redact(&requests[n])
 	}
-}
-
-func (i *Instagram) shownRequests() []shownRequest {
-	shown := []shownRequest{} // never null
-	for _, q := range i.Requests() {
-		shown = append(shown, show(q))
-	}
-	return shown
+	return requests
 }
 
 func (i *Instagram) controlRequests(w http.ResponseWriter, _ *http.Request) {
-	body, err := json.MarshalIndent(i.shownRequests(), "", "  ")
-	if err != nil {
-		jsonError(http.StatusInternalServerError, err.Error()).send(w, false)
-		return
-	}
+	body, _ := json.MarshalIndent(i.redactedRequests(), "", "  ")
 	newAnswer(http.StatusOK, "application/json; charset=utf-8", append(body, '\n')).send(w, false)
 }
 
 // A controlView is what the page shows.
 type controlView struct {
-	API, Base, Now, SignedIn, Deauthorize string
-	Deletion                              deletionAnswer
-	DeletionSet                           bool
-	Accounts                              []Account
-	Operations                            []Operation
-	Kinds                                 []Kind
-	Faults                                []string
-	Shape                                 []shapeField
-	Requests                              []shownRequest // newest first, at most 30
+	API, Base, Now, Deauthorize string
+	SignedIn                    Account
+	Deletion                    deletionAnswer
+	DeletionSet                 bool
+	Faults                      []string
+	Requests                    []Request // newest first, at most 30
+	Controls                    map[string]controlForm
+}
+
+// A controlForm is a control as the page shows it.
+type controlForm struct {
+	control
+	Base   string
+	Fields []field
 }
 
 func (i *Instagram) controlPage(w http.ResponseWriter, r *http.Request) {
 	v := i.view(r)
-	v.Requests = i.shownRequests()
+	v.Requests = i.redactedRequests()
 	slices.Reverse(v.Requests)
 	v.Requests = v.Requests[:min(len(v.Requests), 30)]
-	var page bytes.Buffer
-	if err := controlTemplate.Execute(&page, v); err != nil {
-		jsonError(http.StatusInternalServerError, err.Error()).send(w, false)
-		return
-	}
-	htmlAnswer(http.StatusOK, page.Bytes()).send(w, false)
+	pageAnswer(controlTemplate, v).send(w, false)
 }
 
 func (i *Instagram) view(r *http.Request) controlView {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	shape := i.shape
+	signedIn, _ := i.account(i.signedIn)
 	v := controlView{
 		API:         i.config.API,
 		Base:        i.origin(r),
 		Now:         i.now().UTC().Format("2006-01-02 15:04:05 UTC"),
-		SignedIn:    i.signedIn,
+		SignedIn:    signedIn,
 		Deauthorize: i.config.DeauthorizeURL,
 		Deletion:    i.lastDeletion,
 		DeletionSet: i.config.DeletionURL != "",
-		Accounts:    slices.Clone(i.accounts),
-		Operations:  operations(),
-		Kinds:       kinds(),
-		Shape:       shapeFields(&shape),
+		Controls:    map[string]controlForm{},
 	}
 	for _, f := range i.faults {
-		v.Faults = append(v.Faults, fmt.Sprintf("%s at %s, count %d", f.Kind, orAny(f.Operation), f.Count))
+		v.Faults = append(v.Faults, fmt.Sprintf("%s at %s, count %d", f.Kind, cmp.Or(f.Operation, anyOperation), f.Count))
+	}
+	for _, c := range controls() {
+		v.Controls[c.Name] = controlForm{c, v.Base, c.fields(i)}
 	}
 	return v
 }
 
-func orAny(op Operation) string {
-	if op == "" {
-		return "any call but authorize"
+// pageAnswer is the page that t makes of data.
+func pageAnswer(t *template.Template, data any) answer {
+	var page bytes.Buffer
+	if err := t.Execute(&page, data); err != nil {
+		return newAnswer(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()))
 	}
-	return string(op)
+	return htmlAnswer(http.StatusOK, page.Bytes())
 }

@@ -31,7 +31,7 @@ func TestControlsAreForLoopbackHosts(t *testing.T) {
 }
 
 // A listener on every address, or on a container's bridge, is reached from
-// elsewhere, and whoever does that can claim any Host.
+// elsewhere, and such a caller can claim any Host.
 func TestControlsAreForLoopbackPeers(t *testing.T) {
 	f := newFake(t, nil)
 	for peer, want := range map[string]int{
@@ -79,52 +79,52 @@ func TestControlRoutes(t *testing.T) {
 	if r := f.get("/_fake/nothing"); r.status != 404 {
 		t.Errorf("GET /_fake/nothing: got %d, want 404", r.status)
 	}
+	if r := f.get("/_fake"); r.status/100 != 3 || r.header.Get("Location") != "/_fake/" {
+		t.Errorf("GET /_fake: got %d %s, want a redirect to /_fake/", r.status, r.header.Get("Location"))
+	}
 	if got := len(f.Requests()); got != 0 {
 		t.Errorf("Requests: got %d, want none of the controls", got)
 	}
 }
 
+// A program is answered with JSON, a form of the page with the way back to it.
 func TestControlClock(t *testing.T) {
 	f := newFake(t, nil)
 	r := f.do("/_fake/clock", url.Values{"advance": {"25h"}}, nil)
 	if want := `{"now":"2026-11-24T13:00:00Z"}`; r.status != 200 || r.body != want {
 		t.Errorf("got %d %s, want 200 %s", r.status, r.body, want)
 	}
-}
-
-// A form of the page is answered with the way back to it.
-func TestControlFromPage(t *testing.T) {
-	f := newFake(t, nil)
-	r := f.do("/_fake/clock", url.Values{"advance": {"25h"}}, func(r *http.Request) {
+	r = f.do("/_fake/clock", url.Values{"advance": {"25h"}}, func(r *http.Request) {
 		r.Header.Set("Accept", "text/html,application/xhtml+xml")
 	})
 	if got := r.header.Get("Location"); r.status != 303 || got != "/_fake/" {
-		t.Errorf("got %d %s, want 303 /_fake/", r.status, got)
+		t.Errorf("from the page: got %d %s, want 303 /_fake/", r.status, got)
 	}
 }
 
 func TestControlBadInput(t *testing.T) {
-	const duration = "advance takes a positive Go duration, such as 25h or 90m"
-	const accounts = "account takes one of 27640875392278831, 17841405793187219, 27640875392278833"
+	const duration = "advance must be a Go duration, such as 25h or 3s"
+	const accounts = "account must be one of: 27640875392278831 17841405793187219 27640875392278833"
 	for _, tt := range []struct{ route, form, want string }{
-		{"clock", "", duration},
+		{"clock", "", "advance must be more than 0"},
 		{"clock", "advance=60", duration},
 		{"clock", "advance=-1h", duration},
 		{"revoke", "account=1", accounts},
 		{"deletion", "account=1", accounts},
 		{"signin", "account=1", accounts},
-		{"fail", "operation=login", "operation takes authorize, exchange, extend, refresh or profile, or nothing for any but authorize"},
-		{"fail", "kind=odd", "kind takes error, slow, reset-before, reset-after, truncated, html, redirect, huge or empty"},
-		{"fail", "code=x", "code takes a whole number"},
-		{"fail", "count=1.5", "count takes a whole number"},
-		{"fail", "status=99", "status takes an HTTP status from 200 to 599"},
-		{"fail", "delay=3", "delay takes a Go duration, such as 3s"},
-		{"fail", "retry_after=-1s", "retry_after takes a Go duration, such as 3s"},
-		{"fail", "graph=maybe", "graph takes true or false"},
-		{"shape", "token_wrapped=maybe", "token_wrapped takes true or false"},
-		{"shape", "permissions=list", "permissions takes array or comma or absent"},
-		{"shape", "colour=red", "the fields of a shape are token_wrapped, token_user_id, permissions, expires_in, profile_wrapped, profile_ids, reject_fields, " +
-			"omit_fields, rotate_on_refresh, invalidate_on_rotate, burn_on_attempt, enforce_pkce, enforce_signed, drop_permissions, pending_tester"},
+		{"signin", "acount=1", "the fields are: account"},
+		{"fail", "operation=login", "operation must be one of: authorize exchange extend refresh profile media"},
+		{"fail", "kind=odd", "kind must be one of: error slow reset-before reset-after truncated html redirect huge empty"},
+		{"fail", "code=x", "code must be a whole number"},
+		{"fail", "count=1.5", "count must be a whole number"},
+		{"fail", "status=99", "status must be an HTTP status from 200 to 599"},
+		{"fail", "delay=3", "delay must be a Go duration, such as 25h or 3s"},
+		{"fail", "retry_after=-1s", "retry_after must be a Go duration, such as 25h or 3s"},
+		{"fail", "graph=maybe", "graph must be one of: false true"},
+		{"shape", "token_wrapped=maybe", "token_wrapped must be one of: false true"},
+		{"shape", "permissions=list", "permissions must be one of: array comma absent"},
+		{"shape", "colour=red", "the fields are: token_wrapped token_user_id permissions expires_in profile_wrapped profile_ids reject_fields " +
+			"omit_fields rotate_on_refresh invalidate_on_rotate burn_on_attempt enforce_pkce drop_permissions pending_tester"},
 	} {
 		t.Run(tt.route+" "+tt.form, func(t *testing.T) {
 			form, err := url.ParseQuery(tt.form)
@@ -193,9 +193,9 @@ func TestControlFail(t *testing.T) {
 
 func TestControlShape(t *testing.T) {
 	f := newFake(t, nil)
-	f.do("/_fake/shape", url.Values{"token_wrapped": {"true"}, "TokenUserID": {"string"}, "permissions": {"absent"}}, nil)
+	f.do("/_fake/shape", url.Values{"token_wrapped": {"true"}, "token_user_id": {"string"}, "permissions": {"absent"}}, nil)
 	r := f.do("/_fake/shape", url.Values{"reject_fields": {"user_id, name"}}, nil)
-	want := `{"burn_on_attempt":"false","drop_permissions":"","enforce_pkce":"false","enforce_signed":"false","expires_in":"number","invalidate_on_rotate":"false","omit_fields":"",` +
+	want := `{"burn_on_attempt":"false","drop_permissions":"","enforce_pkce":"false","expires_in":"number","invalidate_on_rotate":"false","omit_fields":"",` +
 		`"pending_tester":"false","permissions":"absent","profile_ids":"string","profile_wrapped":"false","reject_fields":"user_id,name",` +
 		`"rotate_on_refresh":"false","token_user_id":"string","token_wrapped":"true"}`
 	if r.status != 200 || r.body != want {
@@ -253,7 +253,7 @@ func TestControlPage(t *testing.T) {
 		"curl -d account=27640875392278831 http://localhost:8090/_fake/signin",
 		"http://localhost:8090/_fake/fail", "http://localhost:8090/_fake/shape", "http://localhost:8090/_fake/clear",
 		"error at any call but authorize, count -1", "http://localhost:8080/d",
-		`<select name="token_wrapped"><option selected>false</option><option>true</option></select>`,
+		`<select name="token_wrapped"><option value="false" selected>false</option><option value="true">true</option></select>`,
 	} {
 		if !strings.Contains(r.body, want) {
 			t.Errorf("page: want %s in it", want)

@@ -1,32 +1,31 @@
 // Package fakeinstagram is an Instagram for tests and for runs on a laptop.
 //
 // [New] returns an [http.Handler] that plays the consent page, the code
-// exchange, the long-lived tokens and the profile of the Instagram API with
-// Instagram Login ("graph"), or of the Instagram API as it was in 2018
-// ("legacy"). Accounts, wrong turns and time itself are in the hands of the
-// caller: [Instagram.PutAccount], [Instagram.Order], [Instagram.SetShape],
-// [Instagram.Advance]. Every call is on record in [Instagram.Requests].
+// exchange, the long-lived tokens, the profile and the media of the Instagram
+// API with Instagram Login ("graph"), or of the Instagram API as it was in 2018
+// ("legacy", without media). The caller sets accounts, faults, shapes and time:
+// [Instagram.PutAccount], [Instagram.Order], [Instagram.SetShape],
+// [Instagram.Advance]. [Instagram.Requests] returns every call.
 //
 // # What is faithful
 //
 // Checks are made in the order in which Instagram was seen to make them, and
 // fail with its words where a capture of them exists. Ids are above 2^53, so
-// a client that decodes them as float64 gets a neighbour's id. Codes are good
-// for one use within an hour; a short-lived token for an hour; a long-lived
-// token for nearly 60 days, and it is refreshed when at least 24 hours old.
+// a client that decodes them as float64 gets another account's id. A code works
+// once, within an hour. A short-lived token lasts an hour. A long-lived token
+// lasts nearly 60 days and can be refreshed after 24 hours.
 //
 // # Hosts
 //
-// Everything hangs on one listener. A Host that begins with "www.", "api." or
+// One listener plays all hosts. A Host that begins with "www.", "api." or
 // "graph." has the routes of that host of Instagram and no other; any other
-// Host has them all. A controlling page and its routes are at /_fake/, for
-// programs on this machine that ask for a loopback Host only.
+// Host has them all. The controls are at /_fake/, for this machine only.
 //
 // # What it is not
 //
-// It is no security boundary: it consents for whoever asks, its record holds
-// secrets in the clear, and both the record and the issued tokens grow for as
-// long as it lives. It must never face a network.
+// It is no security boundary: it consents for every caller, its record holds
+// secrets in the clear, and the record and the issued tokens grow without limit.
+// It must never face a network.
 package fakeinstagram
 
 import (
@@ -40,7 +39,7 @@ import (
 	"time"
 )
 
-// The dialects that Config.API takes.
+// The values of Config.API.
 const (
 	graphAPI  = "graph"
 	legacyAPI = "legacy"
@@ -156,8 +155,7 @@ func (i *Instagram) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		i.serveControl(w, r)
 		return
 	}
-	rt := i.find(r)
-	e, f := i.begin(r, rt.op)
+	rt, e, f := i.begin(r)
 	if !pause(r.Context(), f.Delay) {
 		return
 	}

@@ -299,8 +299,9 @@ func TestHosts(t *testing.T) {
 	}{
 		{"www.instagram.test", authorizeQuery(), 200, "FAKE"},
 		{"WWW.instagram.test:8090", authorizeQuery(), 200, "FAKE"},
+		{"graph:8090", authorizeQuery(), 200, "FAKE"}, // without a dot it is no host of Instagram's
 		{"api.instagram.test", authorizeQuery(), 404, "Sorry, this page isn't available"},
-		{"graph.instagram.test", authorizeQuery(), 404, `"code":2500`},
+		{"graph.instagram.test", authorizeQuery(), 400, `"message":"Unknown path components: /authorize","type":"IGApiException"`},
 		{"api.instagram.test", "/oauth/access_token", 400, "Unsupported request - method type: get"},
 		{"www.instagram.test", "/oauth/access_token", 404, "Sorry, this page isn't available"},
 		{"graph.instagram.test", "/access_token", 400, `"code":100`},
@@ -310,10 +311,15 @@ func TestHosts(t *testing.T) {
 		{"graph.instagram.test", "/me", 400, `"code":190`},
 		{"graph.instagram.test", "/v26.0/me", 400, `"code":190`},
 		{"graph.instagram.test", "/v9.12/" + acme, 400, `"code":190`},
-		{"graph.instagram.test", "/v26/me", 404, "Unknown path components: /v26/me"},
-		{"graph.instagram.test", "/v26.0/access_token", 404, `"code":2500`},
+		{"graph.instagram.test", "/v26/me", 400, `"code":2500`},
+		{"graph.instagram.test", "/v26.0/access_token", 400, `"message":"Unsupported request - method type: get","type":"IGApiException"`},
+		{"graph.instagram.test", "/", 400, `"code":100`},
 		{"www.instagram.test", "/me", 404, "Sorry, this page isn't available"},
 		{"localhost:8090", "/me", 400, `"code":190`},
+		{"localhost:8090", "/me/stories", 400, "Unknown path components: /stories"},
+		{"localhost:8090", "/v26.0/" + acme + "/insights/impressions", 400, "Unknown path components: /insights/impressions"},
+		{"localhost:8090", "/v26.0/nothing", 400, `"code":100`},
+		{"localhost:8090", "/", 302, ""},
 		{"localhost:8090", "/nothing", 404, "Sorry, this page isn't available"},
 		{"localhost:8090", "/v1/users/self/", 404, "Sorry, this page isn't available"},
 	} {
@@ -411,12 +417,5 @@ func TestConcurrentExchange(t *testing.T) {
 	}
 	if good != 1 {
 		t.Errorf("exchanges of one code that succeed: got %d, want 1", good)
-	}
-}
-
-// A host that is called graph, without a dot, is no host of Instagram's.
-func TestHostWithoutDot(t *testing.T) {
-	if r := newFake(t, nil).do(authorizeQuery(), nil, setHost("graph:8090")); r.status != 200 {
-		t.Errorf("got %d, want 200", r.status)
 	}
 }

@@ -38,30 +38,36 @@ const hugePadding = 2<<20 + 1
 
 // A Fault is a call that fails. Order queues it.
 type Fault struct {
-	Operation Operation // empty: any of them but OpAuthorize
-	Kind      Kind      // empty: KindError
+	Operation Operation `json:"operation"` // empty: any but OpAuthorize
+	Kind      Kind      `json:"kind"`      // empty: KindError
 
 	// Of KindError. Zero values are filled in: today's API answers code 2 or,
 	// when the code is given, with the status, type and words proper to it.
 	// Subcode and Transient have no place in the envelopes of the exchange and of
-	// 2018, unless Graph asks for that of today's API, which the exchange was seen
-	// to answer with. In 2018 and there a Code or Status of 420 gives the flat envelope that the web server in
-	// front of the API answered its own limit with.
-	Code, Subcode, Status int
-	Message, ErrorType    string
-	Graph                 bool
-	Transient             bool // is_transient; codes 1 and 2 have it anyway
+	// 2018, unless Graph asks for today's envelope, which the exchange was seen to
+	// answer with. Without it, in 2018 a Code or Status of 420 gives the flat
+	// envelope in which the web server in front of the API reported its own limit.
+	Code      int    `json:"code"`
+	Subcode   int    `json:"subcode"`
+	Status    int    `json:"status"`
+	Message   string `json:"message"`
+	ErrorType string `json:"error_type"`
+	Graph     bool   `json:"graph"`
+	Transient bool   `json:"is_transient"` // codes 1 and 2 have it anyway
 
-	Delay      time.Duration // before anything happens, by the real clock; a call given up meanwhile has no effect
-	RetryAfter time.Duration // sent in whole seconds, rounded up; 0: not sent
+	Delay      time.Duration `json:"delay"`       // before anything happens, by the real clock; a call given up meanwhile has no effect
+	RetryAfter time.Duration `json:"retry_after"` // sent in whole seconds, rounded up; 0: not sent
 
 	// Usage is the value of X-Business-Use-Case-Usage, if it is JSON with an
 	// array inside, else of X-App-Usage; or a header with its name, as
 	// "X-App-Usage: {}". It takes the place of the usual headers.
-	Usage string
+	Usage string `json:"usage"`
 
-	Count int // how many calls fail; 0: one; negative: all until ClearFaults
+	Count int `json:"count"` // how many calls fail; 0: one; negative: all until ClearFaults
 }
+
+// anyOperation describes the empty Operation of a Fault.
+const anyOperation = "any call but authorize"
 
 // Order makes the next call that f's Operation covers fail in this way, or the
 // next Count calls. Faults queue: a call takes the oldest that covers it.
@@ -101,17 +107,14 @@ func (i *Instagram) takeFault(op Operation) Fault {
 
 // pause waits for d, and reports false when ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
+	if d > 0 {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+			return false
+		}
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return true
 }
 
 // deliver answers r as f wants it.
@@ -167,17 +170,17 @@ func (i *Instagram) errorAnswer(op Operation, f Fault) answer {
 	switch {
 	case op == OpAuthorize:
 		return i.authorizeError(cmp.Or(f.Message, "Insufficient developer role"))
-	case f.Graph:
+	case f.Graph, op != OpExchange && !legacy:
 		return i.graphRefusal(i.graphFault(f))
-	case op == OpExchange || legacy && (f.Code == 420 || f.Status == 420):
-		status := cmp.Or(f.Status, legacyStatus(f.Code))
-		code := cmp.Or(f.Code, status)
-		return flatRefusal(status, code, cmp.Or(f.ErrorType, legacyErrorType(code)), cmp.Or(f.Message, legacyMessage(code)))
-	case legacy:
-		status := cmp.Or(f.Status, legacyStatus(f.Code))
-		return legacyRefusal(status, cmp.Or(f.ErrorType, legacyErrorType(status)), cmp.Or(f.Message, legacyMessage(status)))
 	}
-	return i.graphRefusal(i.graphFault(f))
+	status := cmp.Or(f.Status, legacyStatus(f.Code))
+	if op == OpExchange || f.Code == 420 || f.Status == 420 {
+		code := cmp.Or(f.Code, status)
+		errorType, message := legacyWords(code)
+		return flatRefusal(status, code, cmp.Or(f.ErrorType, errorType), cmp.Or(f.Message, message))
+	}
+	errorType, message := legacyWords(status)
+	return legacyRefusal(status, cmp.Or(f.ErrorType, errorType), cmp.Or(f.Message, message))
 }
 
 // graphFault fills in what f leaves open.
@@ -198,33 +201,22 @@ func (i *Instagram) graphFault(f Fault) *graphError {
 
 // graphMessage is what Instagram says with a code (Meta, "Handle Errors").
 func (i *Instagram) graphMessage(code, subcode int) string {
-	switch code {
-	case 1:
-		return "An unknown error occurred"
-	case 2:
-		return "An unexpected error has occurred. Please retry your request later."
-	case 4:
-		return "(#4) Application request limit reached"
-	case 10:
-		return noPermission().Message
-	case 17:
-		return "(#17) User request limit reached"
-	case 32:
-		return "(#32) Page request limit reached"
-	case 100:
-		return unsupported(http.MethodGet)
-	case 190:
+	if code == 190 {
 		return i.tokenMessage(subcode, i.now().Add(-time.Hour))
-	case 341:
-		return "(#341) Feed action request limit reached"
-	case 368:
-		return "The action attempted has been deemed abusive or is otherwise disallowed"
-	case 613:
-		return "(#613) Calls to this api have exceeded the rate limit."
-	case 80002:
-		return "(#80002) There have been too many calls to this Instagram account. Wait a bit and try again."
 	}
-	return fmt.Sprintf("(#%d) Error", code)
+	return cmp.Or(map[int]string{
+		1:     "An unknown error occurred",
+		2:     "An unexpected error has occurred. Please retry your request later.",
+		4:     "(#4) Application request limit reached",
+		10:    noPermission().Message,
+		17:    "(#17) User request limit reached",
+		32:    "(#32) Page request limit reached",
+		100:   unsupported(http.MethodGet),
+		341:   "(#341) Feed action request limit reached",
+		368:   "The action attempted has been deemed abusive or is otherwise disallowed",
+		613:   "(#613) Calls to this api have exceeded the rate limit.",
+		80002: "(#80002) There have been too many calls to this Instagram account. Wait a bit and try again.",
+	}[code], fmt.Sprintf("(#%d) Error", code))
 }
 
 // legacyStatus is the status of an envelope whose code is, in the API of 2018
@@ -236,20 +228,12 @@ func legacyStatus(code int) int {
 	return http.StatusBadRequest
 }
 
-func legacyErrorType(code int) string {
-	switch code {
-	case 420, http.StatusTooManyRequests:
-		return "OAuthRateLimitException"
+// legacyWords are what these envelopes say with a code.
+func legacyWords(code int) (errorType, message string) {
+	if code == 420 || code == http.StatusTooManyRequests {
+		return rateLimitException, tooManyRequests
 	}
-	return oauthException
-}
-
-func legacyMessage(code int) string {
-	switch code {
-	case 420, http.StatusTooManyRequests:
-		return "The maximum number of requests per hour has been exceeded."
-	}
-	return "Invalid authorization code"
+	return oauthException, "Invalid authorization code"
 }
 
 // decorate adds the headers that f orders.

@@ -138,47 +138,41 @@ func TestErrorFault(t *testing.T) {
 }
 
 func TestErrorFaultTypes(t *testing.T) {
-	for _, tt := range []struct {
-		fault fakeinstagram.Fault
-		want  string
-	}{
-		{fakeinstagram.Fault{}, `"is_transient":true`},
-		{fakeinstagram.Fault{}, `"type":"OAuthException"`},
-		{fakeinstagram.Fault{Code: 100}, `"type":"IGApiException"`},
-		{fakeinstagram.Fault{Code: 190}, `"type":"IGApiException"`},
-		{fakeinstagram.Fault{Code: 190, Subcode: 460}, `"type":"OAuthException"`},
-		{fakeinstagram.Fault{ErrorType: "Odd"}, `"type":"Odd"`},
+	for want, fault := range map[string]fakeinstagram.Fault{
+		`"is_transient":true,"message":"An unexpected error has occurred. Please retry your request later.","type":"OAuthException"`: {},
+		`get","type":"IGApiException"`:      {Code: 100},
+		`Token","type":"IGApiException"`:    {Code: 190},
+		`reasons.","type":"OAuthException"`: {Code: 190, Subcode: 460},
+		`later.","type":"Odd"`:              {ErrorType: "Odd"},
 	} {
 		f := newFake(t, nil)
-		f.Order(tt.fault)
-		if got := f.me("", "").body; !strings.Contains(got, tt.want) {
-			t.Errorf("%+v: got %s, want %s in it", tt.fault, got, tt.want)
+		f.Order(fault)
+		if got := f.me("", "").body; !strings.Contains(got, want) {
+			t.Errorf("%+v: got %s, want %s in it", fault, got, want)
 		}
 	}
 }
 
-func TestErrorFaultAtExchange(t *testing.T) {
-	f := newFake(t, nil)
-	f.Order(fakeinstagram.Fault{})
-	wantFlat(t, f.exchange("x"), "Invalid authorization code")
-	f.Order(fakeinstagram.Fault{Code: 429})
-	r := f.exchange("x")
-	want := `{"code":429,"error_message":"The maximum number of requests per hour has been exceeded.","error_type":"OAuthRateLimitException"}`
-	if r.status != 429 || r.body != want {
-		t.Errorf("code 429: got %d %s, want 429 %s", r.status, r.body, want)
-	}
-	f.Order(fakeinstagram.Fault{Status: 503, Code: 2, Message: "Try again", ErrorType: "IGApiException"})
-	r = f.exchange("x")
-	if want := `{"code":2,"error_message":"Try again","error_type":"IGApiException"}`; r.status != 503 || r.body != want {
-		t.Errorf("all given: got %d %s, want 503 %s", r.status, r.body, want)
-	}
-}
-
 // The exchange was seen to answer in the Graph API's envelope, too.
-func TestErrorFaultAtExchangeInGraph(t *testing.T) {
-	f := newFake(t, nil)
-	f.Order(fakeinstagram.Fault{Code: 100, Subcode: 36009, Message: "This authorization code has been used.", Graph: true})
-	wantGraph(t, f.exchange("x"), 400, "100", "36009", "This authorization code has been used.")
+func TestErrorFaultAtExchange(t *testing.T) {
+	for _, tt := range []struct {
+		fault  fakeinstagram.Fault
+		status int
+		want   string
+	}{
+		{fakeinstagram.Fault{}, 400, `{"code":400,"error_message":"Invalid authorization code","error_type":"OAuthException"}`},
+		{fakeinstagram.Fault{Code: 429}, 429, `{"code":429,"error_message":"The maximum number of requests per hour has been exceeded.","error_type":"OAuthRateLimitException"}`},
+		{fakeinstagram.Fault{Status: 503, Code: 2, Message: "Try again", ErrorType: "IGApiException"}, 503,
+			`{"code":2,"error_message":"Try again","error_type":"IGApiException"}`},
+		{fakeinstagram.Fault{Code: 100, Subcode: 36009, Message: "This authorization code has been used.", Graph: true}, 400,
+			`,"message":"This authorization code has been used.","type":"IGApiException"}}`},
+	} {
+		f := newFake(t, nil)
+		f.Order(tt.fault)
+		if r := f.exchange("x"); r.status != tt.status || !strings.HasSuffix(r.body, tt.want) {
+			t.Errorf("%+v: got %d %s, want %d %s", tt.fault, r.status, r.body, tt.status, tt.want)
+		}
+	}
 }
 
 func TestErrorFaultAtAuthorize(t *testing.T) {

@@ -1,10 +1,10 @@
 package fakeinstagram
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,7 +52,7 @@ func (i *Instagram) refresh(r *http.Request) answer {
 	if refusal != nil {
 		return i.graphRefusal(refusal)
 	}
-	return i.longAnswer(i.renew(t))
+	return i.longAnswer(i.refreshed(t))
 }
 
 // refuseRefresh checks what a live token must be to be refreshed (Meta,
@@ -70,8 +70,8 @@ func (i *Instagram) refuseRefresh(t *token) *graphError {
 	return nil
 }
 
-// renew returns t with a new life, or the token that takes its place.
-func (i *Instagram) renew(t *token) *token {
+// refreshed returns t with a new life, or the token that replaces it.
+func (i *Instagram) refreshed(t *token) *token {
 	if !i.shape.RotateOnRefresh {
 		t.issued, t.expires = i.now(), i.now().Add(longLife)
 		return t
@@ -85,20 +85,19 @@ func (i *Instagram) renew(t *token) *token {
 }
 
 func (i *Instagram) longAnswer(t *token) answer {
-	body := map[string]any{"access_token": t.value, "token_type": "bearer", "expires_in": int(longLife / time.Second)}
-	switch i.shape.ExpiresIn {
-	case "string":
-		body["expires_in"] = strconv.Itoa(int(longLife / time.Second))
-	case "float":
-		body["expires_in"] = json.RawMessage(strconv.Itoa(int(longLife/time.Second)) + ".0")
-	case "absent":
+	seconds := int(longLife / time.Second)
+	body := map[string]any{"access_token": t.value, "token_type": "bearer", "expires_in": seconds}
+	if v, ok := map[string]any{
+		"string":   strconv.Itoa(seconds),
+		"float":    json.RawMessage(strconv.Itoa(seconds) + ".0"),
+		"null":     nil,
+		"zero":     0,
+		"negative": -1,
+	}[i.shape.ExpiresIn]; ok {
+		body["expires_in"] = v
+	}
+	if i.shape.ExpiresIn == "absent" {
 		delete(body, "expires_in")
-	case "null":
-		body["expires_in"] = nil
-	case "zero":
-		body["expires_in"] = 0
-	case "negative":
-		body["expires_in"] = -1
 	}
 	a := jsonAnswer(http.StatusOK, body)
 	a.header.Set("X-App-Usage", `{"call_count":1,"total_cputime":0,"total_time":0}`)
@@ -107,30 +106,34 @@ func (i *Instagram) longAnswer(t *token) answer {
 
 // profile answers /me and /<id>, with or without a version.
 func (i *Instagram) profile(r *http.Request) answer {
-	if r.Method != http.MethodGet {
-		return i.graphRefusal(unsupportedRequest(r.Method))
+	a, refusal := i.reader(r)
+	if refusal == nil {
+		refusal = ownNode(r, a)
 	}
-	t, refusal := i.liveToken(bearer(r))
 	if refusal != nil {
 		return i.graphRefusal(refusal)
 	}
-	a, _ := i.account(t.account)
-	node := nodePath.FindStringSubmatch(r.URL.Path)[1]
-	fields := strings.FieldsFunc(r.URL.Query().Get("fields"), func(r rune) bool { return r == ',' || r == ' ' })
-	if refusal := i.refuseProfile(t, a, node, fields); refusal != nil {
+	body, refusal := chosen(r, i.profileFields(r, a), "IGUser")
+	if refusal != nil {
 		return i.graphRefusal(refusal)
 	}
-	body := map[string]any{}
-	all := i.profileFields(r, a)
-	for _, f := range append(fields, "id") {
-		if v := all[f]; v != nil && v != "" && !slices.Contains(i.shape.OmitFields, f) {
-			body[f] = v
-		}
+	return nodeAnswer(a, wrapped(body, i.shape.ProfileWrapped))
+}
+
+// reader returns the account whose token r brings to read something.
+func (i *Instagram) reader(r *http.Request) (Account, *graphError) {
+	if r.Method != http.MethodGet {
+		return Account{}, unsupportedRequest(r.Method)
 	}
-	ans := jsonAnswer(http.StatusOK, wrapped(body, i.shape.ProfileWrapped))
-	ans.header.Set("X-Business-Use-Case-Usage", fmt.Sprintf(
-		`{"%s":[{"type":"instagram","call_count":1,"total_cputime":1,"total_time":1,"estimated_time_to_regain_access":0}]}`, a.UserID))
-	return ans
+	t, refusal := i.liveToken(bearer(r))
+	if refusal != nil {
+		return Account{}, refusal
+	}
+	if !slices.Contains(t.permissions, "instagram_business_basic") {
+		return Account{}, noPermission()
+	}
+	a, _ := i.account(t.account)
+	return a, nil
 }
 
 // bearer is the access token of a profile call, from the query or else from
@@ -146,38 +149,42 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(v)
 }
 
-// refuseProfile checks what a live token may read. The words about an unknown
-// field are Facebook's; Instagram's are not known.
-func (i *Instagram) refuseProfile(t *token, a Account, node string, fields []string) *graphError {
-	if !slices.Contains(t.permissions, "instagram_business_basic") {
-		return noPermission()
-	}
-	if node != "me" && node != a.ID && node != a.UserID {
-		e := badParameter("Unsupported get request. Object with ID '" + node +
-			"' does not exist, cannot be loaded due to missing permissions, or does not support this operation")
-		e.Subcode = 33
-		return e
-	}
-	for _, f := range fields {
-		if !slices.Contains(profileFieldNames(), f) || slices.Contains(i.shape.RejectFields, f) {
-			return badParameter("(#100) Tried accessing nonexisting field (" + f + ") on node type (IGUser)")
-		}
+// ownNode refuses a node other than the account of the token.
+func ownNode(r *http.Request, a Account) *graphError {
+	if _, node, _ := splitNode(r.URL.Path); node != "me" && node != a.ID && node != a.UserID {
+		return unknownObject(node)
 	}
 	return nil
 }
 
-func profileFieldNames() []string {
-	return []string{
-		"id", "user_id", "username", "name", "account_type", "profile_picture_url",
-		"followers_count", "follows_count", "media_count", "biography", "website",
+// chosen returns those of all fields that r asks for, and the id. Those that are
+// nil or empty are not sent.
+func chosen(r *http.Request, all map[string]any, nodeType string) (map[string]any, *graphError) {
+	body := map[string]any{}
+	for _, f := range append(splitNames(r.URL.Query().Get("fields")), "id") {
+		v, known := all[f]
+		if !known {
+			return nil, badParameter("(#100) Tried accessing nonexisting field (" + f + ") on node type (" + nodeType + ")")
+		}
+		if v != nil && v != "" {
+			body[f] = v
+		}
 	}
+	return body, nil
 }
 
-// profileFields are the values of all fields. Empty text means that the field
-// is not sent.
+// nodeAnswer is body with the usage of the account.
+func nodeAnswer(a Account, body map[string]any) answer {
+	ans := jsonAnswer(http.StatusOK, body)
+	ans.header.Set("X-Business-Use-Case-Usage", fmt.Sprintf(
+		`{"%s":[{"type":"instagram","call_count":1,"total_cputime":1,"total_time":1,"estimated_time_to_regain_access":0}]}`, a.UserID))
+	return ans
+}
+
+// profileFields are the values of all fields that the shape leaves.
 func (i *Instagram) profileFields(r *http.Request, a Account) map[string]any {
 	number := i.shape.ProfileIDs == "number"
-	return map[string]any{
+	fields := map[string]any{
 		"id":                  idValue(a.ID, number),
 		"user_id":             idValue(a.UserID, number),
 		"username":            a.Username,
@@ -190,6 +197,13 @@ func (i *Instagram) profileFields(r *http.Request, a Account) map[string]any {
 		"biography":           a.Biography,
 		"website":             a.Website,
 	}
+	for _, f := range i.shape.OmitFields {
+		fields[f] = nil
+	}
+	for _, f := range i.shape.RejectFields {
+		delete(fields, f)
+	}
+	return fields
 }
 
 // liveToken returns the token with this value, or how Instagram refuses it.
@@ -212,24 +226,19 @@ func (i *Instagram) liveToken(value string) (*token, *graphError) {
 // tokenMessage is the message of a 190 with this subcode. expired is when the
 // session ended.
 func (i *Instagram) tokenMessage(subcode int, expired time.Time) string {
-	const prefix = "Error validating access token: "
-	switch subcode {
-	case 458:
-		return prefix + "The user has not authorized application " + i.config.ClientID + "."
-	case 459:
-		return prefix + "The user is enrolled in a blocking, logged-in checkpoint"
-	case 460:
-		return prefix + "The session has been invalidated because the user changed their password or Facebook has changed the session for security reasons."
-	case 463:
-		return prefix + "Session has expired on " + metaTime(expired) + ". The current time is " + metaTime(i.now()) + "."
-	case 464:
-		return prefix + "Sessions for the user are not allowed because the user is not a confirmed user."
-	case 467:
-		return prefix + "This may be because the user logged out or may be due to a system error."
-	case 492:
-		return prefix + "The session is invalid."
+	message, ok := map[int]string{
+		458: "The user has not authorized application " + i.config.ClientID + ".",
+		459: "The user is enrolled in a blocking, logged-in checkpoint",
+		460: "The session has been invalidated because the user changed their password or Facebook has changed the session for security reasons.",
+		463: "Session has expired on " + metaTime(expired) + ". The current time is " + metaTime(i.now()) + ".",
+		464: "Sessions for the user are not allowed because the user is not a confirmed user.",
+		467: "This may be because the user logged out or may be due to a system error.",
+		492: "The session is invalid.",
+	}[subcode]
+	if !ok {
+		return "Invalid OAuth 2.0 Access Token"
 	}
-	return "Invalid OAuth 2.0 Access Token"
+	return "Error validating access token: " + message
 }
 
 // metaTime is a time as Meta writes it into messages, except that Meta's zone
@@ -254,6 +263,20 @@ func invalidToken(subcode int, errorType, message string) *graphError {
 
 func badParameter(message string) *graphError {
 	return &graphError{Code: 100, Type: igAPIException, Message: message}
+}
+
+// unknownObject is also the refusal of what a token may not read.
+func unknownObject(id string) *graphError {
+	e := badParameter("Unsupported get request. Object with ID '" + id +
+		"' does not exist, cannot be loaded due to missing permissions, or does not support this operation")
+	e.Subcode = 33
+	return e
+}
+
+// unknownPath is the refusal of an edge that a node does not have, in the words
+// and with the type of a capture (restfb/restfb, issue 1558).
+func unknownPath(path string) *graphError {
+	return &graphError{Code: 2500, Type: igAPIException, Message: "Unknown path components: " + path}
 }
 
 func unsupportedRequest(method string) *graphError { return badParameter(unsupported(method)) }
@@ -298,12 +321,5 @@ func headerText(s string) string {
 
 // origin is where r reached the fake, unless the configuration says it.
 func (i *Instagram) origin(r *http.Request) string {
-	if i.config.PublicURL != "" {
-		return i.config.PublicURL
-	}
-	u := url.URL{Scheme: "http", Host: r.Host}
-	if r.TLS != nil {
-		u.Scheme = "https"
-	}
-	return u.String()
+	return cmp.Or(i.config.PublicURL, "http://"+r.Host)
 }

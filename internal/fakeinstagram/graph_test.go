@@ -55,13 +55,9 @@ func TestExtendOrder(t *testing.T) {
 	}
 }
 
-func TestExtendTakesShortLivedOnly(t *testing.T) {
+func TestExtendRefuses(t *testing.T) {
 	f := newFake(t, nil)
 	wantGraph(t, f.extend(f.long()), 400, "100", "", unsupportedGet)
-}
-
-func TestExtendPendingTester(t *testing.T) {
-	f := newFake(t, nil)
 	f.SetShape(fakeinstagram.Shape{PendingTester: true})
 	wantGraph(t, f.extend(f.short()), 400, "100", "", unsupportedGet)
 }
@@ -73,29 +69,32 @@ func TestGraphIsGet(t *testing.T) {
 	}
 }
 
-func TestShortLivedTokenLastsAnHour(t *testing.T) {
-	f := newFake(t, nil)
-	short := f.short()
-	f.Advance(time.Hour - time.Second)
-	if r := f.me(short, "id"); r.status != 200 {
-		t.Errorf("a second before the hour: got %d, want 200", r.status)
+// A short-lived token lasts an hour, a long-lived one nearly 60 days.
+func TestTokensExpire(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		token func(*fake) string
+		life  time.Duration
+		again func(f *fake, token string) reply
+		want  string
+	}{
+		{"short-lived", (*fake).short, time.Hour, func(f *fake, token string) reply { return f.extend(token) },
+			"Error validating access token: Session has expired on Monday, 23-Nov-26 05:00:00 PST. The current time is Monday, 23-Nov-26 05:00:00 PST."},
+		{"long-lived", (*fake).long, longLife, func(f *fake, token string) reply { return f.refresh(token) },
+			"Error validating access token: Session has expired on Friday, 22-Jan-27 03:59:04 PST. The current time is Friday, 22-Jan-27 03:59:04 PST."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake(t, nil)
+			token := tt.token(f)
+			f.Advance(tt.life - time.Second)
+			if r := f.me(token, "id"); r.status != 200 {
+				t.Errorf("a second before the end: got %d, want 200", r.status)
+			}
+			f.Advance(time.Second)
+			wantGraph(t, f.me(token, "id"), 400, "190", "463", tt.want)
+			wantGraph(t, tt.again(f, token), 400, "190", "463", tt.want)
+		})
 	}
-	f.Advance(time.Second)
-	want := "Error validating access token: Session has expired on Monday, 23-Nov-26 05:00:00 PST. The current time is Monday, 23-Nov-26 05:00:00 PST."
-	wantGraph(t, f.me(short, "id"), 400, "190", "463", want)
-	wantGraph(t, f.extend(short), 400, "190", "463", want)
-}
-
-func TestLongLivedTokenLastsNearly60Days(t *testing.T) {
-	f := newFake(t, nil)
-	long := f.long()
-	f.Advance(longLife - time.Second)
-	if r := f.me(long, "id"); r.status != 200 {
-		t.Errorf("a second before the end: got %d, want 200", r.status)
-	}
-	f.Advance(time.Second)
-	wantGraph(t, f.me(long, "id"), 400, "190", "463", "")
-	wantGraph(t, f.refresh(long), 400, "190", "463", "")
 }
 
 func TestRefresh(t *testing.T) {

@@ -1,15 +1,10 @@
 package fakeinstagram
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -24,8 +19,7 @@ func (i *Instagram) legacyTokenAnswer(r *http.Request, t *token) answer {
 	return jsonAnswer(http.StatusOK, map[string]any{"access_token": t.value, "user": i.legacyUser(r, a)})
 }
 
-// legacyUser is a user as the API of 2018 sent it. Text that is empty was sent
-// all the same.
+// legacyUser is a user as the API of 2018 sent it, which included empty text.
 func (i *Instagram) legacyUser(r *http.Request, a Account) map[string]any {
 	return map[string]any{
 		"id":              a.ID,
@@ -44,81 +38,35 @@ func (i *Instagram) legacySelf(r *http.Request) answer {
 	if r.Method != http.MethodGet {
 		return legacyRefusal(http.StatusMethodNotAllowed, "APINotAllowedError", "method not allowed")
 	}
-	t, refusal := i.legacyToken(q.Get("access_token"))
-	if refusal != nil {
-		return *refusal
+	if q.Get("access_token") == "" {
+		return legacyRefusal(http.StatusBadRequest, "OAuthParameterException", "Missing client_id or access_token URL parameter.")
+	}
+	t := i.tokens[q.Get("access_token")]
+	if t == nil || t.dead != 0 {
+		return legacyRefusal(http.StatusBadRequest, "OAuthAccessTokenException", "The access_token provided is invalid.")
 	}
 	remaining := i.spend(t.value)
+	ans := i.legacyRead(r, t)
 	if remaining < 0 {
-		return rateLimited(legacyRefusal(http.StatusTooManyRequests, "OAuthRateLimitException",
-			"The maximum number of requests per hour has been exceeded."), 0)
+		remaining, ans = 0, legacyRefusal(http.StatusTooManyRequests, rateLimitException, tooManyRequests)
 	}
-	if refusal := i.refuseLegacySelf(r, t); refusal != nil {
-		return rateLimited(*refusal, remaining)
+	ans.header.Set("X-Ratelimit-Limit", strconv.Itoa(legacyRateLimit))
+	ans.header.Set("X-Ratelimit-Remaining", strconv.Itoa(remaining))
+	return ans
+}
+
+// legacyRead is what a live token reads.
+func (i *Instagram) legacyRead(r *http.Request, t *token) answer {
+	if !slices.Contains(t.permissions, "basic") {
+		return legacyRefusal(http.StatusBadRequest, "OAuthPermissionsException",
+			"This request requires scope=basic, but this access token is not authorized with this scope. "+
+				"The user must re-authorize your application with scope=basic to be granted this permission.")
 	}
 	a, _ := i.account(t.account)
 	user := i.legacyUser(r, a)
 	user["counts"] = map[string]any{"media": a.Media, "follows": a.Follows, "followed_by": a.Followers}
 	maps.DeleteFunc(user, func(k string, _ any) bool { return slices.Contains(i.shape.OmitFields, k) })
-	return rateLimited(jsonAnswer(http.StatusOK, map[string]any{
-		"data": user, "meta": map[string]any{"code": http.StatusOK},
-	}), remaining)
-}
-
-// legacyToken returns the token with this value, or how it is refused.
-func (i *Instagram) legacyToken(value string) (*token, *answer) {
-	if value == "" {
-		a := legacyRefusal(http.StatusBadRequest, "OAuthParameterException", "Missing client_id or access_token URL parameter.")
-		return nil, &a
-	}
-	t := i.tokens[value]
-	if t == nil || t.dead != 0 {
-		a := legacyRefusal(http.StatusBadRequest, "OAuthAccessTokenException", "The access_token provided is invalid.")
-		return nil, &a
-	}
-	return t, nil
-}
-
-// refuseLegacySelf checks the signature, when it is required, and the scope.
-func (i *Instagram) refuseLegacySelf(r *http.Request, t *token) *answer {
-	if i.shape.EnforceSigned {
-		if message := i.refuseSignature(r.URL); message != "" {
-			a := flatRefusal(http.StatusForbidden, http.StatusForbidden, "OAuthForbiddenException", message)
-			return &a
-		}
-	}
-	if !slices.Contains(t.permissions, "basic") {
-		a := legacyRefusal(http.StatusBadRequest, "OAuthPermissionsException",
-			"This request requires scope=basic, but this access token is not authorized with this scope. "+
-				"The user must re-authorize your application with scope=basic to be granted this permission.")
-		return &a
-	}
-	return nil
-}
-
-// refuseSignature checks the sig of a call (Instagram developer pages of 2018,
-// "Secure API Requests"): the endpoint without its version and every other
-// parameter, sorted, joined by |. The final slash may be left out of it.
-func (i *Instagram) refuseSignature(u *url.URL) string {
-	q := u.Query()
-	if q.Get("sig") == "" {
-		return "Invalid signed-request: Missing required parameter 'sig'"
-	}
-	var params strings.Builder
-	for _, k := range slices.Sorted(maps.Keys(q)) {
-		if k != "sig" {
-			params.WriteString("|" + k + "=" + q.Get(k))
-		}
-	}
-	endpoint := strings.TrimPrefix(u.Path, "/v1")
-	for _, e := range []string{endpoint, strings.TrimSuffix(endpoint, "/")} {
-		mac := hmac.New(sha256.New, []byte(i.config.ClientSecret))
-		mac.Write([]byte(e + params.String()))
-		if q.Get("sig") == hex.EncodeToString(mac.Sum(nil)) {
-			return ""
-		}
-	}
-	return "Signature does not match"
+	return jsonAnswer(http.StatusOK, map[string]any{"data": user, "meta": map[string]any{"code": http.StatusOK}})
 }
 
 // spend counts a call of the token against its hour and returns how many are
@@ -134,11 +82,11 @@ func (i *Instagram) spend(value string) int {
 	return -1
 }
 
-func rateLimited(a answer, remaining int) answer {
-	a.header.Set("X-Ratelimit-Limit", strconv.Itoa(legacyRateLimit))
-	a.header.Set("X-Ratelimit-Remaining", strconv.Itoa(remaining))
-	return a
-}
+// What both envelopes of 2018 say of too many requests.
+const (
+	rateLimitException = "OAuthRateLimitException"
+	tooManyRequests    = "The maximum number of requests per hour has been exceeded."
+)
 
 // legacyRefusal is the meta envelope of the API of 2018.
 func legacyRefusal(status int, errorType, message string) answer {

@@ -70,18 +70,17 @@ func TestLegacyAuthorizeErrors(t *testing.T) {
 	wantFlat(t, f.get(strings.Replace(good, "=code", "=token", 1)), missing)
 }
 
-func TestLegacyDeny(t *testing.T) {
-	r := newLegacy(t).do(legacyQuery("basic"), url.Values{"decision": {"deny"}}, nil)
-	want := redirectURI + "?error_reason=user_denied&error=access_denied&error_description=The+user+denied+your+request&state=S1"
-	if got := r.header.Get("Location"); r.status != 302 || got != want {
-		t.Errorf("got %d %s, want 302 %s", r.status, got, want)
-	}
-}
-
 func TestLegacyExchange(t *testing.T) {
 	shape := regexp.MustCompile(`^\{"access_token":"1574083\.fb2e77d\.[0-9a-f]{32}","user":\{"bio":"This is my bio","full_name":"Snoop Dogg","id":"1574083",` +
 		`"is_business":false,"profile_picture":"http://[^"]+/picture/1574083\.png","username":"snoopdogg","website":"http://snoopdogg\.com"\}\}$`)
-	r := newLegacy(t).legacyToken("basic")
+	f := newLegacy(t)
+	code := f.allow(legacyQuery("basic"), url.Values{"decision": {"allow"}})
+	r := f.exchange(code, "client_id", legacyClientID)
+	wantFlat(t, f.exchange(code, "client_id", legacyClientID), "Matching code was not found or was already used.")
+	deny := f.do(legacyQuery("basic"), url.Values{"decision": {"deny"}}, nil).header.Get("Location")
+	if want := redirectURI + "?error_reason=user_denied&error=access_denied&error_description=The+user+denied+your+request&state=S1"; deny != want {
+		t.Errorf("deny: got %s, want %s", deny, want)
+	}
 	if r.status != 200 || !shape.MatchString(r.body) {
 		t.Errorf("got %d %s, want 200 %s", r.status, r.body, shape)
 	}
@@ -94,13 +93,6 @@ func TestLegacyTokenOfOtherClientID(t *testing.T) {
 	if !regexp.MustCompile(`^1574083\.[0-9a-f]{7}\.[0-9a-f]{32}$`).MatchString(got) {
 		t.Errorf("access_token: got %s, want three parts", got)
 	}
-}
-
-func TestLegacyMatchingCodeEndsInFullStop(t *testing.T) {
-	f := newLegacy(t)
-	code := f.allow(legacyQuery("basic"), url.Values{"decision": {"allow"}})
-	f.exchange(code, "client_id", legacyClientID)
-	wantFlat(t, f.exchange(code, "client_id", legacyClientID), "Matching code was not found or was already used.")
 }
 
 func TestLegacySelf(t *testing.T) {
@@ -131,10 +123,6 @@ func TestLegacySelfRefuses(t *testing.T) {
 	if r.status != 400 || !strings.Contains(r.body, `"error_type":"OAuthPermissionsException"`) {
 		t.Errorf("without basic: got %d %s, want 400 OAuthPermissionsException", r.status, r.body)
 	}
-}
-
-func TestLegacyRevoke(t *testing.T) {
-	f := newLegacy(t)
 	token := f.legacyToken("basic").text(t, "access_token")
 	if err := f.Revoke(t.Context(), "1574083"); err != nil {
 		t.Fatalf("Revoke: %v", err)
@@ -165,38 +153,6 @@ func TestLegacyRateLimit(t *testing.T) {
 	f.Advance(30 * time.Minute)
 	if a, b := f.self(token).status, f.self(token).status; a != 200 || b != 429 {
 		t.Errorf("an hour after the first call: got %d, %d, want 200, 429", a, b)
-	}
-}
-
-// The sig is that of the developer pages of 2018.
-func TestLegacySignedRequests(t *testing.T) {
-	f := newFake(t, func(c *fakeinstagram.Config) {
-		c.API, c.ClientID, c.ClientSecret = "legacy", legacyClientID, "6dc1787668c64c939929c17683d7cb74"
-	})
-	code := f.allow(legacyQuery("basic"), url.Values{"decision": {"allow"}})
-	token := f.exchange(code, "client_id", legacyClientID, "client_secret", "6dc1787668c64c939929c17683d7cb74").text(t, "access_token")
-	f.SetShape(fakeinstagram.Shape{EnforceSigned: true})
-	for sig, want := range map[string]string{
-		"": `{"code":403,"error_message":"Invalid signed-request: Missing required parameter 'sig'","error_type":"OAuthForbiddenException"}`,
-		"cbf5a1f41db44412506cb6563a3218b50f45a710c7a8a65a3e9b18315bb338bf": `{"code":403,"error_message":"Signature does not match","error_type":"OAuthForbiddenException"}`,
-	} {
-		if r := f.get("/v1/users/self?access_token=" + token + "&sig=" + sig); r.status != 403 || r.body != want {
-			t.Errorf("sig %q: got %d %s, want 403 %s", sig, r.status, r.body, want)
-		}
-	}
-	for _, path := range []string{"/users/self", "/users/self/"} {
-		good := signature("6dc1787668c64c939929c17683d7cb74", path+"|access_token="+token)
-		if r := f.get("/v1" + path + "?access_token=" + token + "&sig=" + good); r.status != 200 {
-			t.Errorf("%s with a good sig: got %d %s, want 200", path, r.status, r.body)
-		}
-	}
-}
-
-// The vector of the developer pages, so that signature itself is checked.
-func TestSignatureVector(t *testing.T) {
-	got := signature("6dc1787668c64c939929c17683d7cb74", "/users/self|access_token=fb2e77d.47a0479900504cb3ab4a1f626d174d2d")
-	if want := "cbf5a1f41db44412506cb6563a3218b50f45a710c7a8a65a3e9b18315bb338bf"; got != want {
-		t.Errorf("signature: got %s, want %s", got, want)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -61,7 +60,11 @@ type deletionAnswer struct {
 	ConfirmationCode string `json:"confirmation_code"`
 }
 
-var alphanumeric = regexp.MustCompile(`^[0-9A-Za-z]+$`)
+// isCode reports whether s is letters and digits, as Meta wants a confirmation
+// code.
+func isCode(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
+}
 
 // RequestDeletion posts Meta's data-deletion notice for the account with this
 // id and returns the status page and the code that the service answered. An
@@ -81,7 +84,7 @@ func (i *Instagram) RequestDeletion(ctx context.Context, id string) (url, confir
 	if err := json.Unmarshal(body, &a); err != nil {
 		return "", "", fmt.Errorf("fakeinstagram: decode data-deletion answer: %w", err)
 	}
-	if a.URL == "" || !alphanumeric.MatchString(a.ConfirmationCode) {
+	if a.URL == "" || !isCode(a.ConfirmationCode) {
 		return "", "", fmt.Errorf("fakeinstagram: data-deletion answer has url %q and confirmation_code %q, want a URL and letters or digits", a.URL, a.ConfirmationCode)
 	}
 	i.mu.Lock()
@@ -122,19 +125,17 @@ func encodePayload(payload map[string]any) []byte {
 			keys = append(keys, k)
 		}
 	}
-	var members [][]byte
+	var b []byte
 	for _, k := range keys {
-		v, ok := payload[k]
-		if !ok {
-			continue
+		if v, ok := payload[k]; ok {
+			value, err := json.Marshal(v)
+			if err != nil {
+				panic(fmt.Sprintf("fakeinstagram: signed_request payload: %v", err))
+			}
+			b = fmt.Appendf(b, ",%q:%s", k, value)
 		}
-		member, err := json.Marshal(map[string]any{k: v})
-		if err != nil {
-			panic(fmt.Sprintf("fakeinstagram: signed_request payload: %v", err))
-		}
-		members = append(members, member[1:len(member)-1])
 	}
-	return slices.Concat([]byte("{"), bytes.Join(members, []byte(",")), []byte("}"))
+	return slices.Concat([]byte("{"), bytes.TrimPrefix(b, []byte(",")), []byte("}"))
 }
 
 // notifier is the client that posts notices, as c does but without following

@@ -115,19 +115,15 @@ func TestRevoke(t *testing.T) {
 }
 
 func TestRevokeErrors(t *testing.T) {
+	if err := newFake(t, nil).Revoke(t.Context(), acme); err != nil {
+		t.Errorf("Revoke without DeauthorizeURL: got error %v, want none", err)
+	}
 	app := newService(t, 302, "")
 	f := newFake(t, func(c *fakeinstagram.Config) { c.DeauthorizeURL = app.url })
 	short := f.short()
 	wantError(t, f.Revoke(t.Context(), "1"), `fakeinstagram: no account with id "1"`)
 	wantError(t, f.Revoke(t.Context(), acme), "fakeinstagram: post deauthorize notice: the service answered status 302, want 200")
 	wantGraph(t, f.me(short, "id"), 400, "190", "458", "")
-}
-
-func TestRevokeWithoutURL(t *testing.T) {
-	f := newFake(t, nil)
-	if err := f.Revoke(t.Context(), acme); err != nil {
-		t.Errorf("Revoke: got error %v, want none", err)
-	}
 }
 
 func TestRequestDeletion(t *testing.T) {

@@ -10,15 +10,17 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // pictureLife is how long a picture URL works. Instagram's work for days.
 const pictureLife = 4 * 24 * time.Hour
 
-// pictureURL is a's picture, empty when it has none. The fake's own URLs
-// expire at oe, hexadecimal seconds since 1970, as the CDN's do; in 2018 they
-// did not expire.
+// picturePath is where the pictures of accounts and media are.
+const picturePath = "/picture/"
+
+// pictureURL is a's picture; empty when it has none.
 func (i *Instagram) pictureURL(r *http.Request, a Account) string {
 	switch {
 	case a.NoPicture:
@@ -26,17 +28,24 @@ func (i *Instagram) pictureURL(r *http.Request, a Account) string {
 	case a.Picture != "":
 		return a.Picture
 	}
-	u := i.origin(r) + "/picture/" + url.PathEscape(a.ID) + ".png"
+	return i.imageURL(r, a.ID)
+}
+
+// imageURL is the fake's picture of an account or a medium. It expires at oe,
+// hexadecimal seconds since 1970, as the CDN's do; in 2018 they did not expire.
+func (i *Instagram) imageURL(r *http.Request, id string) string {
+	u := i.origin(r) + picturePath + url.PathEscape(id) + ".png"
 	if i.config.API == legacyAPI {
 		return u
 	}
 	return fmt.Sprintf("%s?oh=00_fake&oe=%X", u, i.now().Add(pictureLife).Unix())
 }
 
-// picture serves an account's picture.
+// picture serves the picture of an account or a medium.
 func (i *Instagram) picture(r *http.Request) answer {
-	id := picturePath.FindStringSubmatch(r.URL.Path)[1]
-	if _, ok := i.account(id); !ok {
+	id := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, picturePath), ".png")
+	_, isAccount := i.account(id)
+	if _, _, isMedia := i.medium(id); !isAccount && !isMedia {
 		return newAnswer(http.StatusNotFound, "text/plain; charset=utf-8", []byte("not found"))
 	}
 	if oe := r.URL.Query().Get("oe"); oe != "" {
@@ -64,6 +73,6 @@ func drawPicture(id string) []byte {
 		}
 	}
 	var b bytes.Buffer
-	_ = png.Encode(&b, img) // a bytes.Buffer takes everything
+	_ = png.Encode(&b, img) // a bytes.Buffer never fails
 	return b.Bytes()
 }

@@ -17,7 +17,8 @@ const (
 	OpExchange  Operation = "exchange"  // a code for a token
 	OpExtend    Operation = "extend"    // a short-lived token for a long-lived one
 	OpRefresh   Operation = "refresh"   // a long-lived token for 60 more days
-	OpProfile   Operation = "profile"
+	OpProfile   Operation = "profile"   // of the account
+	OpMedia     Operation = "media"     // the list of the account's media, or one of them
 )
 
 // covers reports whether op, in a fault or a question, means the operation of
@@ -28,18 +29,18 @@ func (op Operation) covers(of Operation) bool {
 
 // A Request is a call that the fake received, unredacted.
 type Request struct {
-	Time      time.Time // by the fake's clock
-	Operation Operation // empty for a path without one
-	Method    string
-	Path      string
-	Query     url.Values
-	Form      url.Values // of the body, urlencoded or multipart
-	Header    http.Header
-	Status    int // of the answer; 0 while there is none, and for good after a reset
+	Time      time.Time   `json:"time"`                // by the fake's clock, UTC
+	Operation Operation   `json:"operation,omitempty"` // empty for a path without one
+	Method    string      `json:"method"`
+	Path      string      `json:"path"`
+	Query     url.Values  `json:"query,omitempty"`
+	Form      url.Values  `json:"form,omitempty"` // of the body, urlencoded or multipart
+	Header    http.Header `json:"header"`
+	Status    int         `json:"status"` // of the answer; 0 before it, and after a reset
 
 	// FollowedRedirect is set on a request that was answered by a KindRedirect
 	// fault and followed, and on the request that followed it.
-	FollowedRedirect bool
+	FollowedRedirect bool `json:"followed_redirect,omitempty"`
 }
 
 // An entry is a Request on record, under the number that a redirect names.
@@ -48,14 +49,16 @@ type entry struct {
 	seq int
 }
 
-// begin puts r on record and takes the fault that is ordered for it.
-func (i *Instagram) begin(r *http.Request, op Operation) (*entry, Fault) {
+// begin finds the route of r, puts r on record and takes the fault that is
+// ordered for it.
+func (i *Instagram) begin(r *http.Request) (route, *entry, Fault) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	rt := i.find(r)
 	i.seq++
 	e := &entry{seq: i.seq, Request: Request{
-		Time:      i.now(),
-		Operation: op,
+		Time:      i.now().UTC(),
+		Operation: rt.op,
 		Method:    r.Method,
 		Path:      r.URL.Path,
 		Query:     r.URL.Query(),
@@ -67,11 +70,11 @@ func (i *Instagram) begin(r *http.Request, op Operation) (*entry, Fault) {
 		i.markFollowed(n)
 	}
 	i.record = append(i.record, e)
-	return e, i.takeFault(op)
+	return rt, e, i.takeFault(rt.op)
 }
 
-// answered records the status of e's answer. It is called before the answer
-// is sent, so that whoever has the answer finds it on record.
+// answered records the status of e's answer. It is called before the answer is
+// sent, so that a caller with the answer finds it on record.
 func (i *Instagram) answered(e *entry, status int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -2,15 +2,15 @@ package fakeinstagram
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 )
 
-// A route is the operation that a request asks for and what answers it. The
-// handler is called with mu held.
+// A route is the operation that a request asks for, the host of Instagram that
+// has it (empty: every host), and what answers it, with mu held.
 type route struct {
 	op     Operation
+	host   string
 	handle func(*http.Request) answer
 }
 
@@ -18,19 +18,49 @@ type route struct {
 // number of the request that it answers.
 const elsewhere = "/elsewhere/"
 
-var (
-	nodePath    = regexp.MustCompile(`^(?:/v[0-9]+\.[0-9]+)?/(me|[0-9]+)$`)
-	picturePath = regexp.MustCompile(`^/picture/([^/]+)\.png$`)
-)
-
-// find returns the route of r. A path that the host does not have is answered
-// with 404 in the style of that host.
-func (i *Instagram) find(r *http.Request) route {
-	host := hostRole(r.Host)
-	if rt, role := i.match(r.URL.Path); rt.handle != nil && (role == "" || host == "" || host == role) {
-		return rt
+// routes returns the fixed paths of the dialect.
+func (i *Instagram) routes() map[string]route {
+	exchange := route{OpExchange, "api", i.exchange}
+	if i.config.API == legacyAPI {
+		authorize := route{OpAuthorize, "api", i.authorize}
+		self := route{OpProfile, "api", i.legacySelf}
+		return map[string]route{
+			"/oauth/authorize": authorize, "/oauth/authorize/": authorize,
+			"/oauth/access_token": exchange,
+			"/v1/users/self":      self, "/v1/users/self/": self,
+		}
 	}
-	return route{handle: func(r *http.Request) answer { return i.notFound(host, r) }}
+	// Since August 2026 the api host has no consent page.
+	authorize := route{OpAuthorize, "www", i.authorize}
+	return map[string]route{
+		"/oauth/authorize": authorize, "/oauth/authorize/": authorize,
+		errorPagePath:           {"", "www", i.errorPage},
+		"/oauth/access_token":   exchange,
+		"/access_token":         {OpExtend, "graph", i.extend},
+		"/refresh_access_token": {OpRefresh, "graph", i.refresh},
+	}
+}
+
+// find returns the route of r, for a caller that holds mu. A path that the host
+// does not have is answered in the style of that host.
+func (i *Instagram) find(r *http.Request) route {
+	host, path := hostRole(r.Host), r.URL.Path
+	rt := i.routes()[path]
+	switch {
+	case rt.handle != nil:
+	case strings.HasPrefix(path, elsewhere):
+		rt.handle = i.elsewhere
+	case strings.HasPrefix(path, picturePath):
+		rt.handle = i.picture
+	case path == "/" && host == "":
+		rt.handle = func(*http.Request) answer { return redirectAnswer("/_fake/") }
+	case i.config.API == graphAPI:
+		rt = i.nodeRoute(path)
+	}
+	if rt.handle == nil || rt.host != "" && host != "" && host != rt.host {
+		return route{handle: func(r *http.Request) answer { return i.notFound(host, r) }}
+	}
+	return rt
 }
 
 // hostRole is the host of Instagram that a Host header stands for: "www",
@@ -43,63 +73,57 @@ func hostRole(host string) string {
 	return ""
 }
 
-// match returns the route of a path and the host that has it; an empty host
-// means every host.
-func (i *Instagram) match(path string) (rt route, host string) {
+// nodeRoute returns the route of a node of the graph host or of its edge.
+func (i *Instagram) nodeRoute(path string) route {
+	_, node, edge := splitNode(path)
+	_, _, isMedia := i.medium(node)
 	switch {
-	case strings.HasPrefix(path, elsewhere):
-		return route{handle: i.elsewhere}, ""
-	case picturePath.MatchString(path):
-		return route{handle: i.picture}, ""
-	case path == "/oauth/access_token":
-		return route{OpExchange, i.exchange}, "api"
-	case i.config.API == legacyAPI:
-		return i.matchLegacy(path)
+	case node != "me" && !isNumber(node):
+	case edge == "media":
+		return route{OpMedia, "graph", i.mediaList}
+	case edge == "" && isMedia:
+		return route{OpMedia, "graph", i.mediaNode}
+	case edge == "":
+		return route{OpProfile, "graph", i.profile}
 	}
-	return i.matchGraph(path)
+	return route{}
 }
 
-func (i *Instagram) matchLegacy(path string) (rt route, host string) {
-	switch path {
-	case "/oauth/authorize", "/oauth/authorize/":
-		return route{OpAuthorize, i.authorize}, "api"
-	case "/v1/users/self", "/v1/users/self/":
-		return route{OpProfile, i.legacySelf}, "api"
+// splitNode splits a path such as /v26.0/me/media, whose version is optional.
+func splitNode(path string) (version, node, edge string) {
+	node = strings.TrimPrefix(path, "/")
+	if v, rest, ok := strings.Cut(node, "/"); ok && isVersion(v) {
+		version, node = v, rest
 	}
-	return route{}, ""
+	node, edge, _ = strings.Cut(node, "/")
+	return version, node, edge
 }
 
-// matchGraph leaves /oauth/authorize to www: since August 2026 the api host
-// answers it with a page that says it isn't available.
-func (i *Instagram) matchGraph(path string) (rt route, host string) {
-	switch path {
-	case "/oauth/authorize", "/oauth/authorize/":
-		return route{OpAuthorize, i.authorize}, "www"
-	case errorPagePath:
-		return route{handle: i.errorPage}, "www"
-	case "/access_token":
-		return route{OpExtend, i.extend}, "graph"
-	case "/refresh_access_token":
-		return route{OpRefresh, i.refresh}, "graph"
-	}
-	if nodePath.MatchString(path) {
-		return route{OpProfile, i.profile}, "graph"
-	}
-	return route{}, ""
+func isVersion(s string) bool {
+	major, minor, _ := strings.Cut(strings.TrimPrefix(s, "v"), ".")
+	return s[:1] == "v" && isNumber(major) && isNumber(minor)
 }
 
-// notFound is the 404 of a host: an envelope where programs call, a page
-// where people look.
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// notFound answers a path that a host does not have: an envelope where programs
+// call, a page where people look. On a Host that stands for all of Instagram, a
+// path with a version or a node is a program's.
 func (i *Instagram) notFound(host string, r *http.Request) answer {
+	version, node, edge := splitNode(r.URL.Path)
+	called := i.config.API == graphAPI && (host == "graph" || host == "" && (version != "" || node == "me" || isNumber(node)))
 	switch {
-	case host == "graph":
-		return i.graphRefusal(&graphError{
-			Status: http.StatusNotFound, Code: 2500, Type: oauthException,
-			Message: "Unknown path components: " + r.URL.Path,
-		})
+	case called && edge != "":
+		return i.graphRefusal(unknownPath("/" + edge))
+	case called:
+		return i.graphRefusal(unsupportedRequest(r.Method))
 	case i.config.API == legacyAPI && strings.HasPrefix(r.URL.Path, "/v1/"):
 		return legacyRefusal(http.StatusNotFound, "APINotFoundError", "invalid path")
 	}
+	return pageNotFound()
+}
+
+func pageNotFound() answer {
 	return htmlAnswer(http.StatusNotFound, []byte("<!doctype html>\n<title>Page not found</title>\n"+
 		"<h1>Sorry, this page isn't available.</h1>\n"+
 		"<p>The link you followed may be broken, or the page may have been removed. (Fake Instagram)</p>\n"))

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -84,13 +83,11 @@ func (i *Instagram) issueToken(t token) *token {
 	return &t
 }
 
-var hexPrefix = regexp.MustCompile(`^[0-9a-f]{7}`)
-
 // legacyTokenValue is <user id>.<7 hex digits of the client id>.<32 hex
-// digits>. A client id that is not hexadecimal lends the digits of its hash.
+// digits>. A client id that is not hexadecimal gives the digits of its hash.
 func legacyTokenValue(account, clientID string) string {
-	prefix := hexPrefix.FindString(clientID)
-	if prefix == "" {
+	prefix := clientID[:min(7, len(clientID))]
+	if len(prefix) < 7 || strings.Trim(prefix, "0123456789abcdef") != "" {
 		sum := sha256.Sum256([]byte(clientID))
 		prefix = hex.EncodeToString(sum[:])[:7]
 	}
@@ -137,21 +134,11 @@ func (i *Instagram) refuseExchange(form url.Values, c *code) string {
 	case c == nil:
 		return "Invalid authorization code"
 	case c.used || !i.now().Before(c.expires):
-		return i.matchingCode()
+		return i.dialect().usedCode
 	case i.shape.EnforcePKCE && (c.challenge == "" || challenge(form.Get("code_verifier")) != c.challenge):
 		return "Invalid code_verifier"
 	}
 	return ""
-}
-
-// matchingCode is the refusal of a used or expired code. In 2018 it ended in a
-// full stop.
-func (i *Instagram) matchingCode() string {
-	const message = "Matching code was not found or was already used"
-	if i.config.API == legacyAPI {
-		return message + "."
-	}
-	return message
 }
 
 // challenge is the S256 code_challenge of a verifier (RFC 7636, section 4.2).
@@ -184,11 +171,9 @@ func wrapped(body map[string]any, wrap bool) map[string]any {
 	return map[string]any{"data": []any{body}}
 }
 
-var digits = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
-
 // idValue is id as a JSON number when it can be one and number is set.
 func idValue(id string, number bool) any {
-	if number && digits.MatchString(id) {
+	if number && isNumber(id) && json.Valid([]byte(id)) {
 		return json.Number(id)
 	}
 	return id
@@ -212,10 +197,7 @@ func unsupported(method string) string {
 
 // jsonAnswer encodes v, which must be of JSON's own kinds.
 func jsonAnswer(status int, v any) answer {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return newAnswer(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()))
-	}
+	body, _ := json.Marshal(v)
 	return newAnswer(status, "application/json; charset=utf-8", body)
 }
 

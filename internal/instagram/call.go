@@ -40,25 +40,6 @@ func newHTTPClient() *http.Client {
 	}
 }
 
-// counted returns a client like c that has the record of a request count the
-// calls which that request makes.
-func counted(c *http.Client) *http.Client {
-	client := *c
-	if client.Transport == nil {
-		client.Transport = http.DefaultTransport
-	}
-	client.Transport = counter{client.Transport}
-	return &client
-}
-
-type counter struct{ http.RoundTripper }
-
-// RoundTrip implements [http.RoundTripper].
-func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
-	telemetry.Of(r.Context()).CountInstagramCall()
-	return c.RoundTripper.RoundTrip(r)
-}
-
 // An answer is a successful response: status 200 and a JSON object.
 type answer struct {
 	op     string
@@ -73,6 +54,7 @@ func (b *base) do(ctx context.Context, op string, req *http.Request) (answer, er
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	req.Header.Set("Accept", "application/json")
+	telemetry.Of(ctx).CountInstagramCall()
 	resp, err := b.HTTP.Do(req.WithContext(ctx))
 	if err != nil {
 		return answer{}, &Error{Op: op, Class: Transient, Err: cause(err)}

@@ -3,64 +3,45 @@ package instagram
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"photopass/internal/loopback"
 )
 
-// decode reads the answer into v. Meta's guide shows answers wrapped in "data",
-// as a list or an object; its reference and live answers are flat. Both pass.
-func (a answer) decode(v any) error {
+// decode returns what an answer holds, or the error of the call. Meta's guide
+// shows answers wrapped in "data", as a list or an object; its reference and live
+// answers are flat. Both pass.
+func decode[T interface{ valid() bool }](a answer, err error) (T, error) {
+	var v T
+	if err != nil {
+		return v, err
+	}
+	body, ok := unwrapped(a.body)
+	if !ok || !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || json.Unmarshal(body, &v) != nil || !v.valid() {
+		var none T
+		return none, &Error{Op: a.op, Class: Transient, Status: a.status, Err: errMalformed}
+	}
+	return v, nil
+}
+
+// unwrapped returns body, or its "data". ok is false for more than one member.
+func unwrapped(body []byte) (inner []byte, ok bool) {
 	var wrapped struct {
 		Data json.RawMessage `json:"data"`
 	}
-	body := a.body
-	if json.Unmarshal(body, &wrapped) == nil && len(wrapped.Data) > 0 {
-		body = wrapped.Data
-		var list []json.RawMessage
-		if json.Unmarshal(body, &list) == nil {
-			if len(list) != 1 {
-				return a.malformed()
-			}
-			body = list[0]
-		}
+	if json.Unmarshal(body, &wrapped) != nil || len(wrapped.Data) == 0 {
+		return body, true
 	}
-	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || json.Unmarshal(body, v) != nil {
-		return a.malformed()
+	var list []json.RawMessage
+	if json.Unmarshal(wrapped.Data, &list) != nil {
+		return wrapped.Data, true
 	}
-	return nil
-}
-
-// malformed returns the error for an answer that says success and is none.
-func (a answer) malformed() error {
-	return &Error{Op: a.op, Class: Transient, Status: a.status, Err: errMalformed}
-}
-
-// An id is Instagram's id of an account: a JSON string, or a JSON number that
-// must not pass through a float64, which would change it.
-type id string
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (i *id) UnmarshalJSON(b []byte) error {
-	s := string(b)
-	if s == "null" {
-		return nil
+	if len(list) != 1 {
+		return nil, false
 	}
-	if unquoted, err := strconv.Unquote(s); err == nil {
-		s = unquoted
-	}
-	for _, c := range []byte(s) {
-		if c < '0' || c > '9' {
-			return errors.New("id is not decimal digits")
-		}
-	}
-	*i = id(s)
-	return nil
+	return list[0], true
 }
 
 // permissions is a list of permissions: an array, or one string with commas or
@@ -82,14 +63,12 @@ func (p *permissions) UnmarshalJSON(b []byte) error {
 	}
 	*p = list[:0]
 	for _, s := range list {
-		if permissionShape.MatchString(s) && len(*p) < 32 {
+		if consistsOf(s, lower+"_", 64) && len(*p) < 32 {
 			*p = append(*p, s)
 		}
 	}
 	return nil
 }
-
-var permissionShape = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
 // A number is a code in an error: a JSON number, or a string that holds one.
 // One that is neither counts as 0, so that an odd code never hides an error.
@@ -107,7 +86,7 @@ func (n *number) UnmarshalJSON(b []byte) error {
 // seconds is a life time on the wire; 0: none that can be used.
 type seconds int64
 
-// UnmarshalJSON implements [json.Unmarshaler]. It takes what is between a second
+// UnmarshalJSON implements [json.Unmarshaler]. It accepts what is between a second
 // and ten years; Instagram's tokens live 60 days. Anything else, seen as null and
 // 0, is no reason to lose the token that came with it.
 func (s *seconds) UnmarshalJSON(b []byte) error {
@@ -117,8 +96,6 @@ func (s *seconds) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
-
-func (s seconds) duration() time.Duration { return time.Duration(s) * time.Second }
 
 // validToken reports whether s can be a token: 1 to 2048 visible ASCII
 // characters, since it goes into a header.
@@ -157,7 +134,7 @@ func clip(s string, n int) string {
 // empty string: a profile without picture is better than none.
 func (b *base) pictureURL(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || len(raw) > maxText || u.User != nil || !hostShape.MatchString(u.Host) {
+	if err != nil || len(raw) > maxText || u.User != nil || !plainHost(u.Host) {
 		return ""
 	}
 	if u.Scheme == "https" || u.Scheme == "http" && b.loopback && loopback.Host(u.Hostname()) {
@@ -166,4 +143,18 @@ func (b *base) pictureURL(raw string) string {
 	return ""
 }
 
-var hostShape = regexp.MustCompile(`^[a-zA-Z0-9.-]{1,253}(:[0-9]{1,5})?$`)
+func plainHost(host string) bool {
+	name, port, hasPort := strings.Cut(host, ":")
+	return consistsOf(name, lower+upper+digits+".-", 253) && (!hasPort || consistsOf(port, digits, 5))
+}
+
+const (
+	digits = "0123456789"
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// consistsOf reports whether s is 1 to longest of the characters in set.
+func consistsOf(s, set string, longest int) bool {
+	return s != "" && len(s) <= longest && strings.Trim(s, set) == ""
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -98,7 +97,7 @@ func classify(op string, resp *http.Response, body []byte, now time.Time) *Error
 	if env.Meta != nil && env.Meta.tells() {
 		env.flatError = *env.Meta
 	}
-	s := said{in: bare, step: op, status: resp.StatusCode}
+	s := symptom{in: bare, step: op, status: resp.StatusCode}
 	switch {
 	case understood && env.Error != nil:
 		e.Code, e.Subcode = int(env.Error.Code), int(env.Error.Subcode)
@@ -129,34 +128,27 @@ func classify(op string, resp *http.Response, body []byte, now time.Time) *Error
 	return e
 }
 
-// numbered is what some messages begin with: their code once more.
-var numbered = regexp.MustCompile(`^\(#[0-9]+\) `)
-
 // knownMessage returns the text of the table that a message begins with, or else
 // nothing: the rest may echo what was sent.
 func knownMessage(message string) string {
-	message = numbered.ReplaceAllString(message, "")
+	// Some messages begin with their code once more, as "(#4) ".
+	if number, rest, ok := strings.Cut(message, ") "); ok && strings.HasPrefix(number, "(#") && consistsOf(number[2:], digits, 20) {
+		message = rest
+	}
 	for _, m := range []string{strings.TrimPrefix(message, "Error validating access token: "), message} {
-		for _, r := range rows {
+		for _, r := range errorTable {
 			if r.text != "" && strings.HasPrefix(m, r.text) {
 				return r.text
-			}
-		}
-		for _, text := range quoted {
-			if strings.HasPrefix(m, text) {
-				return text
 			}
 		}
 	}
 	return ""
 }
 
-// A trace id is "A" and 22 characters. The shape is checked since everything
-// that Instagram sends may be somebody else's.
-var traceShape = regexp.MustCompile(`^A[A-Za-z0-9_-]{22}$`)
-
+// traceID returns s if it is "A" and 22 characters, as Meta's trace ids are. The
+// shape is checked because Instagram might echo what was sent.
 func traceID(s string) string {
-	if traceShape.MatchString(s) {
+	if len(s) == 23 && s[0] == 'A' && consistsOf(s, lower+upper+digits+"_-", 23) {
 		return s
 	}
 	return ""

@@ -15,6 +15,7 @@ import (
 
 // The table of Graph errors, each as Instagram sends it.
 func TestGraphErrors(t *testing.T) {
+	const logIn = "You cannot access the app till you log in to www.instagram.com"
 	for _, tt := range []struct {
 		name    string
 		status  int
@@ -74,6 +75,23 @@ func TestGraphErrors(t *testing.T) {
 		{"not transient by its own word", 400, `"code":9999,"is_transient":false`, instagram.Unknown, 9999, 0, ""},
 		{"status 500 and an unknown code", 500, `"code":9999`, instagram.Transient, 9999, 0, ""},
 
+		{"transient dead token", 400, `"code":190,"is_transient":true`, instagram.Transient, 190, 0, ""},
+		{"transient removed app", 400, `"code":190,"error_subcode":458,"is_transient":true`, instagram.Transient, 190, 458, ""},
+		{"transient permission", 200, `"code":10,"is_transient":true`, instagram.Transient, 10, 0, ""},
+		{"transient parameter", 400, `"code":100,"is_transient":true`, instagram.Transient, 100, 0, ""},
+		{"dead token from a server out of order", 502, `"code":190`, instagram.Transient, 190, 0, ""},
+		{"throttled by a server out of order", 503, `"code":4`, instagram.AppThrottled, 4, 0, ""},
+		{"throttled with status 200", 200, `"code":4`, instagram.AppThrottled, 4, 0, ""},
+		{"unknown at Meta with status 400", 400, `"code":1`, instagram.Transient, 1, 0, ""},
+
+		{"used code", 400, `"code":100,"error_subcode":36009`, instagram.Rejected, 100, 36009, ""},
+		{"expired code", 400, `"code":100,"error_subcode":36007`, instagram.Rejected, 100, 36007, ""},
+		{"expired code with status 200", 200, `"code":100,"error_subcode":36007`, instagram.Rejected, 100, 36007, ""},
+		{"wrong secret", 400, `"code":1,"message":"Error validating client secret."`, instagram.Misconfigured, 1, 0, "Error validating client secret"},
+		{"log in first", 400, `"code":190,"message":"` + logIn + ` and follow the instructions given"`, instagram.Checkpoint, 190, 0, logIn},
+		{"log in first, announced", 400, `"code":190,"message":"Error validating access token: ` + logIn + ` and follow the instructions given"`, instagram.Checkpoint, 190, 0, logIn},
+		{"bad session key", 400, `"code":190,"message":"Session key is malformed because of invalid user id"`, instagram.Checkpoint, 190, 0, "Session key is malformed because of invalid user id"},
+
 		{"unknown code", 400, `"message":"x","type":"OAuthException","code":9999`, instagram.Unknown, 9999, 0, ""},
 		{"unknown code with status 200", 200, `"code":9999`, instagram.Unknown, 9999, 0, ""},
 		{"no code", 400, `"message":"x"`, instagram.Unknown, 0, 0, ""},
@@ -92,8 +110,8 @@ func TestGraphErrors(t *testing.T) {
 		{"subcode as words", 400, `"code":190,"error_subcode":"x"`, instagram.TokenDead, 190, 0, ""},
 		{"members unknown today", 400, `"code":190,"error_data":{"x":[1]},"error_user_title":"x","error_user_msg":"y"`, instagram.TokenDead, 190, 0, ""},
 	} {
-		for _, o := range []operation{{instagram.Graph, "profile"}, {instagram.Graph, "extend"}, {instagram.Graph, "refresh"}} {
-			t.Run(o.op+" "+tt.name, func(t *testing.T) {
+		for _, o := range operations {
+			t.Run(o.String()+" "+tt.name, func(t *testing.T) {
 				s := answer(t, o, tt.status, `{"error":{`+tt.members+`}}`)
 				wantError(t, o.run(t, s.client(t)), o.op, tt.status, tt.class, tt.code, tt.subcode, tt.message)
 			})
@@ -369,38 +387,8 @@ func TestErrorText(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			wantEqual(t, "Error", tt.err.Error(), tt.want)
+			wantEqual(t, "Unwrap", errors.Unwrap(&tt.err), tt.err.Err)
 		})
-	}
-}
-
-func TestErrorUnwraps(t *testing.T) {
-	if err := error(&instagram.Error{Err: io.EOF}); !errors.Is(err, io.EOF) {
-		t.Error("errors.Is: got false, want true for the cause")
-	}
-}
-
-func TestClassString(t *testing.T) {
-	for _, tt := range []struct {
-		class instagram.Class
-		want  string
-	}{
-		{instagram.Unknown, "unknown"},
-		{instagram.Transient, "transient"},
-		{instagram.Throttled, "throttled"},
-		{instagram.AppThrottled, "app throttled"},
-		{instagram.AppRefused, "app refused"},
-		{instagram.Rejected, "rejected"},
-		{instagram.Misconfigured, "misconfigured"},
-		{instagram.ActivityOff, "activity off"},
-		{instagram.TokenDead, "token dead"},
-		{instagram.PasswordChanged, "password changed"},
-		{instagram.Checkpoint, "checkpoint"},
-		{instagram.Expired, "token expired"},
-		{instagram.AppRemoved, "app removed"},
-		{instagram.PermissionMissing, "permission missing"},
-		{instagram.Refused, "refused"},
-	} {
-		wantEqual(t, "String", tt.class.String(), tt.want)
 	}
 }
 

@@ -3,10 +3,8 @@ package instagram
 import (
 	"context"
 	"errors"
-	"io"
 	"net/url"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -43,37 +41,34 @@ func (g *graph) RequiredPermission() string { return "instagram_business_basic" 
 // Exchange implements [Client]. The short-lived token of the first answer dies
 // within the hour, so it is exchanged for a long-lived one at once.
 func (g *graph) Exchange(ctx context.Context, e Exchange) (TokenResponse, error) {
-	a, err := g.sendCode(ctx, e)
+	short, err := decode[shortAnswer](g.sendCode(ctx, e))
 	if err != nil {
 		return TokenResponse{}, err
 	}
-	var short struct {
-		AccessToken string      `json:"access_token"`
-		UserID      id          `json:"user_id"`
-		Permissions permissions `json:"permissions"`
-	}
-	if err := a.decode(&short); err != nil {
-		return TokenResponse{}, err
-	}
-	if (short.UserID != "" && !account.ValidID(string(short.UserID))) || !validToken(short.AccessToken) {
-		return TokenResponse{}, a.malformed()
-	}
-	grant := TokenResponse{Listed: slices.Contains(short.Permissions, g.RequiredPermission())}
+	response := TokenResponse{Listed: slices.Contains(short.Permissions, g.RequiredPermission())}
 	long, err := g.extend(ctx, secret.New(short.AccessToken), e.ClientSecret)
 	if err != nil {
-		return grant, err
+		return response, err
 	}
-	grant.UserID, grant.Token = string(short.UserID), long.Token
-	grant.IssuedAt, grant.ExpiresAt = long.IssuedAt, long.ExpiresAt
-	if grant.ExpiresAt.IsZero() {
-		grant.ExpiresAt = long.IssuedAt.Add(longLife)
+	response.UserID, response.Token = string(short.UserID), long.Token
+	response.IssuedAt, response.ExpiresAt = long.IssuedAt, long.ExpiresAt
+	if response.ExpiresAt.IsZero() {
+		response.ExpiresAt = long.IssuedAt.Add(longLife)
 	}
-	grant.Permissions = short.Permissions
-	if grant.Permissions == nil {
-		grant.Permissions = g.Scopes
+	response.Permissions = short.Permissions
+	if response.Permissions == nil {
+		response.Permissions = g.Scopes
 	}
-	return grant, nil
+	return response, nil
 }
+
+type shortAnswer struct {
+	AccessToken string         `json:"access_token"`
+	UserID      account.WireID `json:"user_id"`
+	Permissions permissions    `json:"permissions"`
+}
+
+func (s shortAnswer) valid() bool { return validToken(s.AccessToken) }
 
 // longLife is how long a long-lived token lives (Meta, "Business Login for
 // Instagram"), unless the answer says otherwise.
@@ -101,44 +96,35 @@ func (g *graph) Refresh(ctx context.Context, token secret.Value) (RefreshRespons
 }
 
 // longLived makes one of the two calls that answer with a long-lived token.
-// Instagram takes secret and token in the query here and nowhere else. The call
-// is made once: its answer may be a new token that takes the old one's place.
+// Only here does Instagram want secret and token in the query. The call is made
+// once: its answer may be a new token that replaces the old one.
 func (g *graph) longLived(ctx context.Context, op, path string, query url.Values) (RefreshResponse, error) {
-	req, err := g.newGet(op, path, query)
+	a, err := g.get(ctx, op, path, query, secret.Value{}, sentOnce())
+	long, err := decode[longAnswer](a, err)
 	if err != nil {
 		return RefreshResponse{}, err
-	}
-	// net/http repeats a GET when a kept connection breaks, but not one whose
-	// body it may have read. In HTTP/1.1 an empty body is not sent.
-	req.Body = io.NopCloser(strings.NewReader(""))
-	a, err := g.do(ctx, op, req)
-	if err != nil {
-		return RefreshResponse{}, err
-	}
-	var long struct {
-		AccessToken string  `json:"access_token"`
-		ExpiresIn   seconds `json:"expires_in"`
-	}
-	if err := a.decode(&long); err != nil {
-		return RefreshResponse{}, err
-	}
-	if !validToken(long.AccessToken) {
-		return RefreshResponse{}, a.malformed()
 	}
 	r := RefreshResponse{Token: secret.New(long.AccessToken), IssuedAt: g.now(), Usage: a.usage}
 	if long.ExpiresIn > 0 {
-		r.ExpiresAt = r.IssuedAt.Add(long.ExpiresIn.duration())
+		r.ExpiresAt = r.IssuedAt.Add(time.Duration(long.ExpiresIn) * time.Second)
 	}
 	return r, nil
 }
+
+type longAnswer struct {
+	AccessToken string  `json:"access_token"`
+	ExpiresIn   seconds `json:"expires_in"`
+}
+
+func (l longAnswer) valid() bool { return validToken(l.AccessToken) }
 
 // Profile implements [Client]. An account that refuses the full list of fields
 // is asked once more for the four that all have. Which code an account that may
 // not be read refuses with is not certain, so 100/33 counts as well.
 func (g *graph) Profile(ctx context.Context, token secret.Value) (account.Profile, Usage, error) {
-	p, usage, err := g.me(ctx, token, allFields)
+	p, usage, err := g.me(ctx, token, "/"+g.GraphVersion+"/me", allFields)
 	if refusesFields(err) {
-		return g.me(ctx, token, fewFields)
+		return g.me(ctx, token, "/"+g.GraphVersion+"/me", fewFields)
 	}
 	return p, usage, err
 }
@@ -151,16 +137,16 @@ func (g *graph) FullProfile(ctx context.Context, token secret.Value) (account.Pr
 	if now < g.lessUntil.Load() {
 		return g.Profile(ctx, token)
 	}
-	p, usage, err := g.me(ctx, token, allFields+",biography,website")
+	p, usage, err := g.me(ctx, token, "/"+g.GraphVersion+"/me", allFields+",biography,website")
 	if e, ok := errors.AsType[*Error](err); !ok || e.Class != Refused && e.Class != PermissionMissing {
 		return p, usage, err
 	}
-	p, usage, err = g.me(ctx, token, allFields)
+	p, usage, err = g.me(ctx, token, "/"+g.GraphVersion+"/me", allFields)
 	switch {
 	case err == nil:
 		g.lessUntil.Store(now + 3600)
 	case refusesFields(err):
-		return g.me(ctx, token, fewFields)
+		return g.me(ctx, token, "/"+g.GraphVersion+"/me", fewFields)
 	}
 	return p, usage, err
 }
@@ -170,29 +156,12 @@ func refusesFields(err error) bool {
 	return ok && e.Code == codeParams && (e.Class == Refused || e.Class == PermissionMissing)
 }
 
-func (g *graph) me(ctx context.Context, token secret.Value, fields string) (account.Profile, Usage, error) {
-	a, err := g.get(ctx, "profile", "/"+g.GraphVersion+"/me", url.Values{"fields": {fields}}, token)
+// me reads some fields of /me at path.
+func (g *graph) me(ctx context.Context, token secret.Value, path, fields string) (account.Profile, Usage, error) {
+	a, err := g.get(ctx, "profile", path, url.Values{"fields": {fields}}, token, nil)
+	me, err := decode[meAnswer](a, err)
 	if err != nil {
 		return account.Profile{}, Usage{}, err
-	}
-	var me struct {
-		ID          id     `json:"id"`
-		UserID      id     `json:"user_id"`
-		Username    string `json:"username"`
-		Name        string `json:"name"`
-		AccountType string `json:"account_type"`
-		Picture     string `json:"profile_picture_url"`
-		Biography   string `json:"biography"`
-		Website     string `json:"website"`
-		Followers   *int64 `json:"followers_count"`
-		Follows     *int64 `json:"follows_count"`
-		Media       *int64 `json:"media_count"`
-	}
-	if err := a.decode(&me); err != nil {
-		return account.Profile{}, Usage{}, err
-	}
-	if !account.ValidID(string(me.ID)) || (me.UserID != "" && !account.ValidID(string(me.UserID))) {
-		return account.Profile{}, Usage{}, a.malformed()
 	}
 	return account.Profile{
 		ID:                string(me.ID),
@@ -210,21 +179,25 @@ func (g *graph) me(ctx context.Context, token secret.Value, fields string) (acco
 	}, a.usage, nil
 }
 
-// ID implements [Client]. Unlike a profile's, the path has no version: every version
-// has the field, and who asks for nothing else needs no setting for it.
+type meAnswer struct {
+	ID          account.WireID `json:"id"`
+	UserID      account.WireID `json:"user_id"`
+	Username    string         `json:"username"`
+	Name        string         `json:"name"`
+	AccountType string         `json:"account_type"`
+	Picture     string         `json:"profile_picture_url"`
+	Biography   string         `json:"biography"`
+	Website     string         `json:"website"`
+	Followers   *int64         `json:"followers_count"`
+	Follows     *int64         `json:"follows_count"`
+	Media       *int64         `json:"media_count"`
+}
+
+func (m meAnswer) valid() bool { return m.ID != "" }
+
+// ID implements [Client]. The path has no version: every version has the field,
+// and a caller that wants nothing else needs no setting for it.
 func (g *graph) ID(ctx context.Context, token secret.Value) (string, error) {
-	a, err := g.get(ctx, "profile", "/me", url.Values{"fields": {"id"}}, token)
-	if err != nil {
-		return "", err
-	}
-	var me struct {
-		ID id `json:"id"`
-	}
-	if err := a.decode(&me); err != nil {
-		return "", err
-	}
-	if !account.ValidID(string(me.ID)) {
-		return "", a.malformed()
-	}
-	return string(me.ID), nil
+	p, _, err := g.me(ctx, token, "/me", "id")
+	return p.ID, err
 }

@@ -7,13 +7,15 @@
 // (they exceed 2^53), and no error holds anything that Instagram or the request
 // said in free text. See [Error].
 //
-// The package sends a code once and never again: an authorization code is
-// single-use, and after a time-out nobody knows whether it was used.
+// The package sends an authorization code once and never again: it is single-use,
+// and after a time-out it is unknown whether Instagram used it.
 package instagram
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -63,15 +65,15 @@ type Client interface {
 	FullProfile(ctx context.Context, token secret.Value) (account.Profile, Usage, error)
 
 	// ID returns the id of the account that the token belongs to, by the cheapest
-	// call that tells whether Instagram takes the token. Its errors mean what those
-	// of Profile mean.
+	// call that shows whether Instagram accepts the token. Its errors mean what
+	// those of Profile mean.
 	ID(ctx context.Context, token secret.Value) (string, error)
 
 	// RequiredPermission returns the one permission nothing works without.
 	RequiredPermission() string
 }
 
-// An Exchange is what a code is exchanged with (RFC 6749, section 4.1.3).
+// An Exchange is an access token request (RFC 6749, section 4.1.3).
 type Exchange struct {
 	Code         secret.Value
 	ClientSecret secret.Value
@@ -80,15 +82,15 @@ type Exchange struct {
 
 // A TokenResponse is the answer to an [Exchange] (RFC 6749, section 5.1).
 type TokenResponse struct {
-	UserID      string // as the token answer names the account; empty: it does not
+	UserID      string // the account; empty: the answer does not say
 	Token       secret.Value
 	IssuedAt    time.Time
 	ExpiresAt   time.Time // zero: not announced
-	Permissions []string  // as granted; as requested when the answer does not say (RFC 6749, section 5.1)
-	Listed      bool      // the answer says so of the required permission
+	Permissions []string  // as granted; as requested if the answer does not say
+	Listed      bool      // the answer lists the required permission
 }
 
-// A RefreshResponse is a token with a new life.
+// A RefreshResponse is the answer to a refresh: a token with a new life.
 type RefreshResponse struct {
 	Token     secret.Value // the same string as before or a new one
 	IssuedAt  time.Time
@@ -96,35 +98,41 @@ type RefreshResponse struct {
 	Usage     Usage
 }
 
-// A Usage is how much of what may be asked for has been asked for, in percent,
-// as an answer tells it (Meta, "Rate Limits"); 0: it does not. From 100 on
-// Instagram refuses.
+// A Usage is how much of a rate limit is used, in percent, as an answer says it
+// (Meta, "Rate Limits"); 0: the answer does not say. From 100 on Instagram
+// refuses.
 type Usage struct {
-	App     int // of what the app may ask for
-	Account int // of what the app may ask about the account
+	App     int // of the limit for the app
+	Account int // of the limit for the app's calls about the account
 }
 
-// A Config configures a Client. All members up to RedirectURI are required,
-// but for GraphVersion in the legacy dialect.
+// A Config configures a Client. API and GraphURL are required. A function of the
+// service has the other settings only of what it does: ClientID and RedirectURI
+// are for AuthorizationURL and Exchange.
 type Config struct {
-	API          string // Graph or Legacy
+	API      string // Graph or Legacy
+	GraphURL string // absolute base of all calls but Exchange, no trailing slash
+
 	ClientID     string
-	Scopes       []string
-	AuthorizeURL string
-	TokenURL     string
-	GraphURL     string // base of the other calls, no trailing slash
-	GraphVersion string // such as "v26.0"; part of the profile's path alone
-	RedirectURI  string // as registered with Meta, character for character
+	RedirectURI  string   // as registered with Meta, character for character
+	Scopes       []string // for AuthorizationURL and Exchange
+	AuthorizeURL string   // for AuthorizationURL
+	TokenURL     string   // for Exchange
+	GraphVersion string   // for the profile in the graph dialect, such as "v26.0"
 
 	HTTP *http.Client     // nil: one that suits Lambda, see newHTTPClient
 	Now  func() time.Time // nil: time.Now
 }
 
-// New returns a Client for c.API. It makes no request.
+// New returns a Client for c.API. It makes no request. The error names the member
+// that is missing or wrong.
 func New(c Config) (Client, error) {
 	graphURL, err := url.Parse(c.GraphURL)
-	if err != nil || graphURL.Host == "" {
-		return nil, fmt.Errorf("instagram: base URL is not absolute")
+	switch {
+	case c.API != Graph && c.API != Legacy:
+		return nil, fmt.Errorf("instagram: API is %q, want graph or legacy", c.API)
+	case err != nil || graphURL.Host == "":
+		return nil, errors.New("instagram: GraphURL is not an absolute URL")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -132,15 +140,11 @@ func New(c Config) (Client, error) {
 	if c.HTTP == nil {
 		c.HTTP = newHTTPClient()
 	}
-	c.HTTP = counted(c.HTTP)
 	b := base{Config: c, loopback: loopback.Host(graphURL.Hostname())}
-	switch c.API {
-	case Graph:
-		return &graph{base: b}, nil
-	case Legacy:
+	if c.API == Legacy {
 		return &legacy{b}, nil
 	}
-	return nil, fmt.Errorf("instagram: unknown API %q", c.API)
+	return &graph{base: b}, nil
 }
 
 // base is what the dialects share.
@@ -194,11 +198,11 @@ func (b *base) sendCode(ctx context.Context, e Exchange) (answer, error) {
 }
 
 // get sends a GET to the API. A bearer token, if any, goes into the header and
-// so stays out of the URL.
-func (b *base) get(ctx context.Context, op, path string, query url.Values, bearer secret.Value) (answer, error) {
-	req, err := b.newGet(op, path, query)
+// so stays out of the URL. body is nil, or [sentOnce].
+func (b *base) get(ctx context.Context, op, path string, query url.Values, bearer secret.Value, body io.Reader) (answer, error) {
+	req, err := http.NewRequest(http.MethodGet, b.GraphURL+path+"?"+query.Encode(), body)
 	if err != nil {
-		return answer{}, err
+		return answer{}, &Error{Op: op, Class: Misconfigured}
 	}
 	if token := bearer.Reveal(); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
@@ -206,10 +210,7 @@ func (b *base) get(ctx context.Context, op, path string, query url.Values, beare
 	return b.do(ctx, op, req)
 }
 
-func (b *base) newGet(op, path string, query url.Values) (*http.Request, error) {
-	req, err := http.NewRequest(http.MethodGet, b.GraphURL+path+"?"+query.Encode(), nil)
-	if err != nil {
-		return nil, &Error{Op: op, Class: Misconfigured}
-	}
-	return req, nil
-}
+// sentOnce is the body of a GET that must not be repeated. net/http repeats a GET
+// when a kept connection breaks, but not one whose body it may have read. In
+// HTTP/1.1 an empty body is not sent.
+func sentOnce() io.Reader { return io.NopCloser(strings.NewReader("")) }

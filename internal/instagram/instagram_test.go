@@ -214,8 +214,8 @@ func (f *fake) code() string {
 	return back.Query().Get("code")
 }
 
-// grant exchanges a new code.
-func (f *fake) grant() instagram.TokenResponse {
+// exchange exchanges a new code.
+func (f *fake) exchange() instagram.TokenResponse {
 	f.t.Helper()
 	g, err := f.Exchange(f.t.Context(), exchangeOf(f.code()))
 	if err != nil {

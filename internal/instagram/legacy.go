@@ -26,21 +26,9 @@ func (l *legacy) RequiredPermission() string { return "basic" }
 
 // Exchange implements [Client].
 func (l *legacy) Exchange(ctx context.Context, e Exchange) (TokenResponse, error) {
-	a, err := l.sendCode(ctx, e)
+	t, err := decode[legacyToken](l.sendCode(ctx, e))
 	if err != nil {
 		return TokenResponse{}, err
-	}
-	var t struct {
-		AccessToken string `json:"access_token"`
-		User        struct {
-			ID id `json:"id"`
-		} `json:"user"`
-	}
-	if err := a.decode(&t); err != nil {
-		return TokenResponse{}, err
-	}
-	if (t.User.ID != "" && !account.ValidID(string(t.User.ID))) || !validToken(t.AccessToken) {
-		return TokenResponse{}, a.malformed()
 	}
 	return TokenResponse{
 		UserID:      string(t.User.ID),
@@ -49,6 +37,15 @@ func (l *legacy) Exchange(ctx context.Context, e Exchange) (TokenResponse, error
 		Permissions: l.Scopes,
 	}, nil
 }
+
+type legacyToken struct {
+	AccessToken string `json:"access_token"`
+	User        struct {
+		ID account.WireID `json:"id"`
+	} `json:"user"`
+}
+
+func (t legacyToken) valid() bool { return validToken(t.AccessToken) }
 
 // CanRefresh implements [Client].
 func (l *legacy) CanRefresh() bool { return false }
@@ -63,31 +60,12 @@ func (l *legacy) FullProfile(ctx context.Context, token secret.Value) (account.P
 	return l.Profile(ctx, token)
 }
 
-// Profile implements [Client]. The API of 2018 takes the token in the query
-// only.
+// Profile implements [Client]. The API of 2018 wants the token in the query.
 func (l *legacy) Profile(ctx context.Context, token secret.Value) (account.Profile, Usage, error) {
-	a, err := l.get(ctx, "profile", "/users/self/", url.Values{"access_token": {token.Reveal()}}, secret.Value{})
+	a, err := l.get(ctx, "profile", "/users/self/", url.Values{"access_token": {token.Reveal()}}, secret.Value{}, nil)
+	self, err := decode[legacyUser](a, err)
 	if err != nil {
 		return account.Profile{}, Usage{}, err
-	}
-	var self struct {
-		ID       id     `json:"id"`
-		Username string `json:"username"`
-		FullName string `json:"full_name"`
-		Picture  string `json:"profile_picture"`
-		Bio      string `json:"bio"`
-		Website  string `json:"website"`
-		Counts   struct {
-			Media      *int64 `json:"media"`
-			Follows    *int64 `json:"follows"`
-			FollowedBy *int64 `json:"followed_by"`
-		} `json:"counts"`
-	}
-	if err := a.decode(&self); err != nil {
-		return account.Profile{}, Usage{}, err
-	}
-	if !account.ValidID(string(self.ID)) {
-		return account.Profile{}, Usage{}, a.malformed()
 	}
 	return account.Profile{
 		ID:                string(self.ID),
@@ -102,6 +80,22 @@ func (l *legacy) Profile(ctx context.Context, token secret.Value) (account.Profi
 		FetchedAt:         l.now(),
 	}, a.usage, nil
 }
+
+type legacyUser struct {
+	ID       account.WireID `json:"id"`
+	Username string         `json:"username"`
+	FullName string         `json:"full_name"`
+	Picture  string         `json:"profile_picture"`
+	Bio      string         `json:"bio"`
+	Website  string         `json:"website"`
+	Counts   struct {
+		Media      *int64 `json:"media"`
+		Follows    *int64 `json:"follows"`
+		FollowedBy *int64 `json:"followed_by"`
+	} `json:"counts"`
+}
+
+func (u legacyUser) valid() bool { return u.ID != "" }
 
 // ID implements [Client]. The API of 2018 has no shorter answer than the profile.
 func (l *legacy) ID(ctx context.Context, token secret.Value) (string, error) {

@@ -32,7 +32,7 @@ type Meaning struct {
 	Login    Problem       // for a login, see also [Meaning.Listed]
 	Visit    Problem       // for a visit of a connected account, whose code is long spent
 	Again    Again
-	Operator bool // only the operator can help, who is told by a line of level ERROR
+	Operator bool // only the operator can help; the line of the log has level ERROR
 	Secret   bool // the client secret may be the wrong one
 }
 
@@ -56,7 +56,7 @@ const (
 	Removed      // as Dead, but Meta may be mistaken: ask again after some days
 )
 
-// A Problem is what a person is told, by the code of the HTTP API.
+// A Problem is what a person sees, as a code of the HTTP API.
 type Problem string
 
 const (
@@ -73,7 +73,7 @@ type Again int
 
 // The times, unless [Error.RetryAfter] names one.
 const (
-	Later      Again = iota // not soon: Instagram is well and means it
+	Later      Again = iota // not soon: Instagram is well, and the answer would be the same
 	Soon                    // Instagram, or our app there, is in trouble
 	Limited                 // Instagram wants fewer calls
 	AppLimited              // Instagram wants fewer calls, whatever the account
@@ -120,8 +120,8 @@ const (
 	nested            // {"error": {"code", …}}
 )
 
-// A said is what an answer says, as far as its class depends on it.
-type said struct {
+// A symptom is what an answer says, as far as its class depends on it.
+type symptom struct {
 	in        int
 	step      string // Error.Op
 	text      string // how the message begins, see knownMessage
@@ -130,84 +130,89 @@ type said struct {
 	errorType string // of the flat envelope
 	status    int    // of HTTP, or a worse one that the flat envelope has as its code; 500 stands for all from there on
 	transient bool   // is_transient
-	look      string // of rows alone, for the log: where the operator finds what is wrong
+	look      string // in the table alone, for the log: where the operator finds what is wrong
 }
 
 // The table of what Instagram says: the first row that matches counts, and what
 // none matches is Unknown. Members that are zero match anything. A source is
 // Meta's page "Handling Errors" (HE) or "Rate Limits" (RL), the API of 2018, or
 // what users of Meta's APIs reported in public (seen).
-var rows = []struct {
-	said
+var errorTable = []struct {
+	symptom
 	class Class
 }{
 	// Of the app, whatever the number and the status: seen with 100, 101, 190 and
 	// 200, also in an answer of status 200, while tokens went on working.
 	// docs/meta-app.md has an entry for each.
-	{said{text: "Error validating application", look: `the app's id and mode, and whether it still exists, in the App Dashboard`}, AppRefused},
-	{said{text: "API access deactivated", look: `the notice in the App Dashboard that reactivates the app`}, AppRefused},
-	{said{text: "API access blocked", look: `"Required actions" and the alerts in the App Dashboard`}, AppRefused},
-	{said{text: "API calls from the server require an appsecret_proof", look: `"Require App Secret" in the app's advanced settings, which must be off`}, AppRefused},
+	{symptom{text: "Error validating application", look: `the app's id and mode, and whether it still exists, in the App Dashboard`}, AppRefused},
+	{symptom{text: "API access deactivated", look: `the notice in the App Dashboard that reactivates the app`}, AppRefused},
+	{symptom{text: "API access blocked", look: `"Required actions" and the alerts in the App Dashboard`}, AppRefused},
+	{symptom{text: "API calls from the server require an appsecret_proof", look: `"Require App Secret" in the app's advanced settings, which must be off`}, AppRefused},
 
 	// Limits. The Graph API's codes were seen in the flat envelope, too.
-	{said{code: 4}, AppThrottled},                           // RL
-	{said{code: 17}, Throttled},                             // RL
-	{said{code: 32}, Throttled},                             // RL
-	{said{code: 341}, Throttled},                            // HE
-	{said{code: 368}, Throttled},                            // HE, a block by policy
-	{said{code: 613}, Throttled},                            // RL
-	{said{code: 80002}, Throttled},                          // RL
-	{said{errorType: "OAuthRateLimitException"}, Throttled}, // 2018
-	{said{in: bare, status: 429}, AppThrottled},             // RFC 6585
-	{said{status: 429}, Throttled},                          // RFC 6585
-	{said{status: 420}, Throttled},                          // 2018
+	{symptom{code: 4}, AppThrottled},                           // RL
+	{symptom{code: 17}, Throttled},                             // RL
+	{symptom{code: 32}, Throttled},                             // RL
+	{symptom{code: 341}, Throttled},                            // HE
+	{symptom{code: 368}, Throttled},                            // HE, a block by policy
+	{symptom{code: 613}, Throttled},                            // RL
+	{symptom{code: 80002}, Throttled},                          // RL
+	{symptom{errorType: "OAuthRateLimitException"}, Throttled}, // 2018
+	{symptom{in: bare, status: 429}, AppThrottled},             // RFC 6585
+	{symptom{status: 429}, Throttled},                          // RFC 6585
+	{symptom{status: 420}, Throttled},                          // 2018
 
-	{said{status: 500}, Transient},     // RFC 9110, section 15.6
-	{said{transient: true}, Transient}, // HE, whatever the code
+	{symptom{status: 500}, Transient},     // RFC 9110, section 15.6
+	{symptom{transient: true}, Transient}, // HE, whatever the code
 
 	// Of the code, whatever the text: the subcode is the more exact.
-	{said{in: nested, code: codeParams, subcode: 36007}, Rejected}, // seen: expired
-	{said{in: nested, code: codeParams, subcode: 36009}, Rejected}, // seen: used
+	{symptom{in: nested, code: codeParams, subcode: 36007}, Rejected}, // seen: expired
+	{symptom{in: nested, code: codeParams, subcode: 36009}, Rejected}, // seen: used
 
 	// Of the configuration. Code 1 goes with the text about the secret.
-	{said{text: "Invalid platform app"}, Misconfigured},                                // seen
-	{said{text: "Error validating verification code"}, Misconfigured},                  // seen: wrong redirect URI or secret
-	{said{text: "Error validating client secret"}, Misconfigured},                      // seen
-	{said{text: "Redirect URI does not match registered redirect URI"}, Misconfigured}, // 2018
-	{said{errorType: "OAuthForbiddenException"}, Misconfigured},                        // 2018
+	{symptom{text: "Invalid platform app"}, Misconfigured},                                // seen
+	{symptom{text: "Error validating verification code"}, Misconfigured},                  // seen: wrong redirect URI or secret
+	{symptom{text: "Error validating client secret"}, Misconfigured},                      // seen
+	{symptom{text: "Redirect URI does not match registered redirect URI"}, Misconfigured}, // 2018
+	{symptom{errorType: "OAuthForbiddenException"}, Misconfigured},                        // 2018
 
-	{said{code: 1}, Transient}, // HE
-	{said{code: 2}, Transient}, // HE
+	{symptom{code: 1}, Transient}, // HE
+	{symptom{code: 2}, Transient}, // HE
 
 	// Of the token.
-	{said{in: nested, code: 190, subcode: 458}, AppRemoved},        // HE
-	{said{in: nested, code: 190, subcode: 459}, Checkpoint},        // HE
-	{said{in: nested, code: 190, subcode: 464}, Checkpoint},        // HE
-	{said{in: nested, code: 190, text: logInFirst}, Checkpoint},    // Meta, 9 September 2026
-	{said{in: nested, code: 190, text: badSessionKey}, Checkpoint}, // Meta, 9 September 2026
-	{said{in: nested, code: 190, subcode: 460}, PasswordChanged},   // HE
-	{said{in: nested, code: 190, subcode: 463}, Expired},           // HE
-	{said{in: nested, code: 190}, TokenDead},                       // HE
-	{said{errorType: "OAuthAccessTokenException"}, TokenDead},      // 2018
+	{symptom{in: nested, code: 190, subcode: 458}, AppRemoved},        // HE
+	{symptom{in: nested, code: 190, subcode: 459}, Checkpoint},        // HE
+	{symptom{in: nested, code: 190, subcode: 464}, Checkpoint},        // HE
+	{symptom{in: nested, code: 190, text: logInFirst}, Checkpoint},    // Meta, 9 September 2026
+	{symptom{in: nested, code: 190, text: badSessionKey}, Checkpoint}, // Meta, 9 September 2026
+	{symptom{in: nested, code: 190, subcode: 460}, PasswordChanged},   // HE
+	{symptom{in: nested, code: 190, subcode: 463}, Expired},           // HE
+	{symptom{in: nested, code: 190}, TokenDead},                       // HE
+	{symptom{errorType: "OAuthAccessTokenException"}, TokenDead},      // 2018
 
 	// Of the code.
-	{said{step: "exchange", text: "Your activity off Meta technologies is currently turned off"}, ActivityOff}, // seen (pdir/social-feed-bundle, issue 126)
-	{said{step: "exchange", text: "Matching code was not found or was already used"}, Rejected},                // Meta, "Business Login for Instagram"
-	{said{step: "exchange", text: "Invalid authorization code"}, Rejected},                                     // seen
+	{symptom{step: "exchange", text: "Your activity off Meta technologies is currently turned off"}, ActivityOff}, // seen (pdir/social-feed-bundle, issue 126)
+	{symptom{step: "exchange", text: "Matching code was not found or was already used"}, Rejected},                // Meta, "Business Login for Instagram"
+	{symptom{step: "exchange", text: "Invalid authorization code"}, Rejected},                                     // seen
 
 	// Of a permission. 100/33 is an object that the token may not read.
-	{said{in: nested, code: 3}, PermissionMissing},                       // HE
-	{said{in: nested, code: 10}, PermissionMissing},                      // HE
-	{said{in: nested, code: 200}, PermissionMissing},                     // HE
-	{said{in: nested, code: codeParams, subcode: 33}, PermissionMissing}, // seen
-	{said{errorType: "OAuthPermissionsException"}, PermissionMissing},    // 2018
-	{said{errorType: "APINotAllowedError"}, PermissionMissing},           // 2018
+	{symptom{in: nested, code: 3}, PermissionMissing},                       // HE
+	{symptom{in: nested, code: 10}, PermissionMissing},                      // HE
+	{symptom{in: nested, code: 200}, PermissionMissing},                     // HE
+	{symptom{in: nested, code: codeParams, subcode: 33}, PermissionMissing}, // seen
+	{symptom{errorType: "OAuthPermissionsException"}, PermissionMissing},    // 2018
+	{symptom{errorType: "APINotAllowedError"}, PermissionMissing},           // 2018
 
 	// Of the request.
-	{said{in: nested, code: 101}, Misconfigured},  // HE
-	{said{in: nested, code: codeParams}, Refused}, // HE
-	{said{in: nested, code: 2500}, Refused},       // HE
-	{said{in: flat, step: "exchange"}, Rejected},  // seen: other words about the code
+	{symptom{in: nested, code: 101}, Misconfigured},  // HE
+	{symptom{in: nested, code: codeParams}, Refused}, // HE
+	{symptom{in: nested, code: 2500}, Refused},       // HE
+	{symptom{in: flat, step: "exchange"}, Rejected},  // seen: other words about the code
+
+	// Texts that say no more than the code does. They are here for the log.
+	{symptom{text: "Unsupported request - method type: get"}, Unknown},
+	{symptom{text: "Invalid OAuth 2.0 Access Token"}, Unknown},
+	{symptom{text: "Error validating access token"}, Unknown},
 }
 
 // The two texts of a checkpoint, which come without its subcode.
@@ -216,16 +221,9 @@ const (
 	badSessionKey = "Session key is malformed because of invalid user id"
 )
 
-// Texts that say nothing which the code does not say. The log quotes them.
-var quoted = []string{
-	"Unsupported request - method type: get",
-	"Invalid OAuth 2.0 Access Token",
-	"Error validating access token",
-}
-
 // lookAt returns where to look after the known text; empty: there is no such place.
 func lookAt(text string) string {
-	for _, r := range rows {
+	for _, r := range errorTable {
 		if r.text == text {
 			return r.look
 		}
@@ -233,8 +231,8 @@ func lookAt(text string) string {
 	return ""
 }
 
-// classOf returns the class of what is said.
-func classOf(s said) Class {
+// classOf returns the class of s.
+func classOf(s symptom) Class {
 	if s.in == nested && s.code == 102 { // HE: the session is dead, with the subcodes of a dead token
 		s.code = 190
 	}
@@ -242,15 +240,15 @@ func classOf(s said) Class {
 		s.code = 200
 	}
 	s.status = min(s.status, 500)
-	for _, r := range rows {
-		if r.said.matches(s) {
+	for _, r := range errorTable {
+		if r.symptom.matches(s) {
 			return r.class
 		}
 	}
 	return Unknown
 }
 
-func (want said) matches(s said) bool {
+func (want symptom) matches(s symptom) bool {
 	return matches(want.in, s.in) && matches(want.step, s.step) && matches(want.text, s.text) &&
 		matches(want.code, s.code) && matches(want.subcode, s.subcode) && matches(want.errorType, s.errorType) &&
 		matches(want.status, s.status) && matches(want.transient, s.transient)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -20,41 +21,45 @@ import (
 )
 
 func TestProfile(t *testing.T) {
-	f := newFake(t, instagram.Graph)
-	f.PutAccount(fakeinstagram.Account{
+	acme := fakeinstagram.Account{
 		ID: "27640875392278831", UserID: "17841405793187219", Username: "acme", Name: "Acme", AccountType: "BUSINESS",
 		Followers: 123, Follows: 45, Media: 67, Picture: "https://scontent.example/x.jpg?oh=00&oe=6A2F427E",
-	})
-	p := f.profile(f.grant())
-	wantEqual(t, "ID", p.ID, "27640875392278831")
-	wantEqual(t, "UserID", p.UserID, "17841405793187219")
-	wantEqual(t, "Username", p.Username, "acme")
-	wantEqual(t, "Name", p.Name, "Acme")
-	wantEqual(t, "AccountType", p.AccountType, "BUSINESS")
-	wantEqual(t, "ProfilePictureURL", p.ProfilePictureURL, "https://scontent.example/x.jpg?oh=00&oe=6A2F427E")
-	wantEqual(t, "FollowersCount", count(p.FollowersCount), "123")
-	wantEqual(t, "FollowsCount", count(p.FollowsCount), "45")
-	wantEqual(t, "MediaCount", count(p.MediaCount), "67")
-	wantEqual(t, "FetchedAt", p.FetchedAt, time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
+	}
+	snoop := fakeinstagram.Account{
+		ID: "1574083", Username: "snoopdogg", Name: "Snoop Dogg", Biography: "This is my bio", Website: "http://snoopdogg.com",
+		Followers: 3410, Follows: 420, Media: 1320, NoPicture: true,
+	}
+	fetched := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		api     string
+		account fakeinstagram.Account
+		want    account.Profile
+	}{
+		{instagram.Graph, acme, account.Profile{
+			ID: "27640875392278831", UserID: "17841405793187219", Username: "acme", Name: "Acme", AccountType: "BUSINESS",
+			ProfilePictureURL: "https://scontent.example/x.jpg?oh=00&oe=6A2F427E",
+			FollowersCount:    new(int64(123)), FollowsCount: new(int64(45)), MediaCount: new(int64(67)), FetchedAt: fetched,
+		}},
+		{instagram.Legacy, snoop, account.Profile{
+			ID: "1574083", Username: "snoopdogg", Name: "Snoop Dogg", Biography: "This is my bio", Website: "http://snoopdogg.com",
+			FollowersCount: new(int64(3410)), FollowsCount: new(int64(420)), MediaCount: new(int64(1320)), FetchedAt: fetched,
+		}},
+	} {
+		t.Run(tt.api, func(t *testing.T) {
+			f := newFake(t, tt.api)
+			f.PutAccount(tt.account)
+			r := f.exchange()
+			if got := f.profile(r); !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("Profile: got %+v, want %+v", got, tt.want)
+			}
+			if got, _, err := f.FullProfile(t.Context(), r.Token); err != nil || !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("FullProfile: got %+v and error %v, want %+v", got, err, tt.want)
+			}
+		})
+	}
 }
 
-func TestProfileLegacy(t *testing.T) {
-	f := newFake(t, instagram.Legacy)
-	p := f.profile(f.grant())
-	wantEqual(t, "ID", p.ID, "1574083")
-	wantEqual(t, "UserID", p.UserID, "")
-	wantEqual(t, "Username", p.Username, "snoopdogg")
-	wantEqual(t, "Name", p.Name, "Snoop Dogg")
-	wantEqual(t, "AccountType", p.AccountType, "")
-	wantEqual(t, "Biography", p.Biography, "This is my bio")
-	wantEqual(t, "Website", p.Website, "http://snoopdogg.com")
-	wantEqual(t, "FollowersCount", count(p.FollowersCount), "3410")
-	wantEqual(t, "FollowsCount", count(p.FollowsCount), "420")
-	wantEqual(t, "MediaCount", count(p.MediaCount), "1320")
-	wantEqual(t, "FetchedAt", p.FetchedAt, time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC))
-}
-
-// profile reads the profile with the token of a grant.
+// profile reads the profile with the token of an exchange.
 func (f *fake) profile(g instagram.TokenResponse) account.Profile {
 	f.t.Helper()
 	p, _, err := f.Profile(f.t.Context(), g.Token)
@@ -71,7 +76,7 @@ func TestProfileShapes(t *testing.T) {
 				f := newFake(t, instagram.Graph)
 				f.SetShape(fakeinstagram.Shape{ProfileWrapped: wrapped, ProfileIDs: ids})
 				f.SignIn("17841405793187219")
-				p := f.profile(f.grant())
+				p := f.profile(f.exchange())
 				wantEqual(t, "ID", p.ID, "17841405793187219")
 				wantEqual(t, "UserID", p.UserID, "17841405793187221")
 				wantEqual(t, "Username", p.Username, "lima_tests")
@@ -119,7 +124,7 @@ func TestID(t *testing.T) {
 	wantEqual(t, "request URI", r.RequestURI, "/me?fields=id")
 	for _, api := range []string{instagram.Graph, instagram.Legacy} {
 		f := newFake(t, api)
-		token := f.grant().Token
+		token := f.exchange().Token
 		if id, err := f.ID(t.Context(), token); err != nil || id != f.profile(instagram.TokenResponse{Token: token}).ID {
 			t.Errorf("ID, %s: got %q and error %v, want the profile's", api, id, err)
 		}
@@ -144,7 +149,7 @@ func TestID(t *testing.T) {
 
 func TestProfileFallsBackToFewFields(t *testing.T) {
 	f := newFake(t, instagram.Graph)
-	g := f.grant()
+	g := f.exchange()
 	f.ResetRequests()
 	f.SetShape(fakeinstagram.Shape{RejectFields: []string{"user_id"}})
 	p := f.profile(g)
@@ -165,7 +170,7 @@ func TestFullProfile(t *testing.T) {
 	const documented = "id,user_id,username,name,account_type,profile_picture_url,followers_count,follows_count,media_count"
 	f := newFake(t, instagram.Graph)
 	f.PutAccount(fakeinstagram.Account{ID: "27640875392278831", UserID: "17841405793187218", Username: "acme", Biography: "Bio", Website: "https://acme.example"})
-	g := f.grant()
+	g := f.exchange()
 	for _, tt := range []struct {
 		name               string
 		rejected           []string
@@ -196,7 +201,7 @@ func TestFullProfile(t *testing.T) {
 // An account that refuses the four fields as well is not asked a third time.
 func TestProfileFallsBackOnce(t *testing.T) {
 	f := newFake(t, instagram.Graph)
-	g := f.grant()
+	g := f.exchange()
 	f.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 100, Count: -1})
 	_, _, err := f.Profile(t.Context(), g.Token)
 	wantClass(t, err, "profile", instagram.Refused)

@@ -154,7 +154,7 @@ func (s signedRequest) notice(now time.Time) (notice, bool) {
 		return notice{}, false
 	}
 	var p payload
-	if json.Unmarshal(text, &p) != nil || p.Algorithm != "HMAC-SHA256" || !account.ValidID(string(p.UserID)) {
+	if json.Unmarshal(text, &p) != nil || p.Algorithm != "HMAC-SHA256" || p.UserID == "" {
 		return notice{}, false
 	}
 	if p.IssuedAt == nil || *p.IssuedAt > now.Add(maxSkew).Unix() {
@@ -164,20 +164,7 @@ func (s signedRequest) notice(now time.Time) (notice, bool) {
 }
 
 type payload struct {
-	Algorithm string `json:"algorithm"`
-	UserID    id     `json:"user_id"`
-	IssuedAt  *int64 `json:"issued_at"` // Unix seconds
-}
-
-// An id on the wire is a string or a number. A number is kept as written: many
-// ids are beyond what a float64 holds.
-type id string
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (i *id) UnmarshalJSON(b []byte) error {
-	if b[0] == '"' {
-		return json.Unmarshal(b, (*string)(i))
-	}
-	*i = id(b)
-	return nil
+	Algorithm string         `json:"algorithm"`
+	UserID    account.WireID `json:"user_id"`
+	IssuedAt  *int64         `json:"issued_at"` // Unix seconds
 }

@@ -348,7 +348,7 @@ func (s *stage) lookAt(t *testing.T, pages []page) {
 		t.Run(tt.name, func(t *testing.T) {
 			tab := s.visitor.Tab(t)
 			tt.visit(t, tab)
-			lookAt(t, tab, filepath.Join(dir, tt.name), tab.URL() != s.FakeURL+"/_fake/")
+			lookAt(t, tab, filepath.Join(dir, tt.name))
 			if tt.status != "" {
 				refused(t, tab, tt.status)
 			}
@@ -378,8 +378,8 @@ func screenshots(t *testing.T) string {
 }
 
 // lookAt checks the page that a tab shows. name is the path of the pictures
-// without what they differ in; obeys says that the page has a dark look as well.
-func lookAt(t *testing.T, tab *browsertest.Tab, name string, obeys bool) {
+// without what they differ in.
+func lookAt(t *testing.T, tab *browsertest.Tab, name string) {
 	t.Helper()
 	for _, tt := range []struct {
 		name   string
@@ -398,7 +398,7 @@ func lookAt(t *testing.T, tab *browsertest.Tab, name string, obeys bool) {
 				t.Fatal(err)
 			}
 		}
-		if obeys && tt.screen.Mobile && isDark(t, tab.Thumbnail()) != tt.screen.Dark {
+		if tt.screen.Mobile && isDark(t, tab.Thumbnail()) != tt.screen.Dark {
 			t.Errorf("%s: the page is dark: %t, want %t", tt.name, !tt.screen.Dark, tt.screen.Dark)
 		}
 		if axe == nil || !tt.axe {
