@@ -3,9 +3,6 @@ package dynamo
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -13,16 +10,13 @@ import (
 	"photopass/internal/account"
 )
 
-// An item is the attributes of an item, its key, or the values of an
-// expression.
-type item = map[string]types.AttributeValue
-
 const (
-	accountPrefix = "ACCOUNT#"
-	accountSort   = "ACCOUNT"
-	sessionPrefix = "SESSION#"
-	tombstoneSort = "TOMBSTONE"
-	receiptSort   = "RECEIPT"
+	accountPrefix   = "ACCOUNT#"
+	accountSort     = "ACCOUNT"
+	sessionPrefix   = "SESSION#"
+	tombstonePrefix = "TOMBSTONE#"
+	tombstoneSort   = "TOMBSTONE"
+	receiptSort     = "RECEIPT"
 )
 
 func key(pk, sk string) item { return item{"pk": text(pk), "sk": text(sk)} }
@@ -38,370 +32,167 @@ func sessionKey(ref account.SessionRef) item {
 	return key(accountPrefix+ref.AccountID, sessionPrefix+ref.Key)
 }
 
+// keyOf returns the key of an item.
+func keyOf(i item) item { return item{"pk": i["pk"], "sk": i["sk"]} }
+
 // isAccount tells an account from the other items that are read with it.
-func isAccount(i item) bool {
-	sk, ok := i["sk"].(*types.AttributeValueMemberS)
-	return ok && sk.Value == accountSort
+func isAccount(i item) bool { return textOf(i, "sk") == accountSort }
+
+// accountFields are the attributes that a login writes.
+func accountFields(a *account.Account) []field {
+	return append(tokenFields(a),
+		textField("user_id", &a.UserID),
+		neededField("connection", &a.Connection),
+		timeField("checked_at", &a.CheckedAt),
+		textsField("permissions", &a.Permissions),
+		timeField("connected_at", &a.ConnectedAt),
+		timeField("last_login_at", &a.LastLoginAt),
+		profileField("profile", &a.Profile),
+	)
 }
 
-func accountItem(a account.Account) item {
-	e := encoder(accountKey(a.ID))
-	e.text("user_id", a.UserID)
-	e.text("connection", a.Connection)
-	e.text("token_rev", a.TokenRev)
-	e.text("status", string(a.Status))
-	e.text("cause", string(a.Cause))
-	e.token(a.ID, a.Token, a.RemovedAt)
-	e.time("checked_at", a.CheckedAt)
-	e.texts("permissions", a.Permissions)
-	e.time("connected_at", a.ConnectedAt)
-	e.time("last_login_at", a.LastLoginAt)
-	e["profile"] = profileMap(a.Profile)
-	return item(e)
+// tokenFields are the attributes that [account.Store.PutToken] replaces.
+func tokenFields(a *account.Account) []field {
+	return []field{
+		neededField("token_rev", &a.TokenRev),
+		neededField("status", &a.Status),
+		textField("cause", &a.Cause),
+		bytesField("token_sealed", &a.Token.Sealed),
+		timeField("token_issued_at", &a.Token.IssuedAt),
+		timeField("token_expires_at", &a.Token.ExpiresAt),
+		timeField("token_refresh_at", &a.Token.RefreshAt),
+		timeField("removed_at", &a.RemovedAt),
+		shardField("due_shard", *a),
+	}
 }
+
+// leaseFields are the attributes of a lease that an account shows. Only
+// [account.Store.Lease] writes them.
+func leaseFields(a *account.Account) []field {
+	return []field{
+		timeField("lease_until", &a.LeaseUntil),
+		boolField("lease_rests", &a.Resting),
+	}
+}
+
+func accountItem(a account.Account) item { return newItem(accountKey(a.ID), accountFields(&a)...) }
 
 func accountOf(i item) (account.Account, error) {
-	d := decoder{item: i}
-	a := account.Account{
-		ID:         d.after("pk", accountPrefix),
-		UserID:     d.text("user_id"),
-		Connection: d.needed("connection"),
-		TokenRev:   d.needed("token_rev"),
-		Status:     account.Status(d.needed("status")),
-		Cause:      account.Cause(d.text("cause")),
-		Token: account.Token{
-			Sealed:    d.bytes("token_sealed"),
-			IssuedAt:  d.time("token_issued_at"),
-			ExpiresAt: d.time("token_expires_at"),
-			RefreshAt: d.time("token_refresh_at"),
-		},
-		Permissions: d.texts("permissions"),
-		ConnectedAt: d.time("connected_at"),
-		LastLoginAt: d.time("last_login_at"),
-		Profile:     d.profile("profile"),
-		RemovedAt:   d.time("removed_at"),
-		CheckedAt:   d.time("checked_at"),
-		LeaseUntil:  d.time("lease_until"),
-		Resting:     d.flag("lease_rests"),
-	}
-	return a, d.err
+	a := account.Account{ID: after(i, "pk", accountPrefix)}
+	err := read(i, append(accountFields(&a), leaseFields(&a)...)...)
+	return a, err
 }
 
-func profileMap(p account.Profile) types.AttributeValue {
-	e := encoder{}
-	e.text("id", p.ID)
-	e.text("user_id", p.UserID)
-	e.text("username", p.Username)
-	e.text("name", p.Name)
-	e.text("account_type", p.AccountType)
-	e.text("profile_picture_url", p.ProfilePictureURL)
-	e.text("biography", p.Biography)
-	e.text("website", p.Website)
-	e.count("followers_count", p.FollowersCount)
-	e.count("follows_count", p.FollowsCount)
-	e.count("media_count", p.MediaCount)
-	e.time("fetched_at", p.FetchedAt)
-	e.time("rest_until", p.RestUntil)
-	return &types.AttributeValueMemberM{Value: e}
+func profileFields(p *account.Profile) []field {
+	return []field{
+		textField("id", &p.ID),
+		textField("user_id", &p.UserID),
+		textField("username", &p.Username),
+		textField("name", &p.Name),
+		textField("account_type", &p.AccountType),
+		textField("profile_picture_url", &p.ProfilePictureURL),
+		textField("biography", &p.Biography),
+		textField("website", &p.Website),
+		countField("followers_count", &p.FollowersCount),
+		countField("follows_count", &p.FollowsCount),
+		countField("media_count", &p.MediaCount),
+		timeField("fetched_at", &p.FetchedAt),
+		timeField("rest_until", &p.RestUntil),
+	}
 }
 
-func (d *decoder) profile(name string) account.Profile {
-	m, ok := attribute[*types.AttributeValueMemberM](d, name)
-	if !ok {
-		return account.Profile{}
+func profileField(name string, p *account.Profile) field {
+	value := &types.AttributeValueMemberM{Value: newItem(item{}, profileFields(p)...)}
+	return field{name: name, value: value, read: func(v types.AttributeValue) error {
+		m, ok := v.(*types.AttributeValueMemberM)
+		if !ok {
+			return malformed(name)
+		}
+		return read(m.Value, profileFields(p)...)
+	}}
+}
+
+func sessionFields(s *account.Session) []field {
+	return []field{
+		neededField("connection", &s.Connection),
+		timeField("created_at", &s.CreatedAt),
+		timeField("last_used_at", &s.LastUsedAt),
+		timeField("ttl", &s.ExpiresAt),
 	}
-	in := decoder{item: m.Value}
-	p := account.Profile{
-		ID:                in.text("id"),
-		UserID:            in.text("user_id"),
-		Username:          in.text("username"),
-		Name:              in.text("name"),
-		AccountType:       in.text("account_type"),
-		ProfilePictureURL: in.text("profile_picture_url"),
-		Biography:         in.text("biography"),
-		Website:           in.text("website"),
-		FollowersCount:    in.count("followers_count"),
-		FollowsCount:      in.count("follows_count"),
-		MediaCount:        in.count("media_count"),
-		FetchedAt:         in.time("fetched_at"),
-		RestUntil:         in.time("rest_until"),
-	}
-	if in.err != nil {
-		d.err = in.err
-	}
-	return p
 }
 
 func sessionItem(s account.Session) item {
-	e := encoder(sessionKey(account.SessionRef{AccountID: s.AccountID, Key: s.Key}))
-	e.text("connection", s.Connection)
-	e.time("created_at", s.CreatedAt)
-	e.time("last_used_at", s.LastUsedAt)
-	e.time("ttl", s.ExpiresAt)
-	return item(e)
+	return newItem(sessionKey(account.SessionRef{AccountID: s.AccountID, Key: s.Key}), sessionFields(&s)...)
 }
 
 func sessionOf(i item) (account.Session, error) {
-	d := decoder{item: i}
-	s := account.Session{
-		AccountID:  d.after("pk", accountPrefix),
-		Key:        d.after("sk", sessionPrefix),
-		Connection: d.needed("connection"),
-		CreatedAt:  d.time("created_at"),
-		LastUsedAt: d.time("last_used_at"),
-		ExpiresAt:  d.time("ttl"),
-	}
-	return s, d.err
+	s := account.Session{AccountID: after(i, "pk", accountPrefix), Key: after(i, "sk", sessionPrefix)}
+	err := read(i, sessionFields(&s)...)
+	return s, err
 }
 
 func aliasItem(userID, id string) item {
-	e := encoder(aliasKey(userID))
-	e.text("account_id", id)
-	return item(e)
+	return newItem(aliasKey(userID), neededField("account_id", &id))
 }
 
 func aliasOf(i item) (id string, err error) {
-	d := decoder{item: i}
-	return d.needed("account_id"), d.err
+	err = read(i, neededField("account_id", &id))
+	return id, err
 }
 
-func markerItem(m account.Marker) item {
-	e := encoder(markerKey(m.State))
-	e.text("attempt", m.Attempt)
-	e.bytes("result", m.Result)
-	e.time("ttl", m.ExpiresAt)
-	return item(e)
+func markerFields(m *account.Marker) []field {
+	return []field{
+		neededField("attempt", &m.Attempt),
+		bytesField("result", &m.Result),
+		timeField("ttl", &m.ExpiresAt),
+	}
 }
+
+func markerItem(m account.Marker) item { return newItem(markerKey(m.State), markerFields(&m)...) }
 
 func markerOf(i item) (account.Marker, error) {
-	d := decoder{item: i}
-	m := account.Marker{
-		State:     d.after("pk", "STATE#"),
-		Attempt:   d.needed("attempt"),
-		Result:    d.bytes("result"),
-		ExpiresAt: d.time("ttl"),
-	}
-	return m, d.err
+	m := account.Marker{State: after(i, "pk", "STATE#")}
+	err := read(i, markerFields(&m)...)
+	return m, err
 }
 
-func codeItem(c account.ConnectCode) item {
-	e := encoder(codeKey(c.Hash))
-	e.bytes("sealed", c.Sealed)
-	e.time("ttl", c.ExpiresAt)
-	return item(e)
+func codeFields(c *account.ConnectCode) []field {
+	return []field{bytesField("sealed", &c.Sealed), timeField("ttl", &c.ExpiresAt)}
 }
+
+func codeItem(c account.ConnectCode) item { return newItem(codeKey(c.Hash), codeFields(&c)...) }
 
 func codeOf(i item) (account.ConnectCode, error) {
-	d := decoder{item: i}
-	c := account.ConnectCode{
-		Hash:      d.after("pk", "CODE#"),
-		Sealed:    d.bytes("sealed"),
-		ExpiresAt: d.time("ttl"),
-	}
-	return c, d.err
+	c := account.ConnectCode{Hash: after(i, "pk", "CODE#")}
+	err := read(i, codeFields(&c)...)
+	return c, err
 }
 
-func receiptItem(r account.Receipt) item {
-	e := encoder(receiptKey(r.Code))
-	e.time("at", r.At)
-	e["deleted"] = flag(r.Deleted)
-	e.time("ttl", r.ExpiresAt)
-	return item(e)
+func receiptFields(r *account.Receipt) []field {
+	return []field{timeField("at", &r.At), boolField("deleted", &r.Deleted), timeField("ttl", &r.ExpiresAt)}
 }
+
+func receiptItem(r account.Receipt) item { return newItem(receiptKey(r.Code), receiptFields(&r)...) }
 
 func receiptOf(i item) (account.Receipt, error) {
-	d := decoder{item: i}
-	r := account.Receipt{
-		Code:      d.after("pk", "RECEIPT#"),
-		At:        d.time("at"),
-		Deleted:   d.flag("deleted"),
-		ExpiresAt: d.time("ttl"),
-	}
-	return r, d.err
+	r := account.Receipt{Code: after(i, "pk", "RECEIPT#")}
+	err := read(i, receiptFields(&r)...)
+	return r, err
 }
 
-func sweepItem(at time.Time) item {
-	e := encoder(sweepKey())
-	e.time("at", at)
-	return item(e)
+func sweepFields(at *time.Time) []field {
+	f := timeField("at", at)
+	f.needed = true
+	return []field{f}
 }
 
-func sweepOf(i item) (time.Time, error) {
-	d := decoder{item: i}
-	at := d.time("at")
-	if at.IsZero() {
-		d.fail("at")
-	}
-	return at, d.err
+func sweepOf(i item) (at time.Time, err error) {
+	err = read(i, sweepFields(&at)...)
+	return at, err
 }
 
-func tombstoneItem(id string, at, expiresAt time.Time) item {
-	hash := sha256.Sum256([]byte(id))
-	e := encoder(key("TOMBSTONE#"+hex.EncodeToString(hash[:]), tombstoneSort))
-	e.time("deleted_at", at)
-	e.time("ttl", expiresAt)
-	return item(e)
-}
-
-// names returns the placeholders of attributes in expressions. Many plain names,
-// such as connection, status and ttl, are reserved words there.
-func names(attributes ...string) map[string]string {
-	m := make(map[string]string, len(attributes))
-	for _, a := range attributes {
-		m["#"+a] = a
-	}
-	return m
-}
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-func flag(b bool) types.AttributeValue   { return &types.AttributeValueMemberBOOL{Value: b} }
-func blob(b []byte) types.AttributeValue { return &types.AttributeValueMemberB{Value: b} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-func seconds(t time.Time) types.AttributeValue { return number(t.Unix()) }
-
-// pointer returns v behind a pointer, or the error.
-func pointer[T any](v T, err error) (*T, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &v, nil
-}
-
-// An encoder adds attributes to an item, none for what is empty, zero or nil.
-type encoder item
-
-func (e encoder) text(name, s string) {
-	if s != "" {
-		e[name] = text(s)
-	}
-}
-
-func (e encoder) bytes(name string, b []byte) {
-	if len(b) > 0 {
-		e[name] = blob(b)
-	}
-}
-
-func (e encoder) texts(name string, list []string) {
-	if list == nil {
-		return
-	}
-	l := &types.AttributeValueMemberL{Value: make([]types.AttributeValue, len(list))}
-	for i, s := range list {
-		l.Value[i] = text(s)
-	}
-	e[name] = l
-}
-
-func (e encoder) count(name string, n *int64) {
-	if n != nil {
-		e[name] = number(*n)
-	}
-}
-
-func (e encoder) time(name string, t time.Time) {
-	if !t.IsZero() {
-		e[name] = seconds(t)
-	}
-}
-
-// A decoder reads attributes of an item. Its err names an attribute that no
-// encoder has written so.
-type decoder struct {
-	item item
-	err  error
-}
-
-func (d *decoder) fail(name string) {
-	d.err = fmt.Errorf("attribute %s is not as it was written", name)
-}
-
-// attribute returns the attribute name if there is one of that type.
-func attribute[T types.AttributeValue](d *decoder, name string) (v T, ok bool) {
-	a, there := d.item[name]
-	if !there {
-		return v, false
-	}
-	if v, ok = a.(T); !ok {
-		d.fail(name)
-	}
-	return v, ok
-}
-
-func (d *decoder) text(name string) string {
-	v, ok := attribute[*types.AttributeValueMemberS](d, name)
-	if !ok {
-		return ""
-	}
-	return v.Value
-}
-
-// needed reads a string that is compared with others, where an item without it
-// must not pass for one that has an empty one.
-func (d *decoder) needed(name string) string {
-	s := d.text(name)
-	if s == "" {
-		d.fail(name)
-	}
-	return s
-}
-
-// after returns what follows prefix in a key.
-func (d *decoder) after(name, prefix string) string {
-	return strings.TrimPrefix(d.text(name), prefix)
-}
-
-func (d *decoder) bytes(name string) []byte {
-	v, ok := attribute[*types.AttributeValueMemberB](d, name)
-	if !ok {
-		return nil
-	}
-	return v.Value
-}
-
-func (d *decoder) texts(name string) []string {
-	v, ok := attribute[*types.AttributeValueMemberL](d, name)
-	if !ok {
-		return nil
-	}
-	list := make([]string, len(v.Value))
-	for i, a := range v.Value {
-		s, ok := a.(*types.AttributeValueMemberS)
-		if !ok {
-			d.fail(name)
-			return nil
-		}
-		list[i] = s.Value
-	}
-	return list
-}
-
-func (d *decoder) count(name string) *int64 {
-	v, ok := attribute[*types.AttributeValueMemberN](d, name)
-	if !ok {
-		return nil
-	}
-	n, err := strconv.ParseInt(v.Value, 10, 64)
-	if err != nil {
-		d.fail(name)
-		return nil
-	}
-	return &n
-}
-
-func (d *decoder) flag(name string) bool {
-	v, ok := attribute[*types.AttributeValueMemberBOOL](d, name)
-	return ok && v.Value
-}
-
-func (d *decoder) time(name string) time.Time {
-	n := d.count(name)
-	if n == nil {
-		return time.Time{}
-	}
-	return time.Unix(*n, 0).UTC()
+func tombstoneItem(id string, at time.Time) item {
+	hash, expiresAt := sha256.Sum256([]byte(id)), at.Add(tombstoneAge)
+	k := key(tombstonePrefix+hex.EncodeToString(hash[:]), tombstoneSort)
+	return newItem(k, timeField("deleted_at", &at), timeField("ttl", &expiresAt))
 }

@@ -8,7 +8,7 @@ import (
 	"photopass/internal/store/dynamo"
 )
 
-func TestReadOverdue(t *testing.T) {
+func TestOverdue(t *testing.T) {
 	d := openDB(t)
 	s := dynamo.New(d, d.table)
 	for id, due := range map[string]time.Time{
@@ -35,10 +35,10 @@ func TestReadOverdue(t *testing.T) {
 		{"none", at.Add(-6 * time.Hour), dynamo.Overdue{}},
 	} {
 		api := &tap{API: d}
-		got, err := dynamo.ReadOverdue(t.Context(), api, d.table, tt.at)
+		got, err := dynamo.New(api, d.table).Overdue(t.Context(), tt.at)
 		if err != nil || got != tt.want {
-			t.Errorf("%s: ReadOverdue: got %+v and error %v, want %+v", tt.name, got, err, tt.want)
+			t.Errorf("%s: Overdue: got %+v and error %v, want %+v", tt.name, got, err, tt.want)
 		}
-		api.want(t, "ReadOverdue", "Query", "Query", "Query", "Query", "Query", "Query", "Query", "Query")
+		api.want(t, "Overdue", "Query", "Query", "Query", "Query", "Query", "Query", "Query", "Query")
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -30,32 +29,17 @@ const (
 	writesPerBatch = 25
 )
 
-// RestoreAPI is what a [Restoration] uses of a [dynamodb.Client]. Like [ScanAPI]
-// it is the operator's alone.
-type RestoreAPI interface {
-	API
-	ScanAPI
-	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
-}
-
-var _ RestoreAPI = (*dynamodb.Client)(nil)
-
 // Remains are what deletions have left in a table: tombstones and receipts.
 type Remains []item
 
-// RemainsOf yields the tombstones and receipts of a table, with a read of the whole
+// Remains yields the tombstones and receipts of the table, with a read of the whole
 // table: one slice, which may be empty, for each page of 1 MB. It ends with the
 // first error.
-func RemainsOf(ctx context.Context, client ScanAPI, table string) iter.Seq2[Remains, error] {
+func (s *Store) Remains(ctx context.Context) iter.Seq2[Remains, error] {
 	return func(yield func(Remains, error) bool) {
-		for items, err := range scan(ctx, client, &dynamodb.ScanInput{
-			TableName:                &table,
-			FilterExpression:         aws.String("#sk IN (:tombstone, :receipt)"),
-			ExpressionAttributeNames: names("sk"),
-			ExpressionAttributeValues: item{
-				":tombstone": text(tombstoneSort),
-				":receipt":   text(receiptSort),
-			},
+		for items, err := range s.scan(ctx, "#sk IN (:tombstone, :receipt)", "", item{
+			":tombstone": text(tombstoneSort),
+			":receipt":   text(receiptSort),
 		}) {
 			if !yield(items, err) {
 				return
@@ -83,8 +67,7 @@ func RemainsOf(ctx context.Context, client ScanAPI, table string) iter.Seq2[Rema
 //   - A token may have been replaced or have died after the backup. The next refresh
 //     finds out.
 type Restoration struct {
-	client RestoreAPI
-	store  *Store
+	store *Store
 
 	deleted map[[sha256.Size]byte]int64 // by the hash of an id: when, in Unix seconds
 	listed  map[string]int64            // by an id of either kind
@@ -101,12 +84,11 @@ type Restored struct {
 	Tombstones, Receipts int // written
 }
 
-// NewRestoration returns a Restoration of the table, of which it knows nothing
-// yet. It makes no request.
-func NewRestoration(client RestoreAPI, table string) *Restoration {
+// NewRestoration returns a Restoration of the store's table, of which it knows
+// nothing yet. It makes no request.
+func NewRestoration(s *Store) *Restoration {
 	return &Restoration{
-		client:  client,
-		store:   New(client, table),
+		store:   s,
 		deleted: map[[sha256.Size]byte]int64{},
 		listed:  map[string]int64{},
 		gone:    map[string]bool{},
@@ -159,31 +141,26 @@ func (r *Restoration) Keep(ctx context.Context, remains Remains) error {
 
 // put writes a tombstone or a receipt that the table lacks.
 func (r *Restoration) put(ctx context.Context, i item) error {
-	in := &dynamodb.PutItemInput{
-		TableName:                &r.store.table,
-		Item:                     i,
-		ConditionExpression:      aws.String("attribute_not_exists(#pk)"),
-		ExpressionAttributeNames: names("pk"),
-	}
+	in := &dynamodb.PutItemInput{TableName: &r.store.table, Item: i, ConditionExpression: aws.String(notThere)}
 	if isTombstone(i) {
 		*in.ConditionExpression += " OR #deleted_at < :at"
-		in.ExpressionAttributeNames = names("pk", "deleted_at")
 		in.ExpressionAttributeValues = item{":at": i["deleted_at"]}
 	}
-	_, err := r.client.PutItem(ctx, in)
+	in.ExpressionAttributeNames = names(*in.ConditionExpression)
+	_, err := r.store.api.PutItem(ctx, in)
 	if _, ok := conditionFailed(err); ok {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if isTombstone(i) {
-		r.done.Tombstones++
-	} else {
-		r.done.Receipts++
-	}
+	r.count(func(done *Restored) {
+		if isTombstone(i) {
+			done.Tombstones++
+		} else {
+			done.Receipts++
+		}
+	})
 	return nil
 }
 
@@ -194,7 +171,7 @@ func (r *Restoration) List(ctx context.Context, deletions map[string]time.Time) 
 	var remains Remains
 	for id, at := range deletions {
 		r.listed[id] = max(r.listed[id], at.Unix())
-		remains = append(remains, tombstoneItem(id, at, at.Add(tombstoneAge)))
+		remains = append(remains, tombstoneItem(id, at))
 	}
 	return r.Keep(ctx, remains)
 }
@@ -208,13 +185,11 @@ func (r *Restoration) List(ctx context.Context, deletions map[string]time.Time) 
 // without having been connected anew, and in a table that is in use a login says
 // that its person came back, though the connection may be the restored one.
 func (r *Restoration) Clean(ctx context.Context, before time.Time, progress func()) error {
-	for items, err := range scan(ctx, r.client, &dynamodb.ScanInput{
-		TableName:                 &r.store.table,
-		FilterExpression:          aws.String("#sk = :account OR begins_with(#sk, :session)"),
-		ProjectionExpression:      aws.String("#pk, #sk, #user_id, #token_rev, #last_login_at, #created_at"),
-		ExpressionAttributeNames:  names("pk", "sk", "user_id", "token_rev", "last_login_at", "created_at"),
-		ExpressionAttributeValues: item{":account": text(accountSort), ":session": text(sessionPrefix)},
-	}) {
+	for items, err := range r.store.scan(ctx,
+		"#sk = :account OR begins_with(#sk, :session)",
+		"#pk, #sk, #user_id, #token_rev, #last_login_at, #created_at",
+		item{":account": text(accountSort), ":session": text(sessionPrefix)},
+	) {
 		if err != nil {
 			return err
 		}
@@ -243,10 +218,9 @@ func (r *Restoration) cleanPage(ctx context.Context, items []item, before time.T
 	}
 	var ends []types.WriteRequest
 	for _, i := range sessions {
-		d := decoder{item: i}
 		// One whose time can't be read counts as an old one.
-		if r.gone[d.after("pk", accountPrefix)] || !d.time("created_at").After(before) {
-			ends = append(ends, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: item{"pk": i["pk"], "sk": i["sk"]}}})
+		if r.gone[after(i, "pk", accountPrefix)] || !timeOf(i, "created_at").After(before) {
+			ends = append(ends, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: keyOf(i)}})
 		}
 	}
 	return failure("end sessions", r.endSessions(ctx, ends))
@@ -255,17 +229,12 @@ func (r *Restoration) cleanPage(ctx context.Context, items []item, before time.T
 // judge keeps an account or removes it. When it changes meanwhile, it is judged
 // anew.
 func (r *Restoration) judge(ctx context.Context, i item) error {
-	d := decoder{item: i}
-	a := account.Account{
-		ID:          d.after("pk", accountPrefix),
-		UserID:      d.text("user_id"),
-		TokenRev:    d.needed("token_rev"),
-		LastLoginAt: d.time("last_login_at"),
+	a := account.Account{ID: after(i, "pk", accountPrefix)}
+	err := read(i, textField("user_id", &a.UserID), neededField("token_rev", &a.TokenRev), timeField("last_login_at", &a.LastLoginAt))
+	if err != nil {
+		return failure("account "+a.ID, err)
 	}
-	if d.err != nil {
-		return failure("account "+a.ID, d.err)
-	}
-	err := account.ErrConflict
+	err = account.ErrConflict
 	for try := 0; try < tries && errors.Is(err, account.ErrConflict); try++ {
 		at, ok := r.deletedAt(a)
 		if !ok || a.LastLoginAt.After(at.Add(deletionMargin)) {
@@ -328,7 +297,7 @@ func (r *Restoration) write(ctx context.Context, batch []types.WriteRequest) err
 		if err := pause(ctx, try); err != nil {
 			return err
 		}
-		out, err := r.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+		out, err := r.store.api.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
 			RequestItems: map[string][]types.WriteRequest{r.store.table: batch},
 		})
 		if err != nil {
@@ -343,26 +312,18 @@ func (r *Restoration) write(ctx context.Context, batch []types.WriteRequest) err
 	return nil
 }
 
-func isTombstone(i item) bool {
-	sk, ok := i["sk"].(*types.AttributeValueMemberS)
-	return ok && sk.Value == tombstoneSort
-}
+func isTombstone(i item) bool { return textOf(i, "sk") == tombstoneSort }
 
 // tombstoneOf returns the hash of an id and when its account was deleted, in Unix
 // seconds.
 func tombstoneOf(i item) (hash [sha256.Size]byte, at int64, err error) {
-	d := decoder{item: i}
-	sum, err := hex.DecodeString(strings.TrimPrefix(d.text("pk"), "TOMBSTONE#"))
+	sum, err := hex.DecodeString(after(i, "pk", tombstonePrefix))
 	if err != nil || len(sum) != len(hash) {
-		d.fail("pk")
+		return hash, 0, malformed("pk")
 	}
-	deletedAt := d.count("deleted_at")
-	if deletedAt == nil {
-		d.fail("deleted_at")
-	}
-	if d.err != nil {
-		return hash, 0, d.err
-	}
-	copy(hash[:], sum)
-	return hash, *deletedAt, nil
+	var deletedAt time.Time
+	f := timeField("deleted_at", &deletedAt)
+	f.needed = true
+	err = read(i, f)
+	return [sha256.Size]byte(sum), deletedAt.Unix(), err
 }

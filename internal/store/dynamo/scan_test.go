@@ -57,7 +57,7 @@ func TestAccounts(t *testing.T) {
 
 	api := &scanner{Client: d.Client, perPage: 3}
 	var got []string
-	for a, err := range dynamo.Accounts(t.Context(), api, d.table) {
+	for a, err := range dynamo.New(api, d.table).Accounts(t.Context()) {
 		wantErr(t, "Accounts", err, nil)
 		got = append(got, a.ID)
 		if a.ID == "1111" && !reflect.DeepEqual(a, one.Account) {
@@ -75,7 +75,7 @@ func TestAccounts(t *testing.T) {
 
 func TestAccountsOfAnEmptyTable(t *testing.T) {
 	d := openDB(t)
-	for a, err := range dynamo.Accounts(t.Context(), d, d.table) {
+	for a, err := range dynamo.New(d, d.table).Accounts(t.Context()) {
 		t.Errorf("Accounts: got %v, error %v; want nothing", a.ID, err)
 	}
 }
@@ -90,7 +90,7 @@ func TestAccountsReadsLazily(t *testing.T) {
 	}
 	api := &scanner{Client: d.Client, perPage: 1}
 	pages := 0
-	for _, err := range dynamo.Accounts(t.Context(), api, d.table) {
+	for _, err := range dynamo.New(api, d.table).Accounts(t.Context()) {
 		wantErr(t, "Accounts", err, nil)
 		pages = api.pages
 		break
@@ -109,7 +109,7 @@ func TestAccountsEndsWithAnError(t *testing.T) {
 	}
 	api := &scanner{Client: d.Client, perPage: 1, fails: 3}
 	errs := 0
-	for _, err := range dynamo.Accounts(t.Context(), api, d.table) {
+	for _, err := range dynamo.New(api, d.table).Accounts(t.Context()) {
 		if errs > 0 {
 			t.Errorf("Accounts: goes on after an error")
 		}
@@ -133,7 +133,7 @@ func TestAccountsOfABrokenItem(t *testing.T) {
 		"pk": &types.AttributeValueMemberS{Value: "STATE#s1"}, "sk": &types.AttributeValueMemberS{Value: "STATE"},
 	})
 	var got []string
-	for _, err := range dynamo.Accounts(t.Context(), d, d.table) {
+	for _, err := range dynamo.New(d, d.table).Accounts(t.Context()) {
 		got = append(got, fmt.Sprint(err))
 	}
 	if want := []string{"dynamo: scan: account 1111: attribute connection is not as it was written"}; !slices.Equal(got, want) {

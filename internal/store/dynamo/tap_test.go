@@ -48,6 +48,8 @@ func consistent(in any) bool {
 		return aws.ToBool(in.ConsistentRead)
 	case *dynamodb.QueryInput:
 		return aws.ToBool(in.ConsistentRead) == (in.IndexName == nil)
+	case *dynamodb.ScanInput:
+		return aws.ToBool(in.ConsistentRead)
 	case *dynamodb.BatchGetItemInput:
 		for _, keys := range in.RequestItems {
 			if !aws.ToBool(keys.ConsistentRead) {
@@ -84,6 +86,14 @@ func (t *tap) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, 
 	return via(ctx, t, "BatchGetItem", in, t.API.BatchGetItem)
 }
 
+func (t *tap) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+	return via(ctx, t, "BatchWriteItem", in, t.API.BatchWriteItem)
+}
+
+func (t *tap) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	return via(ctx, t, "Scan", in, t.API.Scan)
+}
+
 func (t *tap) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
 	return via(ctx, t, "DeleteItem", in, t.API.DeleteItem)
 }
@@ -108,8 +118,9 @@ func (t *tap) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ..
 	return via(ctx, t, "UpdateItem", in, t.API.UpdateItem)
 }
 
-// empty answers every request with success and nothing, without a network.
-type empty struct{}
+// empty answers every request of a [account.Store] with success and nothing,
+// without a network.
+type empty struct{ dynamo.API }
 
 func (empty) BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	return &dynamodb.BatchGetItemOutput{}, nil
