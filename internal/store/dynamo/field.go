@@ -139,7 +139,11 @@ func textsField(name string, p *[]string) field {
 func text(s string) *types.AttributeValueMemberS  { return &types.AttributeValueMemberS{Value: s} }
 func flag(b bool) *types.AttributeValueMemberBOOL { return &types.AttributeValueMemberBOOL{Value: b} }
 
-func blob(b []byte) *types.AttributeValueMemberB { return &types.AttributeValueMemberB{Value: b} }
+// blob returns b, which may be empty but not nil: the SDK sends nil as null, and
+// DynamoDB takes that for a value without a type.
+func blob(b []byte) *types.AttributeValueMemberB {
+	return &types.AttributeValueMemberB{Value: append([]byte{}, b...)}
+}
 
 func number(n int64) *types.AttributeValueMemberN {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
