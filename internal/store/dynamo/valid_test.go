@@ -28,23 +28,22 @@ func TestRequestsAreValid(t *testing.T) {
 	full.Ends, full.Code = &account.SessionRef{AccountID: "3333", Key: "key-other"}, code("one")
 	bare.Result, bare.Account.Token, bare.Account.Profile = nil, account.Token{}, account.Profile{}
 	operator := []method{
-		{"PutResult of none", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"PutResult of none", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.PutResult(ctx, account.Marker{State: l.State, Attempt: l.Attempt})
 		}},
-		{"DeleteWithReceipt", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"DeleteWithReceipt", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.DeleteWithReceipt(ctx, "1111", account.Version{}, at, receipt("one"))
 		}},
-		{"PutSweep", func(ctx context.Context, s account.Store, _ account.Login) error { return s.PutSweep(ctx, at) }},
-		{"the operator's", func(ctx context.Context, s account.Store, _ account.Login) error {
-			d := s.(*dynamo.Store)
-			for range d.Accounts(ctx) {
+		{"PutSweep", func(ctx context.Context, s *dynamo.Store, _ account.Login) error { return s.PutSweep(ctx, at) }},
+		{"the operator's", func(ctx context.Context, s *dynamo.Store, _ account.Login) error {
+			for range s.Accounts(ctx) {
 			}
-			for range d.Remains(ctx) {
+			for range s.Remains(ctx) {
 			}
-			d.DeadSessions(ctx, "1111")
-			d.Overdue(ctx, at)
-			d.Prime(ctx)
-			r := dynamo.NewRestoration(d)
+			s.DeadSessions(ctx, "1111")
+			s.Overdue(ctx, at)
+			s.Prime(ctx)
+			r := dynamo.NewRestoration(s)
 			r.List(ctx, map[string]time.Time{"1111": at})
 			return r.Clean(ctx, at, func() {})
 		}},

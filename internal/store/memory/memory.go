@@ -218,7 +218,7 @@ func (s *Store) EndSession(_ context.Context, ref account.SessionRef) error {
 	return nil
 }
 
-// Sessions implements [account.Store].
+// Sessions implements [storetest.Store].
 func (s *Store) Sessions(_ context.Context, id string) ([]account.Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -414,7 +414,7 @@ func (s *Store) PutSweep(_ context.Context, at time.Time) error {
 	return nil
 }
 
-// LastSweep implements [account.Store].
+// LastSweep implements [storetest.Store].
 func (s *Store) LastSweep(context.Context) (time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 // A bench is a subtest and its store.
 type bench struct {
 	*testing.T
-	account.Store
+	Store
 	harness Harness
 }
 

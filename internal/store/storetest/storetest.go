@@ -10,15 +10,28 @@
 package storetest
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"photopass/internal/account"
 )
 
+// A Store is an [account.Store] with what the operator's command reads beside.
+type Store interface {
+	account.Store
+
+	// Sessions returns the sessions of an account that name its Connection, in no
+	// order. An account that is not there has none.
+	Sessions(ctx context.Context, id string) ([]account.Session, error)
+
+	// LastSweep returns what PutSweep has recorded, or [account.ErrNotFound].
+	LastSweep(ctx context.Context) (time.Time, error)
+}
+
 // A Harness is a store and a look inside it.
 type Harness struct {
-	Store account.Store
+	Store Store
 
 	// Dump returns everything that the store keeps as text: strings as they
 	// are, bytes as they are or in base64, times in RFC 3339 or as Unix time.
