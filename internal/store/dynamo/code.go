@@ -14,7 +14,7 @@ import (
 // the code, so that a request that the SDK sends again meets itself.
 func (s *Store) RedeemCode(ctx context.Context, hash, attempt string) (account.ConnectCode, error) {
 	out, err := s.updateItem(ctx, &dynamodb.UpdateItemInput{
-		Key:                                 codeKey(hash),
+		Key:                                 key(codePrefix+hash, codeSort),
 		UpdateExpression:                    aws.String("SET #attempt = :attempt"),
 		ConditionExpression:                 aws.String("attribute_exists(#pk) AND (attribute_not_exists(#attempt) OR #attempt = :attempt)"),
 		ExpressionAttributeValues:           item{":attempt": text(attempt)},
@@ -29,13 +29,13 @@ func (s *Store) RedeemCode(ctx context.Context, hash, attempt string) (account.C
 	case err != nil:
 		return account.ConnectCode{}, failure("redeem code", err)
 	}
-	c, err := codeOf(out.Attributes)
+	c, err := decode(out.Attributes, codeFields)
 	return c, failure("redeem code", err)
 }
 
 // PutReceipt implements [account.Store] with one write.
 func (s *Store) PutReceipt(ctx context.Context, r account.Receipt) error {
-	err := s.insert(ctx, receiptItem(r))
+	err := s.insert(ctx, encode(r, receiptFields))
 	if _, ok := conditionFailed(err); ok {
 		return nil
 	}
@@ -44,5 +44,5 @@ func (s *Store) PutReceipt(ctx context.Context, r account.Receipt) error {
 
 // Receipt implements [account.Store] with one read.
 func (s *Store) Receipt(ctx context.Context, code string) (account.Receipt, error) {
-	return get(ctx, s, "receipt", receiptKey(code), receiptOf)
+	return get(ctx, s, "receipt", key(receiptPrefix+code, receiptSort), receiptFields)
 }

@@ -26,19 +26,22 @@ func (s *Store) existing(ctx context.Context, id, userID string) (e account.Exis
 		return e, err
 	}
 	if items[0] != nil {
-		a, err := accountOf(items[0])
+		a, err := decode(items[0], accountFields)
 		if err != nil {
 			return e, err
 		}
 		e.Account = &a
 	}
 	if userID != "" && items[1] != nil {
-		e.Aliased, err = aliasOf(items[1])
+		a, err := decode(items[1], aliasFields)
+		if err != nil {
+			return e, err
+		}
+		if a.accountID != id {
+			e.Aliased = a.accountID
+		}
 	}
-	if e.Aliased == id {
-		e.Aliased = ""
-	}
-	return e, err
+	return e, nil
 }
 
 // Connect implements [account.Store] with one write request, a transaction.
@@ -64,7 +67,7 @@ func (s *Store) Connect(ctx context.Context, l account.Login) error {
 // wroteResult reports whether l has been written before, by the marker that the
 // transaction found. A login writes its result once and with all the rest.
 func wroteResult(marker item, l account.Login) bool {
-	m, err := markerOf(marker)
+	m, err := decode(marker, markerFields)
 	return err == nil && m.Attempt == l.Attempt && bytes.Equal(m.Result, l.Result)
 }
 
@@ -74,11 +77,11 @@ func (s *Store) loginWrites(l account.Login) []types.TransactWriteItem {
 	a, existing := l.Account, l.Existing
 	writes := []types.TransactWriteItem{
 		s.putResult(l),
-		s.put(accountItem(a), asRead(existing.Account)),
-		s.put(sessionItem(l.Session), condition{}),
+		s.put(encode(a, accountFields), asRead(existing.Account)),
+		s.put(encode(l.Session, sessionFields), condition{}),
 	}
 	if a.UserID != "" {
-		writes = append(writes, s.put(aliasItem(a.UserID, a.ID), leadsTo(existing.Aliased, a.ID)))
+		writes = append(writes, s.put(encode(alias{a.UserID, a.ID}, aliasFields), leadsTo(existing.Aliased, a.ID)))
 	}
 	if old := existing.Account; old != nil && old.UserID != "" && old.UserID != a.UserID {
 		writes = append(writes, s.deleteAlias(old.UserID, a.ID))
@@ -91,7 +94,7 @@ func (s *Store) loginWrites(l account.Login) []types.TransactWriteItem {
 		writes = append(writes, s.delete(sessionKey(*l.Ends), condition{}))
 	}
 	if l.Code != nil {
-		writes = append(writes, s.put(codeItem(*l.Code), condition{}))
+		writes = append(writes, s.put(encode(*l.Code, codeFields), condition{}))
 	}
 	return writes
 }

@@ -49,7 +49,7 @@ func (s *Store) deleteAndCleanUp(ctx context.Context, id string, version account
 func (s *Store) deleteAccount(ctx context.Context, id string, version account.Version, at time.Time, r *account.Receipt) error {
 	var alien account.Account // as it was when its alias was found to lead to another
 	for range tries {
-		a, err := get(ctx, s, "delete: account", accountKey(id), accountOf)
+		a, err := get(ctx, s, "delete: account", accountKey(id), accountFields)
 		switch {
 		case errors.Is(err, account.ErrNotFound) && r != nil:
 			return s.PutReceipt(ctx, *r)
@@ -87,9 +87,9 @@ func (s *Store) deleteAccount(ctx context.Context, id string, version account.Ve
 func (s *Store) deletionWrites(a account.Account, ownsAlias bool, at time.Time, r *account.Receipt) []types.TransactWriteItem {
 	writes := []types.TransactWriteItem{s.delete(accountKey(a.ID), asRead(&a))}
 	if r != nil {
-		writes = append(writes, s.put(receiptItem(*r), condition{expression: notThere}))
+		writes = append(writes, s.put(encode(*r, receiptFields), condition{expression: notThere}))
 	}
-	writes = append(writes, s.put(tombstoneItem(a.ID, at), condition{}))
+	writes = append(writes, s.put(encode(newTombstone(a.ID, at), tombstoneFields), condition{}))
 	if ownsAlias {
 		writes = append(writes, s.deleteAlias(a.UserID, a.ID))
 	}
@@ -110,7 +110,7 @@ func (s *Store) Sessions(ctx context.Context, id string) ([]account.Session, err
 			return nil, failure("sessions", err)
 		}
 		for _, i := range page {
-			session, err := sessionOf(i)
+			session, err := decode(i, sessionFields)
 			if err != nil {
 				return nil, failure("sessions", err)
 			}

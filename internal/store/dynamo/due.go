@@ -107,12 +107,12 @@ func (s *Store) Overdue(ctx context.Context, at time.Time) (Overdue, error) {
 
 // PutSweep implements [account.Store] with one write.
 func (s *Store) PutSweep(ctx context.Context, at time.Time) error {
-	_, err := s.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: newItem(sweepKey(), sweepFields(&at)...)})
+	_, err := s.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: encode(at, sweepFields)})
 	return failure("put sweep", err)
 }
 
 // LastSweep returns what PutSweep has recorded, or [account.ErrNotFound], with one
 // read.
 func (s *Store) LastSweep(ctx context.Context) (time.Time, error) {
-	return get(ctx, s, "last sweep", sweepKey(), sweepOf)
+	return get(ctx, s, "last sweep", key(sweepPrefix, sweepSort), sweepFields)
 }

@@ -88,7 +88,7 @@ func (s *Store) Prime(ctx context.Context) error {
 
 // UseState implements [account.Store] with one write.
 func (s *Store) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
-	err := s.insert(ctx, markerItem(m))
+	err := s.insert(ctx, encode(m, markerFields))
 	if err == nil {
 		return m, nil
 	}
@@ -96,7 +96,7 @@ func (s *Store) UseState(ctx context.Context, m account.Marker) (account.Marker,
 	if !ok {
 		return account.Marker{}, failure("use state", err)
 	}
-	used, err := markerOf(old)
+	used, err := decode(old, markerFields)
 	switch {
 	case err != nil:
 		return account.Marker{}, failure("use state", err)
@@ -109,7 +109,7 @@ func (s *Store) UseState(ctx context.Context, m account.Marker) (account.Marker,
 
 // Marker implements [account.Store] with one read.
 func (s *Store) Marker(ctx context.Context, state string) (account.Marker, error) {
-	return get(ctx, s, "marker", markerKey(state), markerOf)
+	return get(ctx, s, "marker", markerKey(state), markerFields)
 }
 
 // PutResult implements [account.Store] with one write.
@@ -138,10 +138,10 @@ func (s *Store) Session(ctx context.Context, ref account.SessionRef) (account.Ac
 func (s *Store) session(ctx context.Context, ref account.SessionRef) (a account.Account, session account.Session, err error) {
 	items, err := s.batchGet(ctx, sessionKey(ref), accountKey(ref.AccountID))
 	if err == nil && items[0] != nil {
-		session, err = sessionOf(items[0])
+		session, err = decode(items[0], sessionFields)
 	}
 	if err == nil && items[1] != nil {
-		a, err = accountOf(items[1])
+		a, err = decode(items[1], accountFields)
 	}
 	return a, session, err
 }
@@ -163,16 +163,16 @@ func (s *Store) EndSession(ctx context.Context, ref account.SessionRef) error {
 
 // Account implements [account.Store] with one read.
 func (s *Store) Account(ctx context.Context, id string) (account.Account, error) {
-	return get(ctx, s, "account", accountKey(id), accountOf)
+	return get(ctx, s, "account", accountKey(id), accountFields)
 }
 
 // AccountByUserID implements [account.Store] with two reads.
 func (s *Store) AccountByUserID(ctx context.Context, userID string) (account.Account, error) {
-	id, err := get(ctx, s, "alias", aliasKey(userID), aliasOf)
+	alias, err := get(ctx, s, "alias", aliasKey(userID), aliasFields)
 	if err != nil {
 		return account.Account{}, err
 	}
-	a, err := s.Account(ctx, id)
+	a, err := s.Account(ctx, alias.accountID)
 	if err == nil && a.UserID != userID {
 		return account.Account{}, account.ErrNotFound // it took another one on between the reads
 	}
@@ -192,7 +192,7 @@ func (s *Store) PutUserID(ctx context.Context, a account.Account, userID string)
 			ExpressionAttributeNames:  names(set, asRead),
 			ExpressionAttributeValues: values,
 		}},
-		s.put(aliasItem(userID, a.ID), leadsTo("", a.ID)),
+		s.put(encode(alias{userID, a.ID}, aliasFields), leadsTo("", a.ID)),
 	}
 	if a.UserID != "" && a.UserID != userID {
 		writes = append(writes, s.deleteAlias(a.UserID, a.ID))
@@ -229,7 +229,7 @@ func (s *Store) Accounts(ctx context.Context) iter.Seq2[account.Account, error] 
 				return
 			}
 			for _, i := range items {
-				a, err := accountOf(i)
+				a, err := decode(i, accountFields)
 				if err != nil {
 					yield(account.Account{}, failure("scan: account "+a.ID, err))
 					return

@@ -22,14 +22,21 @@ type field struct {
 	needed bool                             // an item without it is an error
 }
 
-// newItem adds to key the attributes of fields.
-func newItem(key item, fields ...field) item {
-	for _, f := range fields {
+// encode returns v as an item. Its fields include those of the key.
+func encode[T any](v T, fields func(*T) []field) item {
+	i := make(item)
+	for _, f := range fields(&v) {
 		if f.value != nil {
-			key[f.name] = f.value
+			i[f.name] = f.value
 		}
 	}
-	return key
+	return i
+}
+
+// decode reads what encode has written.
+func decode[T any](i item, fields func(*T) []field) (v T, err error) {
+	err = read(i, fields(&v)...)
+	return v, err
 }
 
 // read sets the variables of fields to the attributes of i. A variable whose
@@ -66,6 +73,29 @@ func malformed(name string) error {
 	return fmt.Errorf("attribute %s is not as it was written", name)
 }
 
+// keyField is a part of the key: a prefix and the variable.
+func keyField(name, prefix string, p *string) field {
+	return newField(name, true, text(prefix+*p), func(v *types.AttributeValueMemberS) bool {
+		*p = strings.TrimPrefix(v.Value, prefix)
+		return true
+	})
+}
+
+// fixedField is a part of the key that is the same in every item of a kind.
+func fixedField(name, value string) field { return keyField(name, value, new(string)) }
+
+// shown returns f as one that is only read.
+func shown(f field) field {
+	f.value = nil
+	return f
+}
+
+// required returns f as one that every item has.
+func required(f field) field {
+	f.needed = true
+	return f
+}
+
 func textField[T ~string](name string, p *T) field {
 	return newField(name, *p != "", text(string(*p)), func(v *types.AttributeValueMemberS) bool {
 		*p = T(v.Value)
@@ -76,12 +106,10 @@ func textField[T ~string](name string, p *T) field {
 // neededField is a textField that is compared with others. An item without it
 // must not pass for one in which it is empty.
 func neededField[T ~string](name string, p *T) field {
-	f := newField(name, *p != "", text(string(*p)), func(v *types.AttributeValueMemberS) bool {
+	return required(newField(name, *p != "", text(string(*p)), func(v *types.AttributeValueMemberS) bool {
 		*p = T(v.Value)
 		return v.Value != ""
-	})
-	f.needed = true
-	return f
+	}))
 }
 
 func bytesField(name string, p *[]byte) field {

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -10,23 +11,23 @@ import (
 	"photopass/internal/account"
 )
 
+// The two parts of a key, for each kind of item.
 const (
-	accountPrefix   = "ACCOUNT#"
-	accountSort     = "ACCOUNT"
-	sessionPrefix   = "SESSION#"
-	tombstonePrefix = "TOMBSTONE#"
-	tombstoneSort   = "TOMBSTONE"
-	receiptSort     = "RECEIPT"
+	accountPrefix, accountSort     = "ACCOUNT#", "ACCOUNT"
+	sessionPrefix                  = "SESSION#" // the account's, sorted behind it
+	aliasPrefix, aliasSort         = "ALIAS#", "ALIAS"
+	markerPrefix, markerSort       = "STATE#", "STATE"
+	codePrefix, codeSort           = "CODE#", "CODE"
+	receiptPrefix, receiptSort     = "RECEIPT#", "RECEIPT"
+	sweepPrefix, sweepSort         = "SWEEP#", "SWEEP"
+	tombstonePrefix, tombstoneSort = "TOMBSTONE#", "TOMBSTONE"
 )
 
 func key(pk, sk string) item { return item{"pk": text(pk), "sk": text(sk)} }
 
 func accountKey(id string) item   { return key(accountPrefix+id, accountSort) }
-func aliasKey(userID string) item { return key("ALIAS#"+userID, "ALIAS") }
-func markerKey(state string) item { return key("STATE#"+state, "STATE") }
-func codeKey(hash string) item    { return key("CODE#"+hash, "CODE") }
-func receiptKey(code string) item { return key("RECEIPT#"+code, receiptSort) }
-func sweepKey() item              { return key("SWEEP#", "SWEEP") }
+func aliasKey(userID string) item { return key(aliasPrefix+userID, aliasSort) }
+func markerKey(state string) item { return key(markerPrefix+state, markerSort) }
 
 func sessionKey(ref account.SessionRef) item {
 	return key(accountPrefix+ref.AccountID, sessionPrefix+ref.Key)
@@ -38,9 +39,12 @@ func keyOf(i item) item { return item{"pk": i["pk"], "sk": i["sk"]} }
 // isAccount tells an account from the other items that are read with it.
 func isAccount(i item) bool { return textOf(i, "sk") == accountSort }
 
-// accountFields are the attributes that a login writes.
+// accountFields are the attributes of an account. The lease is read only, since a
+// login ends it and [account.Store.Lease] writes it with its holder.
 func accountFields(a *account.Account) []field {
 	return append(tokenFields(a),
+		keyField("pk", accountPrefix, &a.ID),
+		fixedField("sk", accountSort),
 		textField("user_id", &a.UserID),
 		neededField("connection", &a.Connection),
 		timeField("checked_at", &a.CheckedAt),
@@ -48,6 +52,8 @@ func accountFields(a *account.Account) []field {
 		timeField("connected_at", &a.ConnectedAt),
 		timeField("last_login_at", &a.LastLoginAt),
 		profileField("profile", &a.Profile),
+		shown(timeField("lease_until", &a.LeaseUntil)),
+		shown(boolField("lease_rests", &a.Resting)),
 	)
 }
 
@@ -64,23 +70,6 @@ func tokenFields(a *account.Account) []field {
 		timeField("removed_at", &a.RemovedAt),
 		shardField("due_shard", *a),
 	}
-}
-
-// leaseFields are the attributes of a lease that an account shows. Only
-// [account.Store.Lease] writes them.
-func leaseFields(a *account.Account) []field {
-	return []field{
-		timeField("lease_until", &a.LeaseUntil),
-		boolField("lease_rests", &a.Resting),
-	}
-}
-
-func accountItem(a account.Account) item { return newItem(accountKey(a.ID), accountFields(&a)...) }
-
-func accountOf(i item) (account.Account, error) {
-	a := account.Account{ID: after(i, "pk", accountPrefix)}
-	err := read(i, append(accountFields(&a), leaseFields(&a)...)...)
-	return a, err
 }
 
 func profileFields(p *account.Profile) []field {
@@ -102,7 +91,7 @@ func profileFields(p *account.Profile) []field {
 }
 
 func profileField(name string, p *account.Profile) field {
-	value := &types.AttributeValueMemberM{Value: newItem(item{}, profileFields(p)...)}
+	value := &types.AttributeValueMemberM{Value: encode(*p, profileFields)}
 	return field{name: name, value: value, read: func(v types.AttributeValue) error {
 		m, ok := v.(*types.AttributeValueMemberM)
 		if !ok {
@@ -114,6 +103,8 @@ func profileField(name string, p *account.Profile) field {
 
 func sessionFields(s *account.Session) []field {
 	return []field{
+		keyField("pk", accountPrefix, &s.AccountID),
+		keyField("sk", sessionPrefix, &s.Key),
 		neededField("connection", &s.Connection),
 		timeField("created_at", &s.CreatedAt),
 		timeField("last_used_at", &s.LastUsedAt),
@@ -121,78 +112,74 @@ func sessionFields(s *account.Session) []field {
 	}
 }
 
-func sessionItem(s account.Session) item {
-	return newItem(sessionKey(account.SessionRef{AccountID: s.AccountID, Key: s.Key}), sessionFields(&s)...)
-}
+// An alias leads from a professional id to an account.
+type alias struct{ userID, accountID string }
 
-func sessionOf(i item) (account.Session, error) {
-	s := account.Session{AccountID: after(i, "pk", accountPrefix), Key: after(i, "sk", sessionPrefix)}
-	err := read(i, sessionFields(&s)...)
-	return s, err
-}
-
-func aliasItem(userID, id string) item {
-	return newItem(aliasKey(userID), neededField("account_id", &id))
-}
-
-func aliasOf(i item) (id string, err error) {
-	err = read(i, neededField("account_id", &id))
-	return id, err
+func aliasFields(a *alias) []field {
+	return []field{
+		keyField("pk", aliasPrefix, &a.userID),
+		fixedField("sk", aliasSort),
+		neededField("account_id", &a.accountID),
+	}
 }
 
 func markerFields(m *account.Marker) []field {
 	return []field{
+		keyField("pk", markerPrefix, &m.State),
+		fixedField("sk", markerSort),
 		neededField("attempt", &m.Attempt),
 		bytesField("result", &m.Result),
 		timeField("ttl", &m.ExpiresAt),
 	}
 }
 
-func markerItem(m account.Marker) item { return newItem(markerKey(m.State), markerFields(&m)...) }
-
-func markerOf(i item) (account.Marker, error) {
-	m := account.Marker{State: after(i, "pk", "STATE#")}
-	err := read(i, markerFields(&m)...)
-	return m, err
-}
-
 func codeFields(c *account.ConnectCode) []field {
-	return []field{bytesField("sealed", &c.Sealed), timeField("ttl", &c.ExpiresAt)}
-}
-
-func codeItem(c account.ConnectCode) item { return newItem(codeKey(c.Hash), codeFields(&c)...) }
-
-func codeOf(i item) (account.ConnectCode, error) {
-	c := account.ConnectCode{Hash: after(i, "pk", "CODE#")}
-	err := read(i, codeFields(&c)...)
-	return c, err
+	return []field{
+		keyField("pk", codePrefix, &c.Hash),
+		fixedField("sk", codeSort),
+		bytesField("sealed", &c.Sealed),
+		timeField("ttl", &c.ExpiresAt),
+	}
 }
 
 func receiptFields(r *account.Receipt) []field {
-	return []field{timeField("at", &r.At), boolField("deleted", &r.Deleted), timeField("ttl", &r.ExpiresAt)}
-}
-
-func receiptItem(r account.Receipt) item { return newItem(receiptKey(r.Code), receiptFields(&r)...) }
-
-func receiptOf(i item) (account.Receipt, error) {
-	r := account.Receipt{Code: after(i, "pk", "RECEIPT#")}
-	err := read(i, receiptFields(&r)...)
-	return r, err
+	return []field{
+		keyField("pk", receiptPrefix, &r.Code),
+		fixedField("sk", receiptSort),
+		timeField("at", &r.At),
+		boolField("deleted", &r.Deleted),
+		timeField("ttl", &r.ExpiresAt),
+	}
 }
 
 func sweepFields(at *time.Time) []field {
-	f := timeField("at", at)
-	f.needed = true
-	return []field{f}
+	return []field{
+		fixedField("pk", sweepPrefix),
+		fixedField("sk", sweepSort),
+		required(timeField("at", at)),
+	}
 }
 
-func sweepOf(i item) (at time.Time, err error) {
-	err = read(i, sweepFields(&at)...)
-	return at, err
+// A tombstone records that an account was deleted.
+type tombstone struct {
+	hash          string // SHA-256 of the account's id, in hex
+	at, expiresAt time.Time
 }
 
-func tombstoneItem(id string, at time.Time) item {
-	hash, expiresAt := sha256.Sum256([]byte(id)), at.Add(tombstoneAge)
-	k := key(tombstonePrefix+hex.EncodeToString(hash[:]), tombstoneSort)
-	return newItem(k, timeField("deleted_at", &at), timeField("ttl", &expiresAt))
+func newTombstone(id string, at time.Time) tombstone {
+	hash := sha256.Sum256([]byte(id))
+	return tombstone{hex.EncodeToString(hash[:]), at, at.Add(tombstoneAge)}
+}
+
+func tombstoneFields(t *tombstone) []field {
+	return []field{
+		newField("pk", true, text(tombstonePrefix+t.hash), func(v *types.AttributeValueMemberS) bool {
+			t.hash = strings.TrimPrefix(v.Value, tombstonePrefix)
+			sum, err := hex.DecodeString(t.hash)
+			return err == nil && len(sum) == sha256.Size
+		}),
+		fixedField("sk", tombstoneSort),
+		required(timeField("deleted_at", &t.at)),
+		timeField("ttl", &t.expiresAt),
+	}
 }

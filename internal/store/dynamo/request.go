@@ -32,7 +32,7 @@ const (
 )
 
 // get reads one item, or returns [account.ErrNotFound].
-func get[T any](ctx context.Context, s *Store, op string, key item, decode func(item) (T, error)) (T, error) {
+func get[T any](ctx context.Context, s *Store, op string, key item, fields func(*T) []field) (T, error) {
 	var none T
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:      &s.table,
@@ -45,7 +45,7 @@ func get[T any](ctx context.Context, s *Store, op string, key item, decode func(
 	case out.Item == nil:
 		return none, account.ErrNotFound
 	}
-	v, err := decode(out.Item)
+	v, err := decode(out.Item, fields)
 	if err != nil {
 		return none, failure(op, err)
 	}

@@ -2,8 +2,6 @@ package dynamo
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -69,8 +67,8 @@ func (s *Store) Remains(ctx context.Context) iter.Seq2[Remains, error] {
 type Restoration struct {
 	store *Store
 
-	deleted map[[sha256.Size]byte]int64 // by the hash of an id: when, in Unix seconds
-	listed  map[string]int64            // by an id of either kind
+	deleted map[string]int64 // by the hash of an id, in hex: when, in Unix seconds
+	listed  map[string]int64 // by an id of either kind
 
 	mu   sync.Mutex      // guards what follows
 	gone map[string]bool // ids of the accounts that Clean has removed
@@ -89,7 +87,7 @@ type Restored struct {
 func NewRestoration(s *Store) *Restoration {
 	return &Restoration{
 		store:   s,
-		deleted: map[[sha256.Size]byte]int64{},
+		deleted: map[string]int64{},
 		listed:  map[string]int64{},
 		gone:    map[string]bool{},
 	}
@@ -114,14 +112,14 @@ func (r *Restoration) news(remains Remains) (Remains, error) {
 	var list Remains
 	for _, i := range remains {
 		if isTombstone(i) {
-			hash, at, err := tombstoneOf(i)
+			t, err := decode(i, tombstoneFields)
 			if err != nil {
 				return nil, failure("tombstone", err)
 			}
-			if known, ok := r.deleted[hash]; ok && known >= at {
+			if known, ok := r.deleted[t.hash]; ok && known >= t.at.Unix() {
 				continue
 			}
-			r.deleted[hash] = at
+			r.deleted[t.hash] = t.at.Unix()
 		}
 		list = append(list, i)
 	}
@@ -171,7 +169,7 @@ func (r *Restoration) List(ctx context.Context, deletions map[string]time.Time) 
 	var remains Remains
 	for id, at := range deletions {
 		r.listed[id] = max(r.listed[id], at.Unix())
-		remains = append(remains, tombstoneItem(id, at))
+		remains = append(remains, encode(newTombstone(id, at), tombstoneFields))
 	}
 	return r.Keep(ctx, remains)
 }
@@ -266,7 +264,7 @@ func (r *Restoration) count(add func(*Restored)) {
 
 // deletedAt returns when a was deleted last, as far as is known.
 func (r *Restoration) deletedAt(a account.Account) (time.Time, bool) {
-	at, ok := r.deleted[sha256.Sum256([]byte(a.ID))]
+	at, ok := r.deleted[newTombstone(a.ID, time.Time{}).hash]
 	if listed, also := r.listed[a.UserID]; also {
 		at, ok = max(at, listed), true
 	}
@@ -313,17 +311,3 @@ func (r *Restoration) write(ctx context.Context, batch []types.WriteRequest) err
 }
 
 func isTombstone(i item) bool { return textOf(i, "sk") == tombstoneSort }
-
-// tombstoneOf returns the hash of an id and when its account was deleted, in Unix
-// seconds.
-func tombstoneOf(i item) (hash [sha256.Size]byte, at int64, err error) {
-	sum, err := hex.DecodeString(after(i, "pk", tombstonePrefix))
-	if err != nil || len(sum) != len(hash) {
-		return hash, 0, malformed("pk")
-	}
-	var deletedAt time.Time
-	f := timeField("deleted_at", &deletedAt)
-	f.needed = true
-	err = read(i, f)
-	return [sha256.Size]byte(sum), deletedAt.Unix(), err
-}
