@@ -83,25 +83,6 @@ func putProfileTests() []subtest {
 			b.wantAccount(a)
 			b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), nil)
 		}},
-		{"it keeps RestUntil until the next one", func(b *bench) {
-			l := b.connect(newID(), newID())
-			for _, until := range []time.Time{now().Add(time.Hour), {}} {
-				p := newProfile(l.Account.ID, l.Account.UserID)
-				p.RestUntil = until
-				b.wantErr("PutProfile", b.PutProfile(b.Context(), l.Account.ID, l.Account.Connection, p), nil)
-				for read, get := range map[string]func() (account.Account, error){
-					"Account": func() (account.Account, error) { return b.Account(b.Context(), l.Account.ID) },
-					"Session": func() (account.Account, error) {
-						a, _, err := b.Session(b.Context(), ref(l))
-						return a, err
-					},
-				} {
-					if a, err := get(); err != nil || !a.Profile.RestUntil.Equal(until) {
-						b.Errorf("%s: got RestUntil %v and error %v, want %v, none", read, a.Profile.RestUntil, err, until)
-					}
-				}
-			}
-		}},
 		{"a member that the new profile lacks is gone", func(b *bench) {
 			l := b.connect(newID(), newID())
 			l.Account.Profile = account.Profile{ID: l.Account.ID, FetchedAt: now()}
@@ -109,8 +90,7 @@ func putProfileTests() []subtest {
 			b.wantOpen(l)
 		}},
 		{"a missing account is ErrConflict and nothing is written", func(b *bench) {
-			gone := b.connect(newID(), newID()).Account
-			b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Version{Connection: gone.Connection}, now()), nil)
+			gone := b.deleted()
 			for _, a := range []account.Account{gone, newAccount(newID(), newID())} {
 				for _, connection := range []string{a.Connection, ""} {
 					b.wantUnchanged("PutProfile", account.ErrConflict, func() error {
@@ -164,8 +144,7 @@ func putUserIDTests() []subtest {
 			b.wantErr("Lease", b.Lease(b.Context(), a.ID, a.TokenRev, lease("two", at, at.Add(time.Minute))), account.ErrConflict)
 		}},
 		{"a missing account is ErrConflict and nothing is written", func(b *bench) {
-			gone := b.connect(newID(), newID()).Account
-			b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Version{Connection: gone.Connection}, now()), nil)
+			gone := b.deleted()
 			for _, a := range []account.Account{gone, newAccount(newID(), ""), {ID: newID()}} {
 				b.wantUnchanged("PutUserID", account.ErrConflict, func() error { return b.PutUserID(b.Context(), a, newID()) })
 			}

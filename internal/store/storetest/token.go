@@ -273,8 +273,7 @@ func putTokenTests() []subtest {
 			b.wantAccount(a)
 		}},
 		{"a missing account is ErrConflict and nothing is written", func(b *bench) {
-			gone := b.connect(newID(), newID()).Account
-			b.wantErr("Delete", b.Delete(b.Context(), gone.ID, account.Version{}, now()), nil)
+			gone := b.deleted()
 			for _, a := range []account.Account{gone, newAccount(newID(), newID())} {
 				for _, rev := range []string{a.TokenRev, ""} {
 					b.wantUnchanged("PutToken", account.ErrConflict, func() error {

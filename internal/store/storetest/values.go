@@ -27,9 +27,7 @@ func storeTests() []subtest {
 			l.Code.Sealed[0]++
 			l.Code.Hash = account.RandomID()
 			b.wantOpen(want)
-			c, err := b.RedeemCode(b.Context(), code.Hash, account.RandomID())
-			b.wantErr("RedeemCode", err, nil)
-			b.wantEqual("RedeemCode", c, code)
+			b.wantRedeemed(code, account.RandomID())
 			m, err := b.Marker(b.Context(), l.State)
 			b.wantErr("Marker", err, nil)
 			b.wantEqual("Marker: result", m.Result, result)
@@ -86,9 +84,7 @@ func storeTests() []subtest {
 			b.wantEqual("UseState: result", m.Result, l.Result)
 			m.Result[0]++
 
-			m, err = b.Marker(b.Context(), l.State)
-			b.wantErr("Marker", err, nil)
-			b.wantEqual("Marker: result", m.Result, l.Result)
+			b.wantResult(l)
 		}},
 		{"it gives out copies of a connect code", func(b *bench) {
 			code := b.newStoredCode()
@@ -190,12 +186,8 @@ func storeTests() []subtest {
 			logins[0].Account = logins[1].Account
 			for _, l := range logins {
 				b.wantOpen(l)
-				m, err := b.Marker(b.Context(), l.State)
-				b.wantErr("Marker", err, nil)
-				b.wantEqual("Marker: result", m.Result, l.Result)
-				c, err := b.RedeemCode(b.Context(), l.Code.Hash, "one")
-				b.wantErr("RedeemCode", err, nil)
-				b.wantEqual("RedeemCode", c, *l.Code)
+				b.wantResult(l)
+				b.wantRedeemed(*l.Code, "one")
 				b.wantErr("Receipt", second(b.Receipt(b.Context(), l.State)), nil)
 			}
 			b.wantAliased(userID, id)
