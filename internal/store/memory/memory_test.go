@@ -259,7 +259,7 @@ func TestDumpShowsEverything(t *testing.T) {
 	for what, want := range map[string]string{
 		"last sweep":      `"LastSweep": "2026-11-23T13:00:00Z"`,
 		"lease's holder":  `"Holder": "L1"`,
-		"lease's end":     `"Until": "2026-11-23T12:01:30Z"`,
+		"lease's end":     `"LeaseUntil": "2026-11-23T12:01:30Z"`,
 		"code's hash":     `"Hash": "H1"`,
 		"code's attempt":  `"Attempt": "A2"`,
 		"code's expiry":   `"ExpiresAt": "2026-11-23T12:30:00Z"`,
