@@ -272,6 +272,25 @@ func TestDumpShowsEverything(t *testing.T) {
 	}
 }
 
+func TestClone(t *testing.T) {
+	s := memory.New(func() time.Time { return begin })
+	connect(t, s, "M1", "1111", "K1")
+	putReceipt(t, s, "P1", begin)
+	before := string(s.Dump())
+	c := s.Clone()
+	if got := string(c.Dump()); got != before {
+		t.Errorf("Clone: got\n%s\nwant\n%s", got, before)
+	}
+	connect(t, c, "M2", "2222", "K2")
+	putReceipt(t, c, "P2", begin)
+	if err := c.Delete(t.Context(), "1111", account.Version{}, begin); err != nil {
+		t.Fatalf("Delete: got error %v, want none", err)
+	}
+	if after := string(s.Dump()); after != before {
+		t.Errorf("store after its clone has changed: got\n%s\nwant\n%s", after, before)
+	}
+}
+
 // connect logs an account in that the store does not know.
 func connect(t *testing.T, s *memory.Store, state, id, key string) {
 	t.Helper()
