@@ -174,7 +174,7 @@ func (s *Store) connection(ctx context.Context, id string) (string, error) {
 }
 
 // cleanUp removes the sessions of the account id that no longer open. It gives up
-// at the first error: somebody waits for the answer, and what remains opens
+// at the first error: a person waits for the answer, and what remains opens
 // nothing and expires.
 func (s *Store) cleanUp(ctx context.Context, id string) {
 	for page, err := range s.sessions(ctx, id) {

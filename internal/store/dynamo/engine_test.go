@@ -37,6 +37,12 @@ import (
 // Each test makes a table with a random name and deletes it.
 func TestMain(m *testing.M) { os.Exit(mototest.Main(m)) }
 
+// attributes are those of an item.
+type attributes = map[string]types.AttributeValue
+
+func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func num(s string) types.AttributeValue { return &types.AttributeValueMemberN{Value: s} }
+
 // A db is a table of its own for one test.
 type db struct {
 	*dynamodb.Client
@@ -123,7 +129,7 @@ func (d db) wantIndex(t *testing.T, want string) {
 }
 
 // putAll writes items, many at a time.
-func (d db) putAll(t *testing.T, items []map[string]types.AttributeValue) {
+func (d db) putAll(t *testing.T, items []attributes) {
 	t.Helper()
 	var writes []types.WriteRequest
 	for _, i := range items {
@@ -142,9 +148,9 @@ func (d db) putAll(t *testing.T, items []map[string]types.AttributeValue) {
 }
 
 // scan returns all items that in finds, in the order of their keys.
-func (d db) scan(t *testing.T, in *dynamodb.ScanInput) []map[string]types.AttributeValue {
+func (d db) scan(t *testing.T, in *dynamodb.ScanInput) []attributes {
 	t.Helper()
-	var items []map[string]types.AttributeValue
+	var items []attributes
 	pages := dynamodb.NewScanPaginator(d.Client, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
@@ -153,7 +159,7 @@ func (d db) scan(t *testing.T, in *dynamodb.ScanInput) []map[string]types.Attrib
 		}
 		items = append(items, page.Items...)
 	}
-	slices.SortFunc(items, func(a, b map[string]types.AttributeValue) int {
+	slices.SortFunc(items, func(a, b attributes) int {
 		return strings.Compare(render(a["pk"])+render(a["sk"]), render(b["pk"])+render(b["sk"]))
 	})
 	return items
@@ -167,7 +173,7 @@ func (d db) dump(t *testing.T) string {
 
 // textOf returns items as text, an attribute a line and an empty line after
 // each item.
-func textOf(items []map[string]types.AttributeValue) string {
+func textOf(items []attributes) string {
 	var b strings.Builder
 	for _, item := range items {
 		for _, name := range slices.Sorted(maps.Keys(item)) {

@@ -167,8 +167,8 @@ func textsField(name string, p *[]string) field {
 func text(s string) *types.AttributeValueMemberS  { return &types.AttributeValueMemberS{Value: s} }
 func flag(b bool) *types.AttributeValueMemberBOOL { return &types.AttributeValueMemberBOOL{Value: b} }
 
-// blob returns b, which may be empty but not nil: the SDK sends nil as null, and
-// DynamoDB takes that for a value without a type.
+// blob returns b, which may be empty but not nil: the SDK sends nil as null, which
+// DynamoDB rejects.
 func blob(b []byte) *types.AttributeValueMemberB {
 	return &types.AttributeValueMemberB{Value: append([]byte{}, b...)}
 }

@@ -106,7 +106,7 @@ func TestLostAnswers(t *testing.T) {
 		{"PutReceipt", "PutItem", nothingBefore, func(ctx context.Context, s *dynamo.Store, _ account.Login) error {
 			return s.PutReceipt(ctx, receipt("one"))
 		}},
-		{"Delete of what is seen", "TransactWriteItems", loggedOut, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+		{"Delete of a version", "TransactWriteItems", loggedOut, func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.Delete(ctx, l.Account.ID, account.Version{Connection: l.Account.Connection, TokenRev: l.Account.TokenRev}, at)
 		}},
 		{"Delete", "TransactWriteItems", loggedOut, func(ctx context.Context, s *dynamo.Store, l account.Login) error {

@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	// What another transaction or a busy table hinders is tried this often,
-	// beside the repeats of the SDK, which knows neither case.
+	// A request that another transaction or a throttled table prevents is tried this
+	// often. The SDK retries neither case.
 	tries = 6
 	// The first pause between tries is at most this long, each further one
 	// twice that: 0.8 s in all.
 	firstPause = 25 * time.Millisecond
-	// So many writes of one kind are under way at a time.
+	// This many writes run at the same time.
 	parallelWrites = 8
 )
 
@@ -221,24 +221,24 @@ func (s *Store) transact(ctx context.Context, writes []types.TransactWriteItem) 
 	})
 }
 
-// again calls send until what keeps it from success has passed.
+// again calls send until it succeeds or its error is not transient.
 func again(ctx context.Context, send func() error) error {
 	var err error
 	for try := range tries {
 		if e := pause(ctx, try); e != nil {
 			return e
 		}
-		if err = send(); !passing(err) {
+		if err = send(); !transient(err) {
 			return err
 		}
 	}
 	return err
 }
 
-// passing reports whether another transaction was at work on an item, or the
-// table too busy for the request; the SDK repeats neither. The conditions
-// that failed beside that may not be all.
-func passing(err error) bool {
+// transient reports whether another transaction was writing an item, or the table
+// was too busy for the request. The SDK retries neither. If a condition failed as
+// well, others may not have been checked.
+func transient(err error) bool {
 	if _, ok := errors.AsType[*types.TransactionConflictException](err); ok || errors.Is(err, errUnread) {
 		return true
 	}
@@ -252,8 +252,8 @@ func passing(err error) bool {
 	})
 }
 
-// pause waits before a try, not before the first. Chance keeps apart those who
-// got into each other's way.
+// pause waits before every try but the first. The time is random, so that two
+// writers that conflicted do not conflict again.
 func pause(ctx context.Context, try int) error {
 	if try == 0 {
 		return nil
@@ -315,10 +315,10 @@ func isFailedCondition(r types.CancellationReason) bool {
 	return aws.ToString(r.Code) == "ConditionalCheckFailed"
 }
 
-// failure says what was attempted and why it failed; of nil it returns nil. It
-// takes only the code of an answer: its message may quote the request, and the
-// errors of failed conditions carry items. What the SDK says of an answer that it
-// cannot decode quotes the answer.
+// failure says what was attempted and why it failed. It returns nil for nil. It
+// keeps only the code of an answer: the message may quote the request, and the errors
+// of failed conditions carry items. The SDK's error for an answer that it cannot
+// decode quotes that answer.
 func failure(op string, err error) error {
 	if err == nil {
 		return nil

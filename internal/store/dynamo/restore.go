@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// deletionMargin is how far the clocks of two functions may lie apart. An
-	// account whose last login is this little later than its deletion may as well
-	// have been deleted after the login. To bring it back is worse than to have its
-	// person, who has to log in again anyway, connect anew.
+	// deletionMargin is how far the clocks of two functions may differ. If the last
+	// login of an account is later than its deletion by no more than this, the login
+	// may in fact have come first. To bring a deleted account back is worse than to
+	// make its person, who has to log in anyway, connect again.
 	deletionMargin = time.Minute
 
-	// DynamoDB takes no more writes in one BatchWriteItem.
+	// DynamoDB accepts no more writes in one BatchWriteItem.
 	writesPerBatch = 25
 )
 
@@ -46,21 +46,21 @@ func (s *Store) Remains(ctx context.Context) iter.Seq2[Remains, error] {
 	}
 }
 
-// A Restoration makes a table that was restored from a backup fit for use. It knows
+// A Restoration makes a table that was restored from a backup fit for use. It learns
 // of deletions by [Restoration.Know], [Restoration.Keep] and [Restoration.List], and
-// applies them with [Restoration.Clean]. All of them may be repeated, after an error
-// and from the beginning, also while the table is in use. Its memory grows by the
-// number of tombstones.
+// applies them with [Restoration.Clean]. Each of these can be called again, after an
+// error or from the beginning, even while the table is in use. A Restoration holds
+// all tombstones in memory.
 //
-// It leaves alone what else the backup brings back, since that is judged by times
-// in the code or by Instagram:
+// It leaves alone whatever else the backup brings back, because the code compares
+// times or Instagram decides:
 //
-//   - The marker of a used state keeps that state used; the result in it leads to a
-//     session that has ended. A state that was used after the backup has no marker,
-//     but its flow has ended long before a restored table is there, and Instagram
-//     takes a code once.
+//   - The marker of a used state keeps that state used. Its result leads to a session
+//     that has ended. A state that was used after the backup has no marker, but its
+//     flow ended long before the table was restored, and Instagram accepts a code
+//     once.
 //   - A connect code lasts 60 seconds, so one that was redeemed after the backup has
-//     ended.
+//     expired.
 //   - Leases and cool-downs end within a day of the backup.
 //   - A token may have been replaced or have died after the backup. The next refresh
 //     finds out.
@@ -100,13 +100,13 @@ func (r *Restoration) Done() Restored {
 	return r.done
 }
 
-// Know takes note of what the restored table itself holds.
+// Know notes what the restored table itself holds.
 func (r *Restoration) Know(remains Remains) error {
 	_, err := r.news(remains)
 	return err
 }
 
-// news takes note of tombstones and returns what the table may lack: tombstones
+// news notes tombstones and returns what the table may lack: tombstones
 // that are later than the known ones of the same account, and all receipts.
 func (r *Restoration) news(remains Remains) (Remains, error) {
 	var list Remains
@@ -126,9 +126,9 @@ func (r *Restoration) news(remains Remains) (Remains, error) {
 	return list, nil
 }
 
-// Keep takes note of what another table holds and writes what the restored one
-// lacks of it, so that the next restore knows of it too and status pages still
-// answer. It never overwrites a later tombstone, nor a receipt.
+// Keep notes what another table holds and writes what the restored one lacks, so
+// that the next restore knows of it too and status pages still answer. It never
+// overwrites a later tombstone, nor a receipt.
 func (r *Restoration) Keep(ctx context.Context, remains Remains) error {
 	remains, err := r.news(remains)
 	if err != nil {
@@ -162,9 +162,9 @@ func (r *Restoration) put(ctx context.Context, i item) error {
 	return nil
 }
 
-// List takes note of deletions of which no table tells, and leaves a tombstone for
-// each. An id is the app-scoped or the professional one, as Meta's notices and with
-// them the audit log name an account.
+// List notes deletions that no table tells of, and writes a tombstone for each. An
+// id is the app-scoped or the professional one: Meta's notices use either, and so
+// does the audit log.
 func (r *Restoration) List(ctx context.Context, deletions map[string]time.Time) error {
 	var remains Remains
 	for id, at := range deletions {
@@ -174,14 +174,13 @@ func (r *Restoration) List(ctx context.Context, deletions map[string]time.Time) 
 	return r.Keep(ctx, remains)
 }
 
-// Clean removes every account whose deletion is known and not clearly earlier than
-// its last login, and ends every session that was not made after before, with a read
-// of the whole table. It calls progress after each page.
+// Clean removes every account with a known deletion that is not clearly earlier than
+// its last login, and ends every session that was not made after before. It reads the
+// whole table and calls progress after each page.
 //
-// The login, and not the connection, is what a deletion is compared with: at the
-// restored second an account that is there has not logged in after its deletion
-// without having been connected anew, and in a table that is in use a login says
-// that its person came back, though the connection may be the restored one.
+// A deletion is compared with the last login, not with the connection. In a table
+// that is in use, a login says that the person came back, even if the connection is
+// still the restored one.
 func (r *Restoration) Clean(ctx context.Context, before time.Time, progress func()) error {
 	for items, err := range r.store.scan(ctx,
 		"#sk = :account OR begins_with(#sk, :session)",
@@ -224,8 +223,7 @@ func (r *Restoration) cleanPage(ctx context.Context, items []item, before time.T
 	return failure("end sessions", r.endSessions(ctx, ends))
 }
 
-// judge keeps an account or removes it. When it changes meanwhile, it is judged
-// anew.
+// judge keeps an account or removes it. If it changes meanwhile, judge starts again.
 func (r *Restoration) judge(ctx context.Context, i item) error {
 	a := account.Account{ID: after(i, "pk", accountPrefix)}
 	err := read(i, textField("user_id", &a.UserID), neededField("token_rev", &a.TokenRev), timeField("last_login_at", &a.LastLoginAt))
@@ -271,8 +269,8 @@ func (r *Restoration) deletedAt(a account.Account) (time.Time, bool) {
 	return time.Unix(at, 0), ok
 }
 
-// endSessions carries out what removes sessions. Nobody makes a session of the same
-// key again, so that needs no condition.
+// endSessions sends what removes sessions. It needs no condition, because no later
+// session has the same key.
 func (r *Restoration) endSessions(ctx context.Context, ends []types.WriteRequest) error {
 	batches := slices.Collect(slices.Chunk(ends, writesPerBatch))
 	return inParallel(ctx, batches, func(ctx context.Context, batch []types.WriteRequest) error {

@@ -230,19 +230,17 @@ func TestRestorationSparesALogin(t *testing.T) {
 // Thousands of items come in pages, which part accounts from their sessions.
 func TestRestorationOfManyItems(t *testing.T) {
 	from, to := openDB(t), openDB(t)
-	str := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-	num := func(n int64) types.AttributeValue { return &types.AttributeValueMemberN{Value: fmt.Sprint(n)} }
-	var items []map[string]types.AttributeValue
+	var items []attributes
 	list := map[string]time.Time{}
 	for n := range 40 {
 		id := fmt.Sprint(1000 + n)
-		items = append(items, map[string]types.AttributeValue{
+		items = append(items, attributes{
 			"pk": str("ACCOUNT#" + id), "sk": str("ACCOUNT"), "connection": str("c"), "token_rev": str("r"),
-			"status": str("active"), "last_login_at": num(at.Unix()),
+			"status": str("active"), "last_login_at": num(fmt.Sprint(at.Unix())),
 		})
 		for k := range 50 {
-			items = append(items, map[string]types.AttributeValue{
-				"pk": str("ACCOUNT#" + id), "sk": str(fmt.Sprintf("SESSION#%02d", k)), "connection": str("c"), "created_at": num(at.Unix()),
+			items = append(items, attributes{
+				"pk": str("ACCOUNT#" + id), "sk": str(fmt.Sprintf("SESSION#%02d", k)), "connection": str("c"), "created_at": num(fmt.Sprint(at.Unix())),
 			})
 		}
 		if n%4 == 0 {
@@ -275,12 +273,7 @@ func TestRestorationBreaksOff(t *testing.T) {
 			for _, l := range logins {
 				connect(t, s, l)
 			}
-			api := &tap{API: to, before: func(op string) error {
-				if op == down {
-					return errDown
-				}
-				return nil
-			}}
+			api := failing(to, down, errDown)
 			r := dynamo.NewRestoration(dynamo.New(api, to.table))
 			err := r.Keep(t.Context(), collect(t, dynamo.New(from, from.table).Remains(t.Context())))
 			if err == nil {
@@ -300,20 +293,18 @@ func TestRestorationBreaksOff(t *testing.T) {
 
 // What can't be read stops the restoration, and is named but not shown.
 func TestRestorationOfBrokenItems(t *testing.T) {
-	type values = map[string]types.AttributeValue
-	str := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 	for _, tt := range []struct {
 		name string
-		item values
+		item attributes
 		want string
 	}{
-		{"a tombstone without a time", values{"pk": str("TOMBSTONE#" + strings.Repeat("ab", 32)), "sk": str("TOMBSTONE")},
+		{"a tombstone without a time", attributes{"pk": str("TOMBSTONE#" + strings.Repeat("ab", 32)), "sk": str("TOMBSTONE")},
 			"dynamo: tombstone: attribute deleted_at is not as it was written"},
-		{"a tombstone of another hash", values{"pk": str("TOMBSTONE#ab"), "sk": str("TOMBSTONE"), "deleted_at": &types.AttributeValueMemberN{Value: "1"}},
+		{"a tombstone of another hash", attributes{"pk": str("TOMBSTONE#ab"), "sk": str("TOMBSTONE"), "deleted_at": num("1")},
 			"dynamo: tombstone: attribute pk is not as it was written"},
-		{"an account without a mark", values{"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT")},
+		{"an account without a mark", attributes{"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT")},
 			"dynamo: account 1111: attribute token_rev is not as it was written"},
-		{"an account whose login is no time", values{"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT"), "token_rev": str("r"), "last_login_at": str("x")},
+		{"an account whose login is no time", attributes{"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT"), "token_rev": str("r"), "last_login_at": str("x")},
 			"dynamo: account 1111: attribute last_login_at is not as it was written"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -333,7 +324,7 @@ func TestRestorationOfBrokenItems(t *testing.T) {
 
 // A lazy engine holds sessions and leaves writes undone.
 type lazy struct {
-	empty
+	dynamo.API
 	does  int   // writes of each batch that it does
 	asked []int // writes of each batch
 }
@@ -341,9 +332,9 @@ type lazy struct {
 func (l *lazy) Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
 	out := &dynamodb.ScanOutput{}
 	for n := range 5 {
-		out.Items = append(out.Items, map[string]types.AttributeValue{
-			"pk": &types.AttributeValueMemberS{Value: "ACCOUNT#1111"},
-			"sk": &types.AttributeValueMemberS{Value: fmt.Sprint("SESSION#", n)},
+		out.Items = append(out.Items, attributes{
+			"pk": str("ACCOUNT#1111"),
+			"sk": str(fmt.Sprint("SESSION#", n)),
 		})
 	}
 	return out, nil

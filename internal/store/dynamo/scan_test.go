@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"photopass/internal/store/dynamo"
 )
@@ -129,8 +128,8 @@ func TestAccountsEndsWithAnError(t *testing.T) {
 func TestAccountsOfABrokenItem(t *testing.T) {
 	d := openDB(t)
 	put(t, d, map[string]string{"pk": "ACCOUNT#1111", "sk": "ACCOUNT", "token_rev": "r1", "status": "active"})
-	putItem(t, d, map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: "STATE#s1"}, "sk": &types.AttributeValueMemberS{Value: "STATE"},
+	putItem(t, d, attributes{
+		"pk": str("STATE#s1"), "sk": str("STATE"),
 	})
 	var got []string
 	for _, err := range dynamo.New(d, d.table).Accounts(t.Context()) {
@@ -166,8 +165,8 @@ func TestDeadSessions(t *testing.T) {
 	addSessions(t, d, "1111", 249)
 	want("over pages", 3)
 	api.want(t, "DeadSessions", "Query", "Query", "Query", "GetItem") // pages of 100; the account last
-	_, err := d.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &d.table, Key: map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: "ACCOUNT#1111"}, "sk": &types.AttributeValueMemberS{Value: "ACCOUNT"},
+	_, err := d.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &d.table, Key: attributes{
+		"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT"),
 	}})
 	wantErr(t, "DeleteItem", err, nil)
 	want("without the account", 253)
@@ -177,12 +176,7 @@ func TestDeadSessions(t *testing.T) {
 func TestDeadSessionsFails(t *testing.T) {
 	for _, down := range []string{"Query", "GetItem"} {
 		d := openDB(t)
-		api := &tap{API: d, before: func(op string) error {
-			if op == down {
-				return errDown
-			}
-			return nil
-		}}
+		api := failing(d, down, errDown)
 		n, err := dynamo.New(api, d.table).DeadSessions(t.Context(), "1111")
 		wantErr(t, "DeadSessions", err, errDown)
 		if n != 0 {

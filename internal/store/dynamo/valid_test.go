@@ -12,9 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
 	"photopass/internal/account"
 	"photopass/internal/store/dynamo"
 )
@@ -28,14 +25,14 @@ func TestRequestsAreValid(t *testing.T) {
 	full.Ends, full.Code = &account.SessionRef{AccountID: "3333", Key: "key-other"}, code("one")
 	bare.Result, bare.Account.Token, bare.Account.Profile = nil, account.Token{}, account.Profile{}
 	operator := []method{
-		{"PutResult of none", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+		{"PutResult of none", "", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.PutResult(ctx, account.Marker{State: l.State, Attempt: l.Attempt})
 		}},
-		{"DeleteWithReceipt", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+		{"DeleteWithReceipt", "", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.DeleteWithReceipt(ctx, "1111", account.Version{}, at, receipt("one"))
 		}},
-		{"PutSweep", func(ctx context.Context, s *dynamo.Store, _ account.Login) error { return s.PutSweep(ctx, at) }},
-		{"the operator's", func(ctx context.Context, s *dynamo.Store, _ account.Login) error {
+		{"PutSweep", "", func(ctx context.Context, s *dynamo.Store, _ account.Login) error { return s.PutSweep(ctx, at) }},
+		{"the operator's", "", func(ctx context.Context, s *dynamo.Store, _ account.Login) error {
 			for range s.Accounts(ctx) {
 			}
 			for range s.Remains(ctx) {
@@ -52,19 +49,15 @@ func TestRequestsAreValid(t *testing.T) {
 		for _, m := range append(methods(), operator...) {
 			t.Run(name+"/"+m.name, func(t *testing.T) {
 				sent := 0
-				client := dynamodb.New(dynamodb.Options{
-					Region:      "eu-central-1",
-					Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-					HTTPClient: &http.Client{Transport: responder(func(r *http.Request) (int, []byte) {
-						sent++
-						body, _ := io.ReadAll(r.Body)
-						var in any
-						if err := json.Unmarshal(body, &in); err != nil {
-							t.Errorf("%s: got a body that is no JSON: %v", m.name, err)
-						}
-						wantValid(t, r.Header.Get("X-Amz-Target"), in)
-						return 200, []byte(`{"Item": {"pk": {"S": "ACCOUNT#1111"}, "sk": {"S": "ACCOUNT"}, "connection": {"S": "connection-1111"}, "token_rev": {"S": "r1"}, "status": {"S": "active"}, "attempt": {"S": "a1"}, "account_id": {"S": "1111"}}}`)
-					})},
+				client := answered(func(r *http.Request) (int, []byte) {
+					sent++
+					body, _ := io.ReadAll(r.Body)
+					var in any
+					if err := json.Unmarshal(body, &in); err != nil {
+						t.Errorf("%s: got a body that is no JSON: %v", m.name, err)
+					}
+					wantValid(t, r.Header.Get("X-Amz-Target"), in)
+					return 200, []byte(`{"Item": {"pk": {"S": "ACCOUNT#1111"}, "sk": {"S": "ACCOUNT"}, "connection": {"S": "connection-1111"}, "token_rev": {"S": "r1"}, "status": {"S": "active"}, "attempt": {"S": "a1"}, "account_id": {"S": "1111"}}}`)
 				})
 				m.call(t.Context(), dynamo.New(client, "t"), l)
 				if sent == 0 {

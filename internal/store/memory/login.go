@@ -55,8 +55,8 @@ func (s *Store) Connect(_ context.Context, l account.Login) error {
 	return nil
 }
 
-// current reports whether l.Existing is what Existing would return now, as far as a
-// login minds: a profile may have been written since.
+// current reports whether l.Existing is what Existing would return now, except for
+// the profile.
 func (s *Store) current(l account.Login) bool {
 	a, ok := s.accounts[l.Account.ID]
 	if ok != (l.Existing.Account != nil) || ok && (a.TokenRev != l.Existing.Account.TokenRev || a.UserID != l.Existing.Account.UserID) {

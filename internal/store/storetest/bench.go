@@ -298,7 +298,7 @@ func newTokenState() account.TokenState {
 		Status:   account.ReconnectRequired,
 		Cause:    account.Expired,
 		Token: account.Token{
-			Sealed:    []byte("sealed anew " + account.RandomID() + unprintable),
+			Sealed:    []byte("sealed again " + account.RandomID() + unprintable),
 			IssuedAt:  at.Add(-8 * time.Minute),
 			ExpiresAt: at.Add(59 * 24 * time.Hour),
 			RefreshAt: at.Add(29 * 24 * time.Hour),

@@ -57,7 +57,7 @@ func redeemCodeTests() []subtest {
 			}
 		}},
 		// a code names no account, so nothing can remove it with one;
-		// whoever redeems it finds that the account is gone.
+		// the backend that redeems it finds that the account is gone.
 		{"a code outlives its account", func(b *bench) {
 			l := b.prepare(newID(), newID())
 			l.Code = new(newCode())

@@ -27,6 +27,7 @@ func connectConflictTests() []subtest {
 		{"the marker holds another attempt", true, true, markerOfAnother},
 		{"the marker holds an attempt and none is named", false, false, attemptUnnamed},
 		{"the marker has the result of a login that failed", true, true, attemptFailed},
+		{"the marker has the result of another login", false, false, attemptSucceeded},
 	} {
 		tests = append(tests, subtest{c.sentence, func(b *bench) {
 			id, userID := newID(), newID()
@@ -109,4 +110,11 @@ func attemptUnnamed(_ *bench, l *account.Login) {
 func attemptFailed(b *bench, l *account.Login) {
 	m := account.Marker{State: l.State, Attempt: l.Attempt, Result: newResult()}
 	b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
+}
+
+// attemptSucceeded has another login written under the same attempt.
+func attemptSucceeded(b *bench, l *account.Login) {
+	other := b.prepare(newID(), newID())
+	other.State, other.Attempt = l.State, l.Attempt
+	b.wantErr("Connect", b.Connect(b.Context(), other), nil)
 }

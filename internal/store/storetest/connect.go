@@ -97,6 +97,12 @@ func connectTests() []subtest {
 			b.wantErr("Connect", b.Connect(b.Context(), l), nil)
 			b.wantOpen(l)
 		}},
+		{"the session that it makes stays when Ends names it", func(b *bench) {
+			l := b.prepare(newID(), newID())
+			l.Ends = new(ref(l))
+			b.wantErr("Connect", b.Connect(b.Context(), l), nil)
+			b.wantOpen(l)
+		}},
 		{"it moves the alias and removes the older account with its sessions", func(b *bench) {
 			older, refs := b.connectTimes(30, newID(), newID())
 			l := b.prepare(newID(), older.Account.UserID)
@@ -148,6 +154,11 @@ func connectTests() []subtest {
 			b.wantErr("Connect", b.Connect(b.Context(), l), nil)
 			b.wantOpen(l)
 		}},
+	}
+}
+
+func connectAgainTests() []subtest {
+	return []subtest{
 		{"a repeat succeeds and changes nothing", func(b *bench) {
 			id, userID := newID(), newID()
 			first, older := b.connect(id, newID()), b.connect(newID(), userID)

@@ -67,6 +67,11 @@ func deleteTests() []subtest {
 			l, refs := b.connectTimes(30, newID(), newID())
 			b.whileDeleting(l.Account, func() { b.wantDead(refs...) })
 		}},
+	}
+}
+
+func deleteVersionTests() []subtest {
+	return []subtest{
 		{"another Connection is ErrConflict and nothing is removed", func(b *bench) {
 			first, l := b.reconnected()
 			for _, connection := range []string{first.Account.Connection, account.RandomID()} {
@@ -89,18 +94,18 @@ func deleteTests() []subtest {
 		}},
 		{"both are compared when both are named", func(b *bench) {
 			l := b.connect(newID(), newID())
-			for _, seen := range []account.Version{
+			for _, version := range []account.Version{
 				{Connection: l.Account.Connection, TokenRev: account.RandomID()},
 				{Connection: account.RandomID(), TokenRev: l.Account.TokenRev},
 			} {
 				b.wantUnchanged("Delete", account.ErrConflict, func() error {
-					return b.Delete(b.Context(), l.Account.ID, seen, now())
+					return b.Delete(b.Context(), l.Account.ID, version, now())
 				})
 			}
 			b.wantOpen(l)
 		}},
-		{"the account goes when what is named is as seen", func(b *bench) {
-			for _, seen := range []func(account.Account) account.Version{
+		{"the account goes when it is as version says", func(b *bench) {
+			for _, version := range []func(account.Account) account.Version{
 				func(a account.Account) account.Version { return account.Version{Connection: a.Connection} },
 				func(a account.Account) account.Version { return account.Version{TokenRev: a.TokenRev} },
 				func(a account.Account) account.Version {
@@ -109,11 +114,16 @@ func deleteTests() []subtest {
 				func(account.Account) account.Version { return account.Version{} },
 			} {
 				l := b.connect(newID(), newID())
-				b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, seen(l.Account), now()), nil)
+				b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, version(l.Account), now()), nil)
 				b.wantGone(l.Account.ID, ref(l))
 				b.wantAliased(l.Account.UserID, "")
 			}
 		}},
+	}
+}
+
+func deleteAgainTests() []subtest {
+	return []subtest{
 		{"no account is no error", func(b *bench) {
 			b.wantErr("Delete", b.Delete(b.Context(), newID(), account.Version{Connection: account.RandomID()}, now()), nil)
 		}},

@@ -57,12 +57,14 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		name     string
 		subtests []subtest
 	}{
+		{"Copies", copyTests()},
 		{"Store", storeTests()},
 		{"UseState", useStateTests()},
 		{"Marker", markerTests()},
 		{"PutResult", putResultTests()},
 		{"Existing", existingTests()},
 		{"Connect", connectTests()},
+		{"ConnectAgain", connectAgainTests()},
 		{"ConnectConflict", connectConflictTests()},
 		{"Session", sessionTests()},
 		{"TouchSession", touchSessionTests()},
@@ -73,10 +75,13 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"PutProfile", putProfileTests()},
 		{"PutUserID", putUserIDTests()},
 		{"Lease", leaseTests()},
+		{"LeaseEnd", leaseEndTests()},
 		{"PutToken", putTokenTests()},
 		{"Due", dueTests()},
 		{"RedeemCode", redeemCodeTests()},
 		{"Delete", deleteTests()},
+		{"DeleteVersion", deleteVersionTests()},
+		{"DeleteAgain", deleteAgainTests()},
 		{"DeleteWithReceipt", deleteWithReceiptTests()},
 		{"PutReceipt", putReceiptTests()},
 		{"Receipt", receiptTests()},

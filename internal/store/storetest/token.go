@@ -132,7 +132,7 @@ func leaseTests() []subtest {
 				b.wantUnchanged("Lease of the holder", account.ErrConflict, func() error { return ask(rev, "one") })
 			}
 		}},
-		// A profile of another time is one that somebody else has brought meanwhile.
+		// A profile of another time is one that another holder has written meanwhile.
 		{"another FetchedAt than the profile's is ErrConflict and nothing is written", func(b *bench) {
 			at := now()
 			a := b.connect(newID(), newID()).Account
@@ -146,6 +146,11 @@ func leaseTests() []subtest {
 			l.FetchedAt = a.Profile.FetchedAt.Add(time.Second)
 			b.wantUnchanged("Lease of the holder", account.ErrConflict, func() error { return b.Lease(b.Context(), a.ID, a.TokenRev, l) })
 		}},
+	}
+}
+
+func leaseEndTests() []subtest {
+	return []subtest{
 		{"PutToken ends it", func(b *bench) {
 			at := now()
 			a := b.leased("one", at)
@@ -407,7 +412,7 @@ func dueTests() []subtest {
 			}
 			b.wantDue(at, ids, want...)
 		}},
-		{"whoever ranges over it may break off", func(b *bench) {
+		{"a range over it may break off", func(b *bench) {
 			at := now()
 			one, two := b.connectDue(at), b.connectDue(at)
 			ids := []string{one.ID, two.ID}

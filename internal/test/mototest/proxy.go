@@ -186,7 +186,7 @@ func (f Fault) covers(service, operation string) bool {
 	return (f.Service == "" || f.Service == service) && (f.Operation == "" || f.Operation == operation)
 }
 
-// A part is an operation that a policy decides on by itself.
+// A part is an operation that a policy decides on separately.
 type part struct {
 	action string
 	body   []byte
@@ -228,7 +228,7 @@ func parts(operation string, body []byte) []part {
 	return list
 }
 
-// apply fails the request as f says. It reports whether it shall be forwarded.
+// apply fails the request as f says. It reports whether to forward it.
 func (f Fault) apply(w http.ResponseWriter, r *http.Request) bool {
 	if f.Delay > 0 {
 		select {
