@@ -15,7 +15,7 @@ import (
 // errDown is the answer of an engine that a test takes down.
 var errDown = errors.New("down")
 
-func TestManySessions(t *testing.T) {
+func TestDeleteManySessions(t *testing.T) {
 	d := openDB(t)
 	api := &tap{API: d}
 	connect(t, dynamo.New(d, d.table), login("1111", "1111000", "one"))

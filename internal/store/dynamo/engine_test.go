@@ -1,18 +1,15 @@
 package dynamo_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -76,32 +73,8 @@ func newClient(t *testing.T, opts ...func(*dynamodb.Options)) *dynamodb.Client {
 		return dynamodb.NewFromConfig(c, opts...)
 	}
 	c := mototest.Config(t)
-	c.HTTPClient = &http.Client{Transport: oneAtATime{}}
+	c.HTTPClient = &http.Client{Transport: mototest.Serial{}}
 	return dynamodb.NewFromConfig(c, opts...)
-}
-
-// oneAtATime sends requests one after the other. moto knows no isolation: a
-// transaction that fails puts back a copy of the whole table, and with it undoes
-// what others wrote meanwhile.
-//
-// It sends a copy of the body: the SDK closes its own as soon as an answer
-// begins, and if net/http has not done with it by then, which happens on a busy
-// machine, it cuts the connection, and the SDK repeats a request that has been
-// served (aws/aws-sdk-go-v2#2737). Tables would be made twice.
-type oneAtATime struct{}
-
-var motoIsBusy sync.Mutex
-
-func (oneAtATime) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	r = r.Clone(r.Context())
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	motoIsBusy.Lock()
-	defer motoIsBusy.Unlock()
-	return http.DefaultTransport.RoundTrip(r)
 }
 
 // dueLag returns how long the index may lag behind a write: moto's never does.
