@@ -7,8 +7,9 @@
 //	item          pk                       sk             other attributes
 //	account       ACCOUNT#<id>             ACCOUNT        user_id, connection, token_rev, status,
 //	                                                      cause, token_sealed, token_issued_at,
-//	                                                      token_expires_at, token_refresh_at, due_shard, removed_at,
-//	                                                      checked_at, lease_holder, lease_until, lease_rests,
+//	                                                      token_expires_at, token_refresh_at, due_shard,
+//	                                                      removed_at, checked_at,
+//	                                                      lease_holder, lease_until, lease_rests,
 //	                                                      permissions, connected_at, last_login_at,
 //	                                                      profile, a map of the members of account.Profile
 //	session       ACCOUNT#<id>             SESSION#<key>  connection, created_at, last_used_at, ttl
@@ -21,7 +22,7 @@
 //
 // Every pk begins with the item's kind, so that a policy can bind
 // dynamodb:LeadingKeys. The hash of a tombstone is the SHA-256 of the account's
-// id, in hex; it names nobody. Times are Unix times in seconds, and the ttl of an
+// id, in hex. Times are Unix times in seconds, and the ttl of an
 // item is its ExpiresAt. What is empty, zero or nil has no attribute.
 //
 // The index named due holds the keys of the accounts whose token has a
@@ -49,7 +50,7 @@ import (
 
 // API is what this package uses of a [dynamodb.Client]. Scan and BatchWriteItem
 // serve the operator's command alone: [Store.Accounts], [Store.Remains] and
-// [Restoration]. No function may call them.
+// [Restoration]. The functions have no permission for them.
 type API interface {
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
