@@ -12,34 +12,24 @@ import (
 
 // Existing implements [account.Store] with one read.
 func (s *Store) Existing(ctx context.Context, id, userID string) (account.Existing, error) {
-	e, err := s.existing(ctx, id, userID)
-	return e, failure("read existing", err)
-}
-
-func (s *Store) existing(ctx context.Context, id, userID string) (e account.Existing, err error) {
 	keys := []item{accountKey(id), aliasKey(userID)}
 	if userID == "" {
 		keys = keys[:1]
 	}
 	items, err := s.batchGet(ctx, keys...)
-	if err != nil {
-		return e, err
+	var e account.Existing
+	if err == nil && items[0] != nil {
+		e.Account = new(account.Account)
+		err = read(items[0], accountFields(e.Account)...)
 	}
-	if items[0] != nil {
-		a, err := decode(items[0], accountFields)
-		if err != nil {
-			return e, err
-		}
-		e.Account = &a
-	}
-	if userID != "" && items[1] != nil {
-		a, err := decode(items[1], aliasFields)
-		if err != nil {
-			return e, err
-		}
-		if a.accountID != id {
+	if err == nil && userID != "" && items[1] != nil {
+		var a alias
+		if err = read(items[1], aliasFields(&a)...); a.accountID != id {
 			e.Aliased = a.accountID
 		}
+	}
+	if err != nil {
+		return account.Existing{}, failure("read existing", err)
 	}
 	return e, nil
 }

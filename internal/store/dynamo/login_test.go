@@ -202,7 +202,7 @@ func methods() []method {
 			return second(s.Account(ctx, l.Account.ID))
 		}},
 		{"PutProfile", "UpdateItem", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
-			return s.PutProfile(ctx, l.Account.ID, l.Account.Connection, l.Account.Profile)
+			return s.PutProfile(ctx, l.Account.ID, l.Account.Connection, account.Profile{ID: l.Account.ID, Username: "acme-renamed"})
 		}},
 		{"PutUserID", "TransactWriteItems", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.PutUserID(ctx, l.Account, "1111999")

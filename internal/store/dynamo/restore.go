@@ -28,22 +28,13 @@ const (
 )
 
 // Remains are what deletions have left in a table: tombstones and receipts.
-type Remains []item
+type Remains = []item
 
 // Remains yields the tombstones and receipts of the table, with a read of the whole
 // table: one slice, which may be empty, for each page of 1 MB. It ends with the
 // first error.
 func (s *Store) Remains(ctx context.Context) iter.Seq2[Remains, error] {
-	return func(yield func(Remains, error) bool) {
-		for items, err := range s.scan(ctx, "#sk IN (:tombstone, :receipt)", "", item{
-			":tombstone": text(tombstoneSort),
-			":receipt":   text(receiptSort),
-		}) {
-			if !yield(items, err) {
-				return
-			}
-		}
-	}
+	return s.scan(ctx, "#sk IN (:tombstone, :receipt)", "", item{":tombstone": text(tombstoneSort), ":receipt": text(receiptSort)})
 }
 
 // A Restoration makes a table that was restored from a backup fit for use. It learns
