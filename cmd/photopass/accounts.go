@@ -67,7 +67,7 @@ func (t table) failed(err error) error {
 func (p program) readAccounts(ctx context.Context, t table) iter.Seq2[account.Account, error] {
 	return func(yield func(account.Account, error) bool) {
 		read := 0
-		for a, err := range dynamo.Accounts(ctx, t.client, t.name) {
+		for a, err := range t.Accounts(ctx) {
 			if err != nil {
 				yield(account.Account{}, t.failed(err))
 				return

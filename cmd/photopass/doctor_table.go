@@ -205,7 +205,7 @@ func (e *examination) checkDue(ctx context.Context, t *types.TableDescription) f
 	if e.hasNoIndex(t) {
 		return skipped("the index is not as it should be")
 	}
-	o, err := dynamo.ReadOverdue(ctx, e.db(), aws.ToString(t.TableName), e.now().Add(-patience))
+	o, err := dynamo.New(e.db(), aws.ToString(t.TableName)).Overdue(ctx, e.now().Add(-patience))
 	switch {
 	case err != nil:
 		return unanswered(t, err)

@@ -217,9 +217,9 @@ func (t table) describe(ctx context.Context) (*types.TableDescription, error) {
 
 // clean applies deletions and ends sessions.
 func (p program) clean(ctx context.Context, r restored, listed []deletion) (dynamo.Restored, error) {
-	work := dynamo.NewRestoration(r.to.client, r.to.name)
+	work := dynamo.NewRestoration(r.to.Store)
 	p.say("Reading the deletions in %s.", r.to.name)
-	for remains, err := range dynamo.RemainsOf(ctx, r.to.client, r.to.name) {
+	for remains, err := range r.to.Remains(ctx) {
 		if err == nil {
 			err = work.Know(remains)
 		}
@@ -231,7 +231,7 @@ func (p program) clean(ctx context.Context, r restored, listed []deletion) (dyna
 		p.say("There is no table %s; going by the list of deletions.", r.from.name)
 	} else {
 		p.say("Reading the deletions in %s.", r.from.name)
-		for remains, err := range dynamo.RemainsOf(ctx, r.from.client, r.from.name) {
+		for remains, err := range r.from.Remains(ctx) {
 			if err != nil {
 				return work.Done(), r.from.failed(err)
 			}

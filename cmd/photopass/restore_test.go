@@ -98,7 +98,7 @@ func wantTable(t *testing.T, name string, want ...string) {
 	t.Helper()
 	var got []string
 	store := dynamo.New(database(t), name)
-	for a, err := range dynamo.Accounts(t.Context(), database(t), name) {
+	for a, err := range store.Accounts(t.Context()) {
 		if err != nil {
 			t.Fatalf("accounts of %s: %v", name, err)
 		}

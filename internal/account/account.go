@@ -39,12 +39,12 @@ type Account struct {
 	ID     string // app-scoped id, /me.id: decimal digits
 	UserID string // id of the professional account, /me.user_id; empty in the legacy dialect
 
-	// Connection is a random mark, new when the account is made and when a
-	// login heals ReconnectRequired. A session that names another is dead.
+	// Connection is a random id, new when the account is made and when a login
+	// heals ReconnectRequired. A session that names another one is dead.
 	Connection string
 
-	// TokenRev is a random mark, new with every write of token or status. A
-	// writer names the one it read, so that no write undoes a newer one.
+	// TokenRev is a random id, new with every write of token or status. A writer
+	// names the one it has read, so that no write undoes a newer one.
 	TokenRev string
 
 	Status      Status
@@ -55,25 +55,24 @@ type Account struct {
 	LastLoginAt time.Time
 	Profile     Profile
 
-	// RemovedAt is when Instagram first said that the person has removed the
-	// app, or Meta has disabled it; zero while it says nothing of the kind.
+	// RemovedAt is when Instagram first said that the person has removed the app
+	// or Meta has disabled it; zero: it does not say so.
 	RemovedAt time.Time
 
-	// CheckedAt is when Instagram last said, having been asked just that, that it
-	// takes the token; zero: it was not asked since the last login.
+	// CheckedAt is when a check last found that Instagram accepts the token; zero:
+	// there was no check since the last login.
 	CheckedAt time.Time
 
-	// LeaseUntil is when the lease ends that somebody has, or had, on asking
-	// Instagram about the account; zero: there is none. [Store.Lease] sets it, and
-	// a login does not write it but ends the lease.
+	// LeaseUntil is the end of the current lease; zero: there is none. [Store.Lease]
+	// sets it. [Store.Connect] ignores it and ends the lease.
 	LeaseUntil time.Time
 
-	// Resting says what LeaseUntil is: that nobody asks until then, since Instagram
-	// is left alone. Else somebody may be asking at this moment.
+	// Resting means that no one asks Instagram until LeaseUntil. Otherwise, the
+	// lease's holder may be asking at this moment.
 	Resting bool
 }
 
-// ReconnectCause returns why a must be connected again; empty: it need not.
+// ReconnectCause returns why a must be connected again, or nothing if it need not.
 func (a Account) ReconnectCause() Cause {
 	if a.Status != ReconnectRequired {
 		return ""
@@ -83,17 +82,17 @@ func (a Account) ReconnectCause() Cause {
 
 // A Token is a sealed access token and the times that govern it.
 type Token struct {
-	Sealed    []byte    // see package connection; nil: dropped, since it is dead
+	Sealed    []byte    // see package connection; nil: dropped because it is dead
 	IssuedAt  time.Time // when Instagram gave it out or refreshed it
 	ExpiresAt time.Time // when Instagram stops accepting it; zero: not announced (legacy)
 
-	// RefreshAt is when Instagram is asked about the token next, which is a
-	// refresh unless RemovedAt is set; zero: never (legacy, dead).
+	// RefreshAt is when the sweep next asks Instagram about the token. It refreshes
+	// the token unless RemovedAt is set. Zero: never (legacy, dead).
 	RefreshAt time.Time
 }
 
-// A Profile is what Instagram says of an account. Members that it did not send
-// are empty or nil. All strings are Instagram's and therefore untrusted.
+// A Profile is what Instagram says about an account. Members that it did not send
+// are empty or nil. All strings come from Instagram and are untrusted.
 type Profile struct {
 	ID                string    `json:"id"`
 	UserID            string    `json:"user_id,omitempty"`
@@ -108,8 +107,8 @@ type Profile struct {
 	MediaCount        *int64    `json:"media_count,omitempty"`
 	FetchedAt         time.Time `json:"fetched_at"`
 
-	// RestUntil is until when the profile is not read again while it may be served,
-	// since so much has been asked for; zero: its age decides.
+	// RestUntil is when the profile is read again, because the app has nearly used up
+	// its calls to Instagram. Zero: the profile's age decides.
 	RestUntil time.Time `json:"-"`
 }
 
@@ -117,13 +116,13 @@ type Profile struct {
 type Session struct {
 	AccountID  string
 	Key        string // hash of the cookie; the cookie itself is never stored
-	Connection string // the [Account.Connection] it was made for
+	Connection string // the [Account.Connection] that it opens
 	CreatedAt  time.Time
 	LastUsedAt time.Time
 	ExpiresAt  time.Time // from then on a store may drop it
 }
 
-// A SessionRef names a session.
+// A SessionRef identifies a session.
 type SessionRef struct {
 	AccountID string
 	Key       string
@@ -134,35 +133,35 @@ type SessionRef struct {
 // yield.
 type Marker struct {
 	State     string
-	Attempt   string // names the visit that used the state; random
-	Result    []byte // nil until that visit's login has succeeded or failed
+	Attempt   string // a random id of the visit that used the state
+	Result    []byte // nil until the login of that visit has succeeded or failed
 	ExpiresAt time.Time
 }
 
 // A ConnectCode tells the application's backend, once, who has connected. The
-// code itself is not stored. The record names no account: Sealed is sealed
-// under a key that only the code yields.
+// code itself is not stored. The record names no account: the key of Sealed comes
+// from the code.
 type ConnectCode struct {
 	Hash      string // of the code
 	Sealed    []byte
 	ExpiresAt time.Time
 }
 
-// A Receipt says what became of a notice of Meta's, and that the notice has acted.
-// It names no account.
+// A Receipt says that a notice of Meta's has acted, and what became of it. It names
+// no account.
 type Receipt struct {
 	Code      string    // confirmation code
-	At        time.Time // when the notice was obeyed or refused
+	At        time.Time // when the notice acted
 	Deleted   bool      // false: the account was connected again after the notice was issued
 	ExpiresAt time.Time
 }
 
-// RandomID returns a random mark of at least 128 bits, for [Account.Connection],
+// RandomID returns at least 128 random bits as text, for [Account.Connection],
 // [Account.TokenRev], [Marker.Attempt] and [Lease.Holder].
 func RandomID() string { return rand.Text() }
 
 // ValidID reports whether s has the shape of an Instagram id: 1 to 40 decimal
-// digits. Ids come from browsers as well and become part of storage keys.
+// digits. Ids also come from browsers, and they become part of storage keys.
 func ValidID(s string) bool {
 	if len(s) < 1 || len(s) > 40 {
 		return false

@@ -42,19 +42,19 @@ func TestValidID(t *testing.T) {
 	}
 }
 
-func TestNewMark(t *testing.T) {
+func TestRandomID(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" // 5 bits a character
 	seen := make(map[string]bool)
 	for range 1000 {
 		m := account.RandomID()
 		if len(m) < 26 {
-			t.Errorf("NewMark: got %q of %d characters, want at least 26", m, len(m))
+			t.Errorf("RandomID: got %q of %d characters, want at least 26", m, len(m))
 		}
 		if strings.Trim(m, alphabet) != "" {
-			t.Errorf("NewMark: got %q, want only characters of %s", m, alphabet)
+			t.Errorf("RandomID: got %q, want only characters of %s", m, alphabet)
 		}
 		if seen[m] {
-			t.Errorf("NewMark: got %q twice, want each once", m)
+			t.Errorf("RandomID: got %q twice, want each once", m)
 		}
 		seen[m] = true
 	}

@@ -9,7 +9,7 @@ import (
 
 // Errors that a Store's methods return, wrapped or not; match with errors.Is.
 var (
-	// ErrNotFound means that there is no such item, or none that counts.
+	// ErrNotFound means that there is no such item.
 	ErrNotFound = errors.New("not found")
 	// ErrStateUsed means that another visit has used the state.
 	ErrStateUsed = errors.New("state already used")
@@ -21,66 +21,68 @@ var (
 	ErrConflict = errors.New("changed meanwhile")
 )
 
-// A Store keeps accounts, sessions and the marks of used states.
+// A Store keeps accounts, their sessions, and the records that make something
+// happen once: markers, connect codes and receipts.
 //
-// Implementations are safe for concurrent use by goroutines and, where they
-// outlive a process, by processes. Every read but Due sees every earlier write.
-// They keep copies: a caller owns what it passes in and what it gets back. An
-// ExpiresAt in the past changes no answer: it only permits the store to drop the
-// item some day, and callers check times themselves. A write that fails writes
-// nothing. A write that is repeated because its first answer was lost succeeds
-// like the first and changes nothing, unless another has written since.
+// Methods are safe for concurrent use, by goroutines and, if the store outlives
+// the process, by processes. Every read except Due sees every earlier write.
+// Values are copied: the caller owns what it passes in and what it gets back.
 //
-// When an account goes, its sessions are dead at once; removing them is
-// cleaning up, done before the method returns. A clean-up that breaks off is no
-// error of the method, since what remains opens nothing and expires.
+// A write happens as a whole or, if the method returns an error, not at all. A
+// write that is repeated because its answer was lost returns nil again. It changes
+// nothing, unless someone else has written in between.
 //
-// Errors other than those above mean that the store could not be reached or is
+// Once an ExpiresAt has passed, the store may drop the item, but does not have to.
+// Until then, and as long as the item is there, methods ignore the time: the
+// caller compares it.
+//
+// Deleting an account ends its sessions at once. Their items are removed before the
+// method returns. If that fails, the method still succeeds, because the items that
+// remain open nothing and expire.
+//
+// Any error other than those above means that the store can't be reached or is
 // broken.
 type Store interface {
-	// UseState records m, whose Result is nil. However many calls race for one
-	// State, exactly one succeeds; the others get the recorded Marker and
-	// ErrStateUsed. The Marker of a success is not for use.
+	// UseState records m, whose Result must be nil. Of all calls for one State
+	// exactly one succeeds. The others return ErrStateUsed and the Marker that is
+	// recorded.
 	UseState(ctx context.Context, m Marker) (Marker, error)
 
-	// Marker returns the record of a used state, or ErrNotFound.
+	// Marker returns the marker of a used state, or ErrNotFound.
 	Marker(ctx context.Context, state string) (Marker, error)
 
-	// PutResult sets the Result of the marker of m.State to m.Result, which must
-	// not be empty: the login has failed. It returns ErrConflict, and writes
-	// nothing, when the marker is missing, does not hold m.Attempt or has another
-	// result.
+	// PutResult records m.Result, which must not be empty, in the marker of
+	// m.State. It is called when a login has failed. It returns ErrConflict if the
+	// marker is missing, holds another Attempt or has another result.
 	PutResult(ctx context.Context, m Marker) error
 
-	// Existing returns what a login of the account id, whose professional id is
-	// userID (may be empty), will replace. Nothing there is no error.
+	// Existing returns what a login of the account id will replace. The
+	// professional id userID may be empty. It is no error if nothing is there.
 	Existing(ctx context.Context, id, userID string) (Existing, error)
 
-	// Connect writes a login, all of it or nothing: the account, its alias, its
-	// session and the marker's result, which must not be empty: by it a repeat
-	// is told from a conflict. It removes the session that l.Ends names, and the
-	// account that l.Existing.Aliased names with all its sessions, without a
-	// tombstone, since that account lives on under its other id.
-	// If anything of l.Existing has changed since it was read, or the marker does
-	// not hold l.Attempt or has another result, it writes nothing and returns
-	// ErrConflict.
+	// Connect writes a login: the account, its alias, its session, the connect code
+	// and the marker's result. The result must not be empty, since it tells a repeat
+	// from a conflict.
+	//
+	// Connect also removes the session l.Ends, and the account l.Existing.Aliased
+	// with its sessions. That account gets no tombstone, since it lives on under its
+	// other id.
+	//
+	// It returns ErrConflict if anything in l.Existing has changed since it was read,
+	// except for the profile, or if the marker holds another Attempt or has another
+	// result.
 	Connect(ctx context.Context, l Login) error
 
-	// Session returns a session and its account. When either is missing, or
-	// the session names another Connection than the account, it returns
-	// ErrNotFound.
+	// Session returns a session and its account. It returns ErrNotFound if either is
+	// missing or the session names another Connection than the account.
 	Session(ctx context.Context, ref SessionRef) (Account, Session, error)
 
-	// TouchSession sets LastUsedAt. It returns ErrNotFound, and writes
-	// nothing, when there is no such session.
+	// TouchSession sets LastUsedAt. It returns ErrNotFound if there is no such
+	// session.
 	TouchSession(ctx context.Context, ref SessionRef, at time.Time) error
 
-	// EndSession removes a session. A session that is not there is no error.
+	// EndSession removes a session. It is no error if there is no such session.
 	EndSession(ctx context.Context, ref SessionRef) error
-
-	// Sessions returns the sessions of an account that name its Connection, in no
-	// order; of an account that is not there, none.
-	Sessions(ctx context.Context, id string) ([]Session, error)
 
 	// Account returns an account, or ErrNotFound.
 	Account(ctx context.Context, id string) (Account, error)
@@ -89,112 +91,103 @@ type Store interface {
 	// leads to, or ErrNotFound.
 	AccountByUserID(ctx context.Context, userID string) (Account, error)
 
-	// PutProfile replaces the profile of an account and ends the lease. It leaves
-	// the rest alone, TokenRev included. It returns ErrConflict, and writes
-	// nothing, when the account is missing or its Connection differs.
+	// PutProfile replaces the profile of an account and ends the lease. Nothing else
+	// changes, not even TokenRev. It returns ErrConflict if the account is missing or
+	// has another Connection.
 	PutProfile(ctx context.Context, id, connection string, p Profile) error
 
-	// PutUserID gives an account the professional id userID, with its alias, in
-	// place of the one that a has, as it was read. It leaves the rest alone. It
-	// returns ErrConflict, and writes nothing, when the account is missing, its
-	// Connection or UserID is not a's, or the alias leads to another account.
+	// PutUserID gives the account a.ID the professional id userID and its alias, in
+	// place of a.UserID. Nothing else changes. It returns ErrConflict if the account
+	// is missing, if its Connection or UserID is not that of a, or if the alias leads
+	// to another account.
 	PutUserID(ctx context.Context, a Account, userID string) error
 
-	// Lease gives l.Holder the sole right, until l.Until, to ask Instagram about
-	// the account, or with l.Rest to leave Instagram alone for so long. The holder
-	// may ask for another end. It changes no mark. It returns ErrConflict, and writes
-	// nothing, when the account is missing, its TokenRev is not tokenRev, its
-	// profile is not the one of l.FetchedAt, or another holder has a lease that
-	// ends after l.From.
+	// Lease gives l.Holder the sole right to ask Instagram about the account, until
+	// l.Until. If l.Rest is set, no one asks until then. The holder may call Lease
+	// again to change the end. Nothing but the lease changes. It returns ErrConflict
+	// if the account is missing, has another TokenRev or a profile of another time
+	// than l.FetchedAt, or if another holder's lease ends after l.From.
 	Lease(ctx context.Context, id, tokenRev string, l Lease) error
 
-	// PutToken replaces the token of an account and its status with the cause, with
-	// a new TokenRev, and ends the lease. It returns ErrConflict, and writes nothing,
-	// when the account is missing or its TokenRev is not tokenRev.
+	// PutToken replaces the token, status, cause and TokenRev of an account and ends
+	// the lease. It returns ErrConflict if the account is missing or has another
+	// TokenRev than tokenRev.
 	PutToken(ctx context.Context, id, tokenRev string, s TokenState) error
 
 	// Due yields the ids of the accounts whose Token.RefreshAt is not after at,
-	// those that are due longest early on. It may yield an account that has just
-	// changed, or not yet one that has, so callers read the account. It ends with
-	// the first error.
+	// roughly the longest due first, up to the first error. It may lag behind recent
+	// writes, so the caller reads each account.
 	Due(ctx context.Context, at time.Time) iter.Seq2[string, error]
 
-	// RedeemCode records that attempt has redeemed the connect code of that hash
-	// and returns the code. However many attempts race for it, exactly one
-	// succeeds; the others get ErrCodeUsed. A code that is not there is
-	// ErrNotFound.
+	// RedeemCode redeems the connect code with this hash for attempt, a random id,
+	// and returns it. Of all attempts exactly one succeeds. The others return
+	// ErrCodeUsed. If there is no such code, RedeemCode returns ErrNotFound.
 	RedeemCode(ctx context.Context, hash, attempt string) (ConnectCode, error)
 
-	// Delete removes an account, its alias and all its sessions and leaves a
-	// tombstone, which holds a hash of the id and at. From the moment the
-	// account is gone no session of it opens, and a login that follows at once
-	// loses nothing to the clean-up. It returns ErrConflict, and removes
-	// nothing, when the account is not as seen, and nil when there is no account.
-	Delete(ctx context.Context, id string, seen Version, at time.Time) error
+	// Delete removes an account, its alias and its sessions, and leaves a tombstone:
+	// a hash of the id, and at. A login that follows at once loses nothing. Delete
+	// returns nil if there is no account, and ErrConflict if it is not as version
+	// says.
+	Delete(ctx context.Context, id string, version Version, at time.Time) error
 
-	// DeleteWithReceipt is Delete at the request of a notice, whose receipt it records
-	// in the same write; when there is no account, alone, unless there is a receipt of
-	// that code already. When there are both, the notice has acted before: it removes
-	// nothing and returns ErrNoticeUsed.
-	DeleteWithReceipt(ctx context.Context, id string, seen Version, at time.Time, r Receipt) error
+	// DeleteWithReceipt is Delete on behalf of a notice of Meta's. It records r in the
+	// same write, and without an account r alone, as PutReceipt does. If there is a
+	// receipt with r.Code already, the notice has acted before: an account that is
+	// there now stays, and DeleteWithReceipt returns ErrNoticeUsed.
+	DeleteWithReceipt(ctx context.Context, id string, version Version, at time.Time, r Receipt) error
 
-	// PutReceipt records that a notice has acted. When there is a receipt of that
-	// code already, that one stays.
+	// PutReceipt records r, unless there is a receipt with r.Code already.
 	PutReceipt(ctx context.Context, r Receipt) error
 
-	// Receipt returns the receipt of a confirmation code, or ErrNotFound.
+	// Receipt returns the receipt with a confirmation code, or ErrNotFound.
 	Receipt(ctx context.Context, code string) (Receipt, error)
 
-	// PutSweep records, in whole seconds, when the last sweep of what is due
-	// ended. It replaces the record of the sweep before.
+	// PutSweep records, in whole seconds, when the last sweep of what is due ended.
 	PutSweep(ctx context.Context, at time.Time) error
-
-	// LastSweep returns what PutSweep has recorded, or ErrNotFound.
-	LastSweep(ctx context.Context) (time.Time, error)
 }
 
-// An Existing is what a login replaces.
+// An Existing is what a login will replace.
 type Existing struct {
-	Account *Account // stored under the id; nil: none
-	Aliased string   // id of another account that the professional id's alias names; empty: none
+	Account *Account // with the login's id; nil: none
+	Aliased string   // id of another account, to which the alias of the professional id leads; empty: none
 }
 
 // A Login is what [Store.Connect] writes.
 type Login struct {
-	Existing Existing // as read by [Store.Existing] for the ids of Account
+	Existing Existing // from [Store.Existing], for the ids of Account
 	Account  Account
 	Session  Session     // of Account
-	Ends     *SessionRef // another session, which the browser had; nil: none
+	Ends     *SessionRef // the session that the browser had before; nil: none
 
-	State, Attempt string // the marker
-	Result         []byte // what the marker shall hold
+	State, Attempt string // of the marker
+	Result         []byte // the marker's result
 
-	Code *ConnectCode // written with the rest; nil: none
+	Code *ConnectCode // nil: none
 }
 
-// A Lease is the right to be the only one who asks Instagram about an account.
+// A Lease is the sole right to ask Instagram about an account.
 type Lease struct {
-	Holder string    // a mark of the one who asks
+	Holder string    // a random id of the caller
 	From   time.Time // now
 	Until  time.Time // later than the longest call to Instagram and its write can last
 
-	// FetchedAt is that of the profile as the holder read it, so that nobody asks
-	// for what another has just brought; zero: not compared.
+	// FetchedAt is that of the profile that the holder has read, so that it does not
+	// ask for what another has just written; zero: not compared.
 	FetchedAt time.Time
 
-	Rest bool // nobody asks until Until
+	Rest bool // no one asks until Until
 }
 
 // A TokenState is what [Store.PutToken] writes.
 type TokenState struct {
-	TokenRev  string // the new one
+	TokenRev  string // a new one
 	Status    Status
 	Cause     Cause
 	Token     Token
 	RemovedAt time.Time
-	CheckedAt time.Time // zero: as before
+	CheckedAt time.Time // zero: stays as it is
 }
 
-// A Version names an account as a caller has read it. Empty members are not
-// compared.
+// A Version identifies the state of an account that a caller has read. Empty
+// members are not compared.
 type Version struct{ Connection, TokenRev string }

@@ -13,44 +13,29 @@ import (
 // RedeemCode implements [account.Store] with one write. The attempt stays with
 // the code, so that a request that the SDK sends again meets itself.
 func (s *Store) RedeemCode(ctx context.Context, hash, attempt string) (account.ConnectCode, error) {
-	var out *dynamodb.UpdateItemOutput
-	err := again(ctx, func() (err error) {
-		out, err = s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName:                           &s.table,
-			Key:                                 codeKey(hash),
-			UpdateExpression:                    aws.String("SET #attempt = :attempt"),
-			ConditionExpression:                 aws.String("attribute_exists(#pk) AND (attribute_not_exists(#attempt) OR #attempt = :attempt)"),
-			ExpressionAttributeNames:            names("pk", "attempt"),
-			ExpressionAttributeValues:           item{":attempt": text(attempt)},
-			ReturnValues:                        types.ReturnValueAllNew,
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		})
-		return err
+	out, err := s.updateItem(ctx, &dynamodb.UpdateItemInput{
+		Key:                                 key(codePrefix+hash, codeSort),
+		UpdateExpression:                    aws.String("SET #attempt = :attempt"),
+		ConditionExpression:                 aws.String("attribute_exists(#pk) AND (attribute_not_exists(#attempt) OR #attempt = :attempt)"),
+		ExpressionAttributeValues:           item{":attempt": text(attempt)},
+		ReturnValues:                        types.ReturnValueAllNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
-	if old, ok := conditionFailed(err); ok {
-		if old == nil {
-			return account.ConnectCode{}, account.ErrNotFound
-		}
+	switch old, ok := conditionFailed(err); {
+	case ok && old == nil:
+		return account.ConnectCode{}, account.ErrNotFound
+	case ok:
 		return account.ConnectCode{}, account.ErrCodeUsed
-	}
-	if err != nil {
+	case err != nil:
 		return account.ConnectCode{}, failure("redeem code", err)
 	}
-	c, err := codeOf(out.Attributes)
+	c, err := decode(out.Attributes, codeFields)
 	return c, failure("redeem code", err)
 }
 
 // PutReceipt implements [account.Store] with one write.
 func (s *Store) PutReceipt(ctx context.Context, r account.Receipt) error {
-	err := again(ctx, func() error {
-		_, err := s.api.PutItem(ctx, &dynamodb.PutItemInput{
-			TableName:                &s.table,
-			Item:                     receiptItem(r),
-			ConditionExpression:      aws.String("attribute_not_exists(#pk)"),
-			ExpressionAttributeNames: names("pk"),
-		})
-		return err
-	})
+	err := s.insert(ctx, encode(r, receiptFields))
 	if _, ok := conditionFailed(err); ok {
 		return nil
 	}
@@ -59,5 +44,5 @@ func (s *Store) PutReceipt(ctx context.Context, r account.Receipt) error {
 
 // Receipt implements [account.Store] with one read.
 func (s *Store) Receipt(ctx context.Context, code string) (account.Receipt, error) {
-	return get(ctx, s, "receipt", receiptKey(code), receiptOf)
+	return get(ctx, s, "receipt", key(receiptPrefix+code, receiptSort), receiptFields)
 }

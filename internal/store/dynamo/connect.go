@@ -12,33 +12,26 @@ import (
 
 // Existing implements [account.Store] with one read.
 func (s *Store) Existing(ctx context.Context, id, userID string) (account.Existing, error) {
-	p, err := s.existing(ctx, id, userID)
-	return p, failure("read existing", err)
-}
-
-func (s *Store) existing(ctx context.Context, id, userID string) (p account.Existing, err error) {
-	keys := []item{accountKey(id)}
-	if userID != "" {
-		keys = append(keys, aliasKey(userID))
+	keys := []item{accountKey(id), aliasKey(userID)}
+	if userID == "" {
+		keys = keys[:1]
 	}
 	items, err := s.batchGet(ctx, keys...)
+	var e account.Existing
+	if err == nil && items[0] != nil {
+		e.Account = new(account.Account)
+		err = read(items[0], accountFields(e.Account)...)
+	}
+	if err == nil && userID != "" && items[1] != nil {
+		var a alias
+		if err = read(items[1], aliasFields(&a)...); a.accountID != id {
+			e.Aliased = a.accountID
+		}
+	}
 	if err != nil {
-		return account.Existing{}, err
+		return account.Existing{}, failure("read existing", err)
 	}
-	for _, i := range items {
-		if isAccount(i) {
-			p.Account, err = pointer(accountOf(i))
-		} else {
-			p.Aliased, err = aliasOf(i)
-		}
-		if err != nil {
-			return account.Existing{}, err
-		}
-	}
-	if p.Aliased == id {
-		p.Aliased = ""
-	}
-	return p, nil
+	return e, nil
 }
 
 // Connect implements [account.Store] with one write request, a transaction.
@@ -64,71 +57,66 @@ func (s *Store) Connect(ctx context.Context, l account.Login) error {
 // wroteResult reports whether l has been written before, by the marker that the
 // transaction found. A login writes its result once and with all the rest.
 func wroteResult(marker item, l account.Login) bool {
-	m, err := markerOf(marker)
+	m, err := decode(marker, markerFields)
 	return err == nil && m.Attempt == l.Attempt && bytes.Equal(m.Result, l.Result)
 }
 
 // loginWrites returns what Connect writes, the marker first. No item occurs
 // twice: DynamoDB refuses such a transaction.
 func (s *Store) loginWrites(l account.Login) []types.TransactWriteItem {
-	id, userID := l.Account.ID, l.Account.UserID
-	ref := account.SessionRef{AccountID: l.Session.AccountID, Key: l.Session.Key}
+	a, existing := l.Account, l.Existing
 	writes := []types.TransactWriteItem{
-		{Update: &types.Update{
-			TableName:                           &s.table,
-			Key:                                 markerKey(l.State),
-			UpdateExpression:                    aws.String("SET #result = :result"),
-			ConditionExpression:                 aws.String("#attempt = :attempt AND attribute_not_exists(#result)"),
-			ExpressionAttributeNames:            names("attempt", "result"),
-			ExpressionAttributeValues:           item{":attempt": text(l.Attempt), ":result": blob(l.Result)},
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		}},
-		{Put: s.putAccount(l)},
-		{Put: &types.Put{TableName: &s.table, Item: sessionItem(l.Session)}},
+		s.putResult(l),
+		s.put(encode(a, accountFields), asRead(existing.Account)),
+		s.put(encode(l.Session, sessionFields), condition{}),
 	}
-	if userID != "" {
-		writes = append(writes, types.TransactWriteItem{Put: s.putAlias(l)})
+	if a.UserID != "" {
+		writes = append(writes, s.put(encode(alias{a.UserID, a.ID}, aliasFields), leadsTo(existing.Aliased, a.ID)))
 	}
-	if old := l.Existing.Account; old != nil && old.UserID != "" && old.UserID != userID {
-		writes = append(writes, types.TransactWriteItem{Delete: s.deleteAlias(old.UserID, id)})
+	if old := existing.Account; old != nil && old.UserID != "" && old.UserID != a.UserID {
+		writes = append(writes, s.deleteAlias(old.UserID, a.ID))
 	}
-	if l.Existing.Aliased != "" {
+	if existing.Aliased != "" {
 		// The condition on the alias says that this account is still the one.
-		writes = append(writes, types.TransactWriteItem{Delete: &types.Delete{
-			TableName: &s.table, Key: accountKey(l.Existing.Aliased),
-		}})
+		writes = append(writes, s.delete(accountKey(existing.Aliased), condition{}))
 	}
-	if l.Ends != nil && *l.Ends != ref {
-		writes = append(writes, types.TransactWriteItem{Delete: &types.Delete{
-			TableName: &s.table, Key: sessionKey(*l.Ends),
-		}})
+	if l.Ends != nil && *l.Ends != (account.SessionRef{AccountID: l.Session.AccountID, Key: l.Session.Key}) {
+		writes = append(writes, s.delete(sessionKey(*l.Ends), condition{}))
 	}
 	if l.Code != nil {
-		writes = append(writes, types.TransactWriteItem{Put: &types.Put{TableName: &s.table, Item: codeItem(*l.Code)}})
+		writes = append(writes, s.put(encode(*l.Code, codeFields), condition{}))
 	}
 	return writes
 }
 
-// putAccount writes the account if it is still as l.Existing has it. Its professional
-// id counts too: the login removes the alias of the one that it knows.
-func (s *Store) putAccount(l account.Login) *types.Put {
-	put := &types.Put{TableName: &s.table, Item: accountItem(l.Account)}
-	if l.Existing.Account == nil {
-		put.ConditionExpression = aws.String("attribute_not_exists(#pk)")
-		put.ExpressionAttributeNames = names("pk")
-		return put
-	}
-	put.ExpressionAttributeNames = names("token_rev")
-	put.ExpressionAttributeValues = item{":existing": text(l.Existing.Account.TokenRev)}
-	asRead := hasUserID(l.Existing.Account.UserID, put.ExpressionAttributeNames, put.ExpressionAttributeValues)
-	put.ConditionExpression = aws.String("#token_rev = :existing AND " + asRead)
-	return put
+// putResult uses up the marker, which comes back when it has been used up before.
+func (s *Store) putResult(l account.Login) types.TransactWriteItem {
+	const set, unused = "SET #result = :result", "#attempt = :attempt AND attribute_not_exists(#result)"
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName:                           &s.table,
+		Key:                                 markerKey(l.State),
+		UpdateExpression:                    aws.String(set),
+		ConditionExpression:                 aws.String(unused),
+		ExpressionAttributeNames:            names(set, unused),
+		ExpressionAttributeValues:           item{":attempt": text(l.Attempt), ":result": blob(l.Result)},
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}
 }
 
-// hasUserID returns the condition that an account has this professional id, or
-// none if it is empty, and adds what the condition takes.
-func hasUserID(userID string, names map[string]string, values item) string {
-	names["#user_id"] = "user_id"
+// asRead returns the condition that an account is as a, or missing if a is nil. The
+// professional id counts beside the token_rev, because it may come without a new
+// one, and it names the alias to remove.
+func asRead(a *account.Account) condition {
+	if a == nil {
+		return condition{expression: notThere}
+	}
+	values := item{":token_rev": text(a.TokenRev)}
+	return condition{"#token_rev = :token_rev AND " + hasUserID(a.UserID, values), values}
+}
+
+// hasUserID returns the expression that an account has this professional id, or
+// none if it is empty, and adds the value that the expression uses.
+func hasUserID(userID string, values item) string {
 	if userID == "" {
 		return "attribute_not_exists(#user_id)"
 	}
@@ -136,29 +124,17 @@ func hasUserID(userID string, names map[string]string, values item) string {
 	return "#user_id = :user_id"
 }
 
-// putAlias writes the alias if it still leads where l.Existing says.
-func (s *Store) putAlias(l account.Login) *types.Put {
-	put := &types.Put{TableName: &s.table, Item: aliasItem(l.Account.UserID, l.Account.ID)}
-	if l.Existing.Aliased == "" {
-		put.ConditionExpression = aws.String("attribute_not_exists(#pk) OR #account_id = :id")
-		put.ExpressionAttributeNames = names("pk", "account_id")
-		put.ExpressionAttributeValues = item{":id": text(l.Account.ID)}
-		return put
+// leadsTo returns the condition that an alias leads to the account aliased. If that
+// is empty, the alias is missing or leads to the account id.
+func leadsTo(aliased, id string) condition {
+	if aliased == "" {
+		return condition{notThere + " OR #account_id = :id", item{":id": text(id)}}
 	}
-	put.ConditionExpression = aws.String("#account_id = :aliased")
-	put.ExpressionAttributeNames = names("account_id")
-	put.ExpressionAttributeValues = item{":aliased": text(l.Existing.Aliased)}
-	return put
+	return condition{"#account_id = :id", item{":id": text(aliased)}}
 }
 
 // deleteAlias removes the alias of userID unless it leads to another account
 // than id.
-func (s *Store) deleteAlias(userID, id string) *types.Delete {
-	return &types.Delete{
-		TableName:                 &s.table,
-		Key:                       aliasKey(userID),
-		ConditionExpression:       aws.String("attribute_not_exists(#pk) OR #account_id = :id"),
-		ExpressionAttributeNames:  names("pk", "account_id"),
-		ExpressionAttributeValues: item{":id": text(id)},
-	}
+func (s *Store) deleteAlias(userID, id string) types.TransactWriteItem {
+	return s.delete(aliasKey(userID), leadsTo("", id))
 }

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"photopass/internal/account"
 	"photopass/internal/store/dynamo"
 )
@@ -22,6 +20,18 @@ func TestDeleteManySessions(t *testing.T) {
 	api := &tap{API: d}
 	connect(t, dynamo.New(d, d.table), login("1111", "1111000", "one"))
 	addSessions(t, d, "1111", 249)
+	list, err := dynamo.New(api, d.table).Sessions(t.Context(), "1111")
+	wantErr(t, "Sessions", err, nil)
+	api.want(t, "Sessions", "GetItem", "Query", "Query", "Query") // pages of 100
+	keys := make(map[string]bool)
+	for _, s := range list {
+		keys[s.Key] = true
+	}
+	if len(list) != 250 || len(keys) != 250 || !keys["key-one"] || !keys["seed-000"] || !keys["seed-248"] {
+		t.Errorf("Sessions: got %d, of which %d differ, want 250, those of the first page and the last among them", len(list), len(keys))
+	}
+
+	api.calls = nil
 	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at), nil)
 
 	for op, want := range map[string]int{
@@ -41,31 +51,13 @@ func TestDeleteManySessions(t *testing.T) {
 	}
 }
 
-func TestManySessions(t *testing.T) {
-	d := openDB(t)
-	api := &tap{API: d}
-	connect(t, dynamo.New(d, d.table), login("1111", "1111000", "one"))
-	addSessions(t, d, "1111", 249)
-	list, err := dynamo.New(api, d.table).Sessions(t.Context(), "1111")
-	wantErr(t, "Sessions", err, nil)
-	api.want(t, "Sessions", "GetItem", "Query", "Query", "Query") // pages of 100
-	keys := make(map[string]bool)
-	for _, s := range list {
-		keys[s.Key] = true
-	}
-	if len(list) != 250 || len(keys) != 250 || !keys["key-one"] || !keys["seed-000"] || !keys["seed-248"] {
-		t.Errorf("Sessions: got %d, of which %d differ, want 250, those of the first page and the last among them", len(list), len(keys))
-	}
-}
-
 // addSessions adds n sessions of the account id, which only have what a session
 // needs.
 func addSessions(t *testing.T, d db, id string, n int) {
 	t.Helper()
-	str := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-	var items []map[string]types.AttributeValue
+	var items []attributes
 	for i := range n {
-		items = append(items, map[string]types.AttributeValue{
+		items = append(items, attributes{
 			"pk":         str("ACCOUNT#" + id),
 			"sk":         str(fmt.Sprintf("SESSION#seed-%03d", i)),
 			"connection": str("connection-" + id),
@@ -128,12 +120,7 @@ func TestCleanUpStopsAtTheFirstError(t *testing.T) {
 	for i := range 40 {
 		connect(t, s, login("1111", "1111000", fmt.Sprintf("s%d", i)))
 	}
-	api := &tap{API: d, before: func(op string) error {
-		if op == "DeleteItem" {
-			return errDown
-		}
-		return nil
-	}}
+	api := failing(d, "DeleteItem", errDown)
 	wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at), nil)
 	if got := api.count("DeleteItem"); got < 1 || got > 8 {
 		t.Errorf("Delete: got %d requests for sessions, want one of each that were under way, at most 8", got)
@@ -165,12 +152,7 @@ func TestCleanUpAfterConnect(t *testing.T) {
 	l := login("2222", "1111000", "heir")
 	prepare(t, s, &l)
 
-	api := &tap{API: d, before: func(op string) error {
-		if op == "Query" {
-			return errDown
-		}
-		return nil
-	}}
+	api := failing(d, "Query", errDown)
 	wantErr(t, "Connect", dynamo.New(api, d.table).Connect(t.Context(), l), nil)
 	wantOpen(t, s, true, l)
 	wantOpen(t, s, false, older)
@@ -217,7 +199,7 @@ func TestDeleteMeetsChange(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
 		userID         string
-		seen           account.Version
+		version        account.Version
 		change         func(*testing.T, db, *dynamo.Store)
 		want           error
 		calls          []string
@@ -258,7 +240,7 @@ func TestDeleteMeetsChange(t *testing.T) {
 			s := dynamo.New(d, d.table)
 			connect(t, s, login("1111", tt.userID, "one"))
 			api := meanwhile(d, "TransactWriteItems", func() { tt.change(t, d, s) })
-			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", tt.seen, at), tt.want)
+			wantErr(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", tt.version, at), tt.want)
 			api.want(t, "Delete", tt.calls...)
 			dump := d.dump(t)
 			if strings.Contains(dump, tt.gone) || strings.Contains(dump, "9999000") {

@@ -6,9 +6,10 @@
 //
 //	item          pk                       sk             other attributes
 //	account       ACCOUNT#<id>             ACCOUNT        user_id, connection, token_rev, status,
-//	                                                      token_sealed, token_issued_at, token_expires_at,
-//	                                                      token_refresh_at, due_shard, removed_at,
-//	                                                      checked_at, lease_holder, lease_until, lease_rests,
+//	                                                      cause, token_sealed, token_issued_at,
+//	                                                      token_expires_at, token_refresh_at, due_shard,
+//	                                                      removed_at, checked_at,
+//	                                                      lease_holder, lease_until, lease_rests,
 //	                                                      permissions, connected_at, last_login_at,
 //	                                                      profile, a map of the members of account.Profile
 //	session       ACCOUNT#<id>             SESSION#<key>  connection, created_at, last_used_at, ttl
@@ -21,7 +22,7 @@
 //
 // Every pk begins with the item's kind, so that a policy can bind
 // dynamodb:LeadingKeys. The hash of a tombstone is the SHA-256 of the account's
-// id, in hex; it names nobody. Times are Unix times in seconds, and the ttl of an
+// id, in hex. Times are Unix times in seconds, and the ttl of an
 // item is its ExpiresAt. What is empty, zero or nil has no attribute.
 //
 // The index named due holds the keys of the accounts whose token has a
@@ -37,6 +38,7 @@ package dynamo
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,13 +48,17 @@ import (
 	"photopass/internal/account"
 )
 
-// API is what a [Store] uses of a [dynamodb.Client].
+// API is what this package uses of a [dynamodb.Client]. Scan and BatchWriteItem
+// serve the operator's command alone: [Store.Accounts], [Store.Remains] and
+// [Restoration]. The functions have no permission for them.
 type API interface {
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
 	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 }
@@ -70,18 +76,20 @@ var _ account.Store = (*Store)(nil)
 // New returns a Store over the table of that name. It makes no request.
 func New(client API, table string) *Store { return &Store{client, table} }
 
+// Prime makes one cheap read, of an item that is never there, so that the
+// connection is open and trusted before the first request needs it.
+func (s *Store) Prime(ctx context.Context) error {
+	_, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName:            &s.table,
+		Key:                  accountKey("0"),
+		ProjectionExpression: aws.String("pk"),
+	})
+	return failure("prime", err)
+}
+
 // UseState implements [account.Store] with one write.
 func (s *Store) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
-	err := again(ctx, func() error {
-		_, err := s.api.PutItem(ctx, &dynamodb.PutItemInput{
-			TableName:                           &s.table,
-			Item:                                markerItem(m),
-			ConditionExpression:                 aws.String("attribute_not_exists(#pk)"),
-			ExpressionAttributeNames:            names("pk"),
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		})
-		return err
-	})
+	err := s.insert(ctx, encode(m, markerFields))
 	if err == nil {
 		return m, nil
 	}
@@ -89,7 +97,7 @@ func (s *Store) UseState(ctx context.Context, m account.Marker) (account.Marker,
 	if !ok {
 		return account.Marker{}, failure("use state", err)
 	}
-	used, err := markerOf(old)
+	used, err := decode(old, markerFields)
 	switch {
 	case err != nil:
 		return account.Marker{}, failure("use state", err)
@@ -102,22 +110,17 @@ func (s *Store) UseState(ctx context.Context, m account.Marker) (account.Marker,
 
 // Marker implements [account.Store] with one read.
 func (s *Store) Marker(ctx context.Context, state string) (account.Marker, error) {
-	return get(ctx, s, "marker", markerKey(state), markerOf)
+	return get(ctx, s, "marker", markerKey(state), markerFields)
 }
 
 // PutResult implements [account.Store] with one write.
 func (s *Store) PutResult(ctx context.Context, m account.Marker) error {
-	err := s.update(ctx, &dynamodb.UpdateItemInput{
+	return s.update(ctx, "put result", &dynamodb.UpdateItemInput{
 		Key:                       markerKey(m.State),
 		UpdateExpression:          aws.String("SET #result = :result"),
 		ConditionExpression:       aws.String("#attempt = :attempt AND (attribute_not_exists(#result) OR #result = :result)"),
-		ExpressionAttributeNames:  names("attempt", "result"),
 		ExpressionAttributeValues: item{":attempt": text(m.Attempt), ":result": blob(m.Result)},
-	})
-	if _, ok := conditionFailed(err); ok {
-		return account.ErrConflict
-	}
-	return failure("put result", err)
+	}, account.ErrConflict)
 }
 
 // Session implements [account.Store] with one read.
@@ -126,44 +129,32 @@ func (s *Store) Session(ctx context.Context, ref account.SessionRef) (account.Ac
 	switch {
 	case err != nil:
 		return account.Account{}, account.Session{}, failure("session", err)
-	case a == nil || session == nil || session.Connection != a.Connection:
+	case session.Connection != a.Connection || a.Connection == "":
 		return account.Account{}, account.Session{}, account.ErrNotFound
-	}
-	return *a, *session, nil
-}
-
-// session reads a session and its account, of which either may be nil.
-func (s *Store) session(ctx context.Context, ref account.SessionRef) (a *account.Account, session *account.Session, err error) {
-	items, err := s.batchGet(ctx, sessionKey(ref), accountKey(ref.AccountID))
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, i := range items {
-		if isAccount(i) {
-			a, err = pointer(accountOf(i))
-		} else {
-			session, err = pointer(sessionOf(i))
-		}
-		if err != nil {
-			return nil, nil, err
-		}
 	}
 	return a, session, nil
 }
 
+// session reads a session and its account. One that is not there is zero.
+func (s *Store) session(ctx context.Context, ref account.SessionRef) (a account.Account, session account.Session, err error) {
+	items, err := s.batchGet(ctx, sessionKey(ref), accountKey(ref.AccountID))
+	if err == nil && items[0] != nil {
+		session, err = decode(items[0], sessionFields)
+	}
+	if err == nil && items[1] != nil {
+		a, err = decode(items[1], accountFields)
+	}
+	return a, session, err
+}
+
 // TouchSession implements [account.Store] with one write.
 func (s *Store) TouchSession(ctx context.Context, ref account.SessionRef, at time.Time) error {
-	err := s.update(ctx, &dynamodb.UpdateItemInput{
+	return s.update(ctx, "touch session", &dynamodb.UpdateItemInput{
 		Key:                       sessionKey(ref),
 		UpdateExpression:          aws.String("SET #last_used_at = :at"),
 		ConditionExpression:       aws.String("attribute_exists(#pk)"),
-		ExpressionAttributeNames:  names("pk", "last_used_at"),
 		ExpressionAttributeValues: item{":at": seconds(at)},
-	})
-	if _, ok := conditionFailed(err); ok {
-		return account.ErrNotFound
-	}
-	return failure("touch session", err)
+	}, account.ErrNotFound)
 }
 
 // EndSession implements [account.Store] with one write.
@@ -173,16 +164,16 @@ func (s *Store) EndSession(ctx context.Context, ref account.SessionRef) error {
 
 // Account implements [account.Store] with one read.
 func (s *Store) Account(ctx context.Context, id string) (account.Account, error) {
-	return get(ctx, s, "account", accountKey(id), accountOf)
+	return get(ctx, s, "account", accountKey(id), accountFields)
 }
 
 // AccountByUserID implements [account.Store] with two reads.
 func (s *Store) AccountByUserID(ctx context.Context, userID string) (account.Account, error) {
-	id, err := get(ctx, s, "alias", aliasKey(userID), aliasOf)
+	alias, err := get(ctx, s, "alias", aliasKey(userID), aliasFields)
 	if err != nil {
 		return account.Account{}, err
 	}
-	a, err := s.Account(ctx, id)
+	a, err := s.Account(ctx, alias.accountID)
 	if err == nil && a.UserID != userID {
 		return account.Account{}, account.ErrNotFound // it took another one on between the reads
 	}
@@ -191,21 +182,21 @@ func (s *Store) AccountByUserID(ctx context.Context, userID string) (account.Acc
 
 // PutUserID implements [account.Store] with one write, a transaction.
 func (s *Store) PutUserID(ctx context.Context, a account.Account, userID string) error {
-	update := &types.Update{
-		TableName:                 &s.table,
-		Key:                       accountKey(a.ID),
-		UpdateExpression:          aws.String("SET #user_id = :new"),
-		ExpressionAttributeNames:  names("connection"),
-		ExpressionAttributeValues: item{":connection": text(a.Connection), ":new": text(userID)},
-	}
-	asRead := hasUserID(a.UserID, update.ExpressionAttributeNames, update.ExpressionAttributeValues)
-	update.ConditionExpression = aws.String("#connection = :connection AND (" + asRead + " OR #user_id = :new)")
+	values := item{":connection": text(a.Connection), ":new": text(userID)}
+	set, asRead := "SET #user_id = :new", "#connection = :connection AND ("+hasUserID(a.UserID, values)+" OR #user_id = :new)"
 	writes := []types.TransactWriteItem{
-		{Update: update},
-		{Put: s.putAlias(account.Login{Account: account.Account{ID: a.ID, UserID: userID}})},
+		{Update: &types.Update{
+			TableName:                 &s.table,
+			Key:                       accountKey(a.ID),
+			UpdateExpression:          &set,
+			ConditionExpression:       &asRead,
+			ExpressionAttributeNames:  names(set, asRead),
+			ExpressionAttributeValues: values,
+		}},
+		s.put(encode(alias{userID, a.ID}, aliasFields), leadsTo("", a.ID)),
 	}
 	if a.UserID != "" && a.UserID != userID {
-		writes = append(writes, types.TransactWriteItem{Delete: s.deleteAlias(a.UserID, a.ID)})
+		writes = append(writes, s.deleteAlias(a.UserID, a.ID))
 	}
 	err := s.transact(ctx, writes)
 	if failedConditions(err) != nil {
@@ -216,18 +207,38 @@ func (s *Store) PutUserID(ctx context.Context, a account.Account, userID string)
 
 // PutProfile implements [account.Store] with one write.
 func (s *Store) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
-	err := s.update(ctx, &dynamodb.UpdateItemInput{
-		Key:                      accountKey(id),
-		UpdateExpression:         aws.String("SET #profile = :profile REMOVE #lease_holder, #lease_until, #lease_rests"),
-		ConditionExpression:      aws.String("attribute_exists(#pk) AND #connection = :connection"),
-		ExpressionAttributeNames: names(append([]string{"pk", "connection", "profile"}, leaseAttributes...)...),
+	return s.update(ctx, "put profile", &dynamodb.UpdateItemInput{
+		Key:                 accountKey(id),
+		UpdateExpression:    aws.String("SET #profile = :profile" + endLease),
+		ConditionExpression: aws.String("attribute_exists(#pk) AND #connection = :connection"),
 		ExpressionAttributeValues: item{
 			":connection": text(connection),
-			":profile":    profileMap(p),
+			":profile":    profileField("profile", &p).value,
 		},
-	})
-	if _, ok := conditionFailed(err); ok {
-		return account.ErrConflict
+	}, account.ErrConflict)
+}
+
+// Accounts yields every account of the table, in no order, with a read of the
+// whole table: a request for each page of 1 MB, made when the one before has been
+// used up. An account that is written meanwhile comes as it was before or after,
+// one that is made meanwhile perhaps not at all. It ends with the first error.
+func (s *Store) Accounts(ctx context.Context) iter.Seq2[account.Account, error] {
+	return func(yield func(account.Account, error) bool) {
+		for items, err := range s.scan(ctx, "#sk = :account", "", item{":account": text(accountSort)}) {
+			if err != nil {
+				yield(account.Account{}, err)
+				return
+			}
+			for _, i := range items {
+				a, err := decode(i, accountFields)
+				if err != nil {
+					yield(account.Account{}, failure("scan: account "+a.ID, err))
+					return
+				}
+				if !yield(a, nil) {
+					return
+				}
+			}
+		}
 	}
-	return failure("put profile", err)
 }

@@ -158,7 +158,7 @@ func TestPrime(t *testing.T) {
 	if len(api.calls) != 1 || api.calls[0] != "GetItem" {
 		t.Errorf("Prime: got requests %q, want one GetItem", api.calls)
 	}
-	api = &tap{API: empty{}, before: func(string) error { return errDown }}
+	api = &tap{API: empty(), before: func(string) error { return errDown }}
 	wantErr(t, "Prime", dynamo.New(api, "t").Prime(t.Context()), errDown)
 }
 
@@ -327,16 +327,16 @@ func TestReadsItems(t *testing.T) {
 }
 
 // put writes an item of strings.
-func put(t *testing.T, d db, attributes map[string]string) {
+func put(t *testing.T, d db, texts map[string]string) {
 	t.Helper()
-	item := make(map[string]types.AttributeValue)
-	for name, s := range attributes {
-		item[name] = &types.AttributeValueMemberS{Value: s}
+	item := make(attributes)
+	for name, s := range texts {
+		item[name] = str(s)
 	}
 	putItem(t, d, item)
 }
 
-func putItem(t *testing.T, d db, item map[string]types.AttributeValue) {
+func putItem(t *testing.T, d db, item attributes) {
 	t.Helper()
 	if _, err := d.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &d.table, Item: item}); err != nil {
 		t.Fatalf("PutItem: got error %v, want none", err)
@@ -346,9 +346,6 @@ func putItem(t *testing.T, d db, item map[string]types.AttributeValue) {
 // TestBrokenItems: an item that lacks what is compared must not pass for one
 // that has it empty, and one of a wrong type is an error.
 func TestBrokenItems(t *testing.T) {
-	type attributes = map[string]types.AttributeValue
-	str := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-	num := func(s string) types.AttributeValue { return &types.AttributeValueMemberN{Value: s} }
 	whole := func(sk string, change attributes) attributes {
 		item := attributes{"pk": str("ACCOUNT#1111"), "sk": str(sk), "connection": str("c1"), "token_rev": str("r1"), "status": str("active")}
 		for name, v := range change {

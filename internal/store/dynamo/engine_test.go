@@ -1,18 +1,15 @@
 package dynamo_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +33,12 @@ import (
 //
 // Each test makes a table with a random name and deletes it.
 func TestMain(m *testing.M) { os.Exit(mototest.Main(m)) }
+
+// attributes are those of an item.
+type attributes = map[string]types.AttributeValue
+
+func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func num(s string) types.AttributeValue { return &types.AttributeValueMemberN{Value: s} }
 
 // A db is a table of its own for one test.
 type db struct {
@@ -70,32 +73,8 @@ func newClient(t *testing.T, opts ...func(*dynamodb.Options)) *dynamodb.Client {
 		return dynamodb.NewFromConfig(c, opts...)
 	}
 	c := mototest.Config(t)
-	c.HTTPClient = &http.Client{Transport: oneAtATime{}}
+	c.HTTPClient = &http.Client{Transport: mototest.Serial{}}
 	return dynamodb.NewFromConfig(c, opts...)
-}
-
-// oneAtATime sends requests one after the other. moto knows no isolation: a
-// transaction that fails puts back a copy of the whole table, and with it undoes
-// what others wrote meanwhile.
-//
-// It sends a copy of the body: the SDK closes its own as soon as an answer
-// begins, and if net/http has not done with it by then, which happens on a busy
-// machine, it cuts the connection, and the SDK repeats a request that has been
-// served (aws/aws-sdk-go-v2#2737). Tables would be made twice.
-type oneAtATime struct{}
-
-var motoIsBusy sync.Mutex
-
-func (oneAtATime) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	r = r.Clone(r.Context())
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	motoIsBusy.Lock()
-	defer motoIsBusy.Unlock()
-	return http.DefaultTransport.RoundTrip(r)
 }
 
 // dueLag returns how long the index may lag behind a write: moto's never does.
@@ -123,7 +102,7 @@ func (d db) wantIndex(t *testing.T, want string) {
 }
 
 // putAll writes items, many at a time.
-func (d db) putAll(t *testing.T, items []map[string]types.AttributeValue) {
+func (d db) putAll(t *testing.T, items []attributes) {
 	t.Helper()
 	var writes []types.WriteRequest
 	for _, i := range items {
@@ -142,9 +121,9 @@ func (d db) putAll(t *testing.T, items []map[string]types.AttributeValue) {
 }
 
 // scan returns all items that in finds, in the order of their keys.
-func (d db) scan(t *testing.T, in *dynamodb.ScanInput) []map[string]types.AttributeValue {
+func (d db) scan(t *testing.T, in *dynamodb.ScanInput) []attributes {
 	t.Helper()
-	var items []map[string]types.AttributeValue
+	var items []attributes
 	pages := dynamodb.NewScanPaginator(d.Client, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
@@ -153,7 +132,7 @@ func (d db) scan(t *testing.T, in *dynamodb.ScanInput) []map[string]types.Attrib
 		}
 		items = append(items, page.Items...)
 	}
-	slices.SortFunc(items, func(a, b map[string]types.AttributeValue) int {
+	slices.SortFunc(items, func(a, b attributes) int {
 		return strings.Compare(render(a["pk"])+render(a["sk"]), render(b["pk"])+render(b["sk"]))
 	})
 	return items
@@ -167,7 +146,7 @@ func (d db) dump(t *testing.T) string {
 
 // textOf returns items as text, an attribute a line and an empty line after
 // each item.
-func textOf(items []map[string]types.AttributeValue) string {
+func textOf(items []attributes) string {
 	var b strings.Builder
 	for _, item := range items {
 		for _, name := range slices.Sorted(maps.Keys(item)) {

@@ -1,7 +1,6 @@
 package dynamo_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
@@ -62,7 +59,7 @@ func TestFailures(t *testing.T) {
 	} {
 		for _, m := range methods() {
 			t.Run(tt.name+"/"+m.name, func(t *testing.T) {
-				api := &tap{API: empty{}, before: func(string) error { return tt.answer }}
+				api := &tap{API: empty(), before: func(string) error { return tt.answer }}
 				err := m.call(t.Context(), dynamo.New(api, "t"), login("1111", "1111000", "one"))
 				wantFailure(t, m.name, err)
 				if !strings.HasPrefix(err.Error(), "dynamo: ") || !strings.HasSuffix(err.Error(), ": "+tt.want) {
@@ -87,12 +84,7 @@ func TestDeleteTransactionFails(t *testing.T) {
 		answer error
 		tries  int
 	}{{errDown, 1}, {cancelled("None", "ThrottlingError"), 6}} {
-		api := &tap{API: d, before: func(op string) error {
-			if op == "TransactWriteItems" {
-				return tt.answer
-			}
-			return nil
-		}}
+		api := failing(d, "TransactWriteItems", tt.answer)
 		wantFailure(t, "Delete", dynamo.New(api, d.table).Delete(t.Context(), "1111", account.Version{Connection: "connection-1111"}, at))
 		if got := api.count("TransactWriteItems"); got != tt.tries {
 			t.Errorf("Delete: got %d transactions, want %d", got, tt.tries)
@@ -137,19 +129,6 @@ func TestLaterRequestFails(t *testing.T) {
 	}
 }
 
-// A responder answers every request by itself.
-type responder func(*http.Request) (status int, body []byte)
-
-func (f responder) RoundTrip(r *http.Request) (*http.Response, error) {
-	status, body := f(r)
-	return &http.Response{
-		StatusCode: status,
-		Header:     http.Header{"Content-Type": {"application/x-amz-json-1.0"}, "X-Amzn-Requestid": {"REQUEST1"}},
-		Body:       io.NopCloser(bytes.NewReader(body)),
-		Request:    r,
-	}, nil
-}
-
 // TestFailuresTellNothing drives the real SDK. DynamoDB quotes requests in the
 // messages of a ValidationException, and the SDK quotes answers that it cannot
 // decode.
@@ -177,12 +156,7 @@ func TestFailuresTellNothing(t *testing.T) {
 	} {
 		for _, m := range methods() {
 			t.Run(tt.name+"/"+m.name, func(t *testing.T) {
-				client := dynamodb.New(dynamodb.Options{
-					Region:      "eu-central-1",
-					Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-					HTTPClient:  &http.Client{Transport: tt.answer},
-					Retryer:     aws.NopRetryer{},
-				})
+				client := answered(tt.answer)
 				wantFailure(t, m.name, m.call(t.Context(), dynamo.New(client, "t"), l))
 			})
 		}
@@ -229,13 +203,8 @@ func TestFailedConditionsTellNothing(t *testing.T) {
 
 // TestRequestID: the id by which AWS finds a request is in the error.
 func TestRequestID(t *testing.T) {
-	client := dynamodb.New(dynamodb.Options{
-		Region:      "eu-central-1",
-		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-		HTTPClient: &http.Client{Transport: responder(func(*http.Request) (int, []byte) {
-			return 400, []byte(`{"__type": "AccessDeniedException", "Message": "not authorized"}`)
-		})},
-		Retryer: aws.NopRetryer{},
+	client := answered(func(*http.Request) (int, []byte) {
+		return 400, []byte(`{"__type": "AccessDeniedException", "Message": "not authorized"}`)
 	})
 	err := dynamo.New(client, "t").EndSession(t.Context(), account.SessionRef{})
 	const want = "dynamo: end session: AccessDeniedException, request id REQUEST1"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/store/dynamo"
 )
 
 // at is the time of the logins of these tests.
@@ -143,80 +144,73 @@ func wantOpen(t *testing.T, s account.Store, want bool, logins ...account.Login)
 // A method is a call of one method of a store, with the login l.
 type method struct {
 	name string
-	call func(context.Context, account.Store, account.Login) error
+	op   string // the write that it begins with; empty: none
+	call func(context.Context, *dynamo.Store, account.Login) error
 }
 
 // methods returns a call of every method.
 func methods() []method {
 	return []method{
-		{"UseState", func(ctx context.Context, s account.Store, l account.Login) error {
-			_, err := s.UseState(ctx, marker(l))
-			return err
+		{"UseState", "PutItem", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return second(s.UseState(ctx, marker(l)))
 		}},
-		{"Marker", func(ctx context.Context, s account.Store, l account.Login) error {
-			_, err := s.Marker(ctx, l.State)
-			return err
+		{"Marker", "", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return second(s.Marker(ctx, l.State))
 		}},
-		{"PutResult", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"PutResult", "UpdateItem", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.PutResult(ctx, failed(l))
 		}},
-		{"Existing", func(ctx context.Context, s account.Store, l account.Login) error {
-			_, err := s.Existing(ctx, l.Account.ID, l.Account.UserID)
-			return err
+		{"Existing", "", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return second(s.Existing(ctx, l.Account.ID, l.Account.UserID))
 		}},
-		{"Connect", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"Connect", "TransactWriteItems", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.Connect(ctx, l)
 		}},
-		{"Session", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"Session", "", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			_, _, err := s.Session(ctx, ref(l))
 			return err
 		}},
-		{"TouchSession", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"TouchSession", "UpdateItem", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.TouchSession(ctx, ref(l), at)
 		}},
-		{"EndSession", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"EndSession", "DeleteItem", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.EndSession(ctx, ref(l))
 		}},
-		{"Sessions", func(ctx context.Context, s account.Store, l account.Login) error {
-			_, err := s.Sessions(ctx, l.Account.ID)
-			return err
+		{"Sessions", "", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return second(s.Sessions(ctx, l.Account.ID))
 		}},
-		{"AccountByUserID", func(ctx context.Context, s account.Store, l account.Login) error {
-			_, err := s.AccountByUserID(ctx, l.Account.UserID)
-			return err
+		{"AccountByUserID", "", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return second(s.AccountByUserID(ctx, l.Account.UserID))
 		}},
-		{"Lease", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"Lease", "UpdateItem", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.Lease(ctx, l.Account.ID, l.Account.TokenRev, lease("one"))
 		}},
-		{"Due", func(ctx context.Context, s account.Store, _ account.Login) error {
+		{"Due", "", func(ctx context.Context, s *dynamo.Store, _ account.Login) error {
 			_, err := due(ctx, s, at)
 			return err
 		}},
-		{"RedeemCode", func(ctx context.Context, s account.Store, l account.Login) error {
-			_, err := s.RedeemCode(ctx, "hash-one", l.Attempt)
-			return err
+		{"RedeemCode", "UpdateItem", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return second(s.RedeemCode(ctx, "hash-one", l.Attempt))
 		}},
-		{"PutReceipt", func(ctx context.Context, s account.Store, _ account.Login) error {
+		{"PutReceipt", "PutItem", func(ctx context.Context, s *dynamo.Store, _ account.Login) error {
 			return s.PutReceipt(ctx, receipt("one"))
 		}},
-		{"Receipt", func(ctx context.Context, s account.Store, _ account.Login) error {
-			_, err := s.Receipt(ctx, "confirmation-one")
-			return err
+		{"Receipt", "", func(ctx context.Context, s *dynamo.Store, _ account.Login) error {
+			return second(s.Receipt(ctx, "confirmation-one"))
 		}},
-		{"Account", func(ctx context.Context, s account.Store, l account.Login) error {
-			_, err := s.Account(ctx, l.Account.ID)
-			return err
+		{"Account", "", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return second(s.Account(ctx, l.Account.ID))
 		}},
-		{"PutProfile", func(ctx context.Context, s account.Store, l account.Login) error {
-			return s.PutProfile(ctx, l.Account.ID, l.Account.Connection, l.Account.Profile)
+		{"PutProfile", "UpdateItem", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
+			return s.PutProfile(ctx, l.Account.ID, l.Account.Connection, account.Profile{ID: l.Account.ID, Username: "acme-renamed"})
 		}},
-		{"PutUserID", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"PutUserID", "TransactWriteItems", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.PutUserID(ctx, l.Account, "1111999")
 		}},
-		{"PutToken", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"PutToken", "UpdateItem", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.PutToken(ctx, l.Account.ID, l.Account.TokenRev, account.TokenState{TokenRev: "rev-reconnect", Status: account.ReconnectRequired})
 		}},
-		{"Delete", func(ctx context.Context, s account.Store, l account.Login) error {
+		{"Delete", "", func(ctx context.Context, s *dynamo.Store, l account.Login) error {
 			return s.Delete(ctx, l.Account.ID, account.Version{Connection: l.Account.Connection}, at)
 		}},
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -19,18 +21,18 @@ import (
 )
 
 const (
-	// What another transaction or a busy table hinders is tried this often,
-	// beside the repeats of the SDK, which knows neither case.
+	// A request that another transaction or a throttled table prevents is tried this
+	// often. The SDK retries neither case.
 	tries = 6
 	// The first pause between tries is at most this long, each further one
 	// twice that: 0.8 s in all.
 	firstPause = 25 * time.Millisecond
-	// So many writes of one kind are under way at a time.
+	// This many writes run at the same time.
 	parallelWrites = 8
 )
 
 // get reads one item, or returns [account.ErrNotFound].
-func get[T any](ctx context.Context, s *Store, op string, key item, decode func(item) (T, error)) (T, error) {
+func get[T any](ctx context.Context, s *Store, op string, key item, fields func(*T) []field) (T, error) {
 	var none T
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:      &s.table,
@@ -43,7 +45,7 @@ func get[T any](ctx context.Context, s *Store, op string, key item, decode func(
 	case out.Item == nil:
 		return none, account.ErrNotFound
 	}
-	v, err := decode(out.Item)
+	v, err := decode(out.Item, fields)
 	if err != nil {
 		return none, failure(op, err)
 	}
@@ -51,34 +53,114 @@ func get[T any](ctx context.Context, s *Store, op string, key item, decode func(
 }
 
 // batchGet reads items in one request, and in further ones what DynamoDB left
-// unread. Items that are not there are missing in what it returns.
+// unread. It returns them in the order of keys; one that is not there is nil.
 func (s *Store) batchGet(ctx context.Context, keys ...item) ([]item, error) {
-	var items []item
-	for try := range tries {
-		if err := pause(ctx, try); err != nil {
-			return nil, err
-		}
+	found := make(map[[2]string]item)
+	unread := keys
+	err := again(ctx, func() error {
 		out, err := s.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-			RequestItems: map[string]types.KeysAndAttributes{s.table: {Keys: keys, ConsistentRead: aws.Bool(true)}},
+			RequestItems: map[string]types.KeysAndAttributes{s.table: {Keys: unread, ConsistentRead: aws.Bool(true)}},
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		items = append(items, out.Responses[s.table]...)
-		if keys = out.UnprocessedKeys[s.table].Keys; len(keys) == 0 {
-			return items, nil
+		for _, i := range out.Responses[s.table] {
+			found[[2]string{textOf(i, "pk"), textOf(i, "sk")}] = i
 		}
+		if unread = out.UnprocessedKeys[s.table].Keys; len(unread) > 0 {
+			return errUnread
+		}
+		return nil
+	})
+	items := make([]item, len(keys))
+	for n, k := range keys {
+		items[n] = found[[2]string{textOf(k, "pk"), textOf(k, "sk")}]
 	}
-	return nil, errors.New("keys left unread too often")
+	return items, err
 }
 
-// update sends in, whose table it sets.
-func (s *Store) update(ctx context.Context, in *dynamodb.UpdateItemInput) error {
-	in.TableName = &s.table
+// errUnread says that DynamoDB has left keys of a batch unread.
+var errUnread = errors.New("keys left unread too often")
+
+// query yields what in finds, a page at a time, and ends with the first error.
+func query(ctx context.Context, api API, in *dynamodb.QueryInput) iter.Seq2[[]item, error] {
+	return func(yield func([]item, error) bool) {
+		for pages := dynamodb.NewQueryPaginator(api, in); pages.HasMorePages(); {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(page.Items, nil) {
+				return
+			}
+		}
+	}
+}
+
+// scan yields the items of the table that match filter, a page of 1 MB at a time, of
+// which the filter may have left nothing. An empty projection returns whole items.
+// It reads the next page when the one before has been used up, and ends with the
+// first error.
+func (s *Store) scan(ctx context.Context, filter, projection string, values item) iter.Seq2[[]item, error] {
+	in := &dynamodb.ScanInput{
+		TableName:                 &s.table,
+		ConsistentRead:            aws.Bool(true),
+		FilterExpression:          &filter,
+		ExpressionAttributeNames:  names(filter, projection),
+		ExpressionAttributeValues: values,
+	}
+	if projection != "" {
+		in.ProjectionExpression = &projection
+	}
+	return func(yield func([]item, error) bool) {
+		for pages := dynamodb.NewScanPaginator(s.api, in); pages.HasMorePages(); {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(nil, failure("scan", err))
+				return
+			}
+			if !yield(page.Items, nil) {
+				return
+			}
+		}
+	}
+}
+
+// insert writes an item whose key is not there yet.
+func (s *Store) insert(ctx context.Context, i item) error {
 	return again(ctx, func() error {
-		_, err := s.api.UpdateItem(ctx, in)
+		_, err := s.api.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName:                           &s.table,
+			Item:                                i,
+			ConditionExpression:                 aws.String(notThere),
+			ExpressionAttributeNames:            names(notThere),
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
 		return err
 	})
+}
+
+// notThere is the condition that there is no item of the key.
+const notThere = "attribute_not_exists(#pk)"
+
+// update sends in for the method op, which returns unmet when the condition fails.
+func (s *Store) update(ctx context.Context, op string, in *dynamodb.UpdateItemInput, unmet error) error {
+	_, err := s.updateItem(ctx, in)
+	if _, ok := conditionFailed(err); ok {
+		return unmet
+	}
+	return failure(op, err)
+}
+
+// updateItem sends in, whose table and names it sets.
+func (s *Store) updateItem(ctx context.Context, in *dynamodb.UpdateItemInput) (out *dynamodb.UpdateItemOutput, err error) {
+	in.TableName, in.ExpressionAttributeNames = &s.table, names(*in.UpdateExpression, *in.ConditionExpression)
+	err = again(ctx, func() (err error) {
+		out, err = s.api.UpdateItem(ctx, in)
+		return err
+	})
+	return out, err
 }
 
 // remove removes an item, whether it is there or not.
@@ -87,6 +169,45 @@ func (s *Store) remove(ctx context.Context, key item) error {
 		_, err := s.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.table, Key: key})
 		return err
 	})
+}
+
+// A condition must hold of an item for it to be written. The zero condition
+// always holds.
+type condition struct {
+	expression string
+	values     item // of its placeholders
+}
+
+// put returns the write of an item in a transaction.
+func (s *Store) put(i item, c condition) types.TransactWriteItem {
+	put := &types.Put{TableName: &s.table, Item: i}
+	if c.expression != "" {
+		put.ConditionExpression, put.ExpressionAttributeNames, put.ExpressionAttributeValues = &c.expression, names(c.expression), c.values
+	}
+	return types.TransactWriteItem{Put: put}
+}
+
+// delete returns the removal of an item in a transaction.
+func (s *Store) delete(key item, c condition) types.TransactWriteItem {
+	del := &types.Delete{TableName: &s.table, Key: key}
+	if c.expression != "" {
+		del.ConditionExpression, del.ExpressionAttributeNames, del.ExpressionAttributeValues = &c.expression, names(c.expression), c.values
+	}
+	return types.TransactWriteItem{Delete: del}
+}
+
+var placeholder = regexp.MustCompile(`#(\w+)`)
+
+// names returns the attributes that stand as #name in expressions. Many plain
+// names, such as connection, status and ttl, are reserved words there.
+func names(expressions ...string) map[string]string {
+	m := make(map[string]string)
+	for _, e := range expressions {
+		for _, match := range placeholder.FindAllStringSubmatch(e, -1) {
+			m[match[0]] = match[1]
+		}
+	}
+	return m
 }
 
 // transact sends writes as one transaction.
@@ -100,25 +221,25 @@ func (s *Store) transact(ctx context.Context, writes []types.TransactWriteItem) 
 	})
 }
 
-// again calls write until nothing hinders it.
-func again(ctx context.Context, write func() error) error {
+// again calls send until it succeeds or its error is not transient.
+func again(ctx context.Context, send func() error) error {
 	var err error
 	for try := range tries {
 		if e := pause(ctx, try); e != nil {
 			return e
 		}
-		if err = write(); !hindered(err) {
+		if err = send(); !transient(err) {
 			return err
 		}
 	}
 	return err
 }
 
-// hindered reports whether another transaction was at work on an item, or the
-// table too busy for the transaction; the SDK repeats neither. The conditions
-// that failed beside that may not be all.
-func hindered(err error) bool {
-	if _, ok := errors.AsType[*types.TransactionConflictException](err); ok {
+// transient reports whether another transaction was writing an item, or the table
+// was too busy for the request. The SDK retries neither. If a condition failed as
+// well, others may not have been checked.
+func transient(err error) bool {
+	if _, ok := errors.AsType[*types.TransactionConflictException](err); ok || errors.Is(err, errUnread) {
 		return true
 	}
 	e, ok := errors.AsType[*types.TransactionCanceledException](err)
@@ -131,8 +252,8 @@ func hindered(err error) bool {
 	})
 }
 
-// pause waits before a try, not before the first. Chance keeps apart those who
-// got into each other's way.
+// pause waits before every try but the first. The time is random, so that two
+// writers that conflicted do not conflict again.
 func pause(ctx context.Context, try int) error {
 	if try == 0 {
 		return nil
@@ -194,10 +315,10 @@ func isFailedCondition(r types.CancellationReason) bool {
 	return aws.ToString(r.Code) == "ConditionalCheckFailed"
 }
 
-// failure says what was attempted and why it failed; of nil it returns nil. It
-// takes only the code of an answer: its message may quote the request, and the
-// errors of failed conditions carry items. What the SDK says of an answer that it
-// cannot decode quotes the answer.
+// failure says what was attempted and why it failed. It returns nil for nil. It
+// keeps only the code of an answer: the message may quote the request, and the errors
+// of failed conditions carry items. The SDK's error for an answer that it cannot
+// decode quotes that answer.
 func failure(op string, err error) error {
 	if err == nil {
 		return nil

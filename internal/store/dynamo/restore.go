@@ -2,13 +2,10 @@ package dynamo
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,74 +17,49 @@ import (
 )
 
 const (
-	// deletionMargin is how far the clocks of two functions may lie apart. An
-	// account whose last login is this little later than its deletion may as well
-	// have been deleted after the login. To bring it back is worse than to have its
-	// person, who has to log in again anyway, connect anew.
+	// deletionMargin is how far the clocks of two functions may differ. If the last
+	// login of an account is later than its deletion by no more than this, the login
+	// may in fact have come first. To bring a deleted account back is worse than to
+	// make its person, who has to log in anyway, connect again.
 	deletionMargin = time.Minute
 
-	// DynamoDB takes no more writes in one BatchWriteItem.
+	// DynamoDB accepts no more writes in one BatchWriteItem.
 	writesPerBatch = 25
 )
 
-// RestoreAPI is what a [Restoration] uses of a [dynamodb.Client]. Like [ScanAPI]
-// it is the operator's alone.
-type RestoreAPI interface {
-	API
-	ScanAPI
-	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
-}
-
-var _ RestoreAPI = (*dynamodb.Client)(nil)
-
 // Remains are what deletions have left in a table: tombstones and receipts.
-type Remains []item
+type Remains = []item
 
-// RemainsOf yields the tombstones and receipts of a table, with a read of the whole
+// Remains yields the tombstones and receipts of the table, with a read of the whole
 // table: one slice, which may be empty, for each page of 1 MB. It ends with the
 // first error.
-func RemainsOf(ctx context.Context, client ScanAPI, table string) iter.Seq2[Remains, error] {
-	return func(yield func(Remains, error) bool) {
-		for items, err := range scan(ctx, client, &dynamodb.ScanInput{
-			TableName:                &table,
-			FilterExpression:         aws.String("#sk IN (:tombstone, :receipt)"),
-			ExpressionAttributeNames: names("sk"),
-			ExpressionAttributeValues: item{
-				":tombstone": text(tombstoneSort),
-				":receipt":   text(receiptSort),
-			},
-		}) {
-			if !yield(items, err) {
-				return
-			}
-		}
-	}
+func (s *Store) Remains(ctx context.Context) iter.Seq2[Remains, error] {
+	return s.scan(ctx, "#sk IN (:tombstone, :receipt)", "", item{":tombstone": text(tombstoneSort), ":receipt": text(receiptSort)})
 }
 
-// A Restoration makes a table that was restored from a backup fit for use. It knows
+// A Restoration makes a table that was restored from a backup fit for use. It learns
 // of deletions by [Restoration.Know], [Restoration.Keep] and [Restoration.List], and
-// applies them with [Restoration.Clean]. All of them may be repeated, after an error
-// and from the beginning, also while the table is in use. Its memory grows by the
-// number of tombstones.
+// applies them with [Restoration.Clean]. Each of these can be called again, after an
+// error or from the beginning, even while the table is in use. A Restoration holds
+// all tombstones in memory.
 //
-// It leaves alone what else the backup brings back, since that is judged by times
-// in the code or by Instagram:
+// It leaves alone whatever else the backup brings back, because the code compares
+// times or Instagram decides:
 //
-//   - The marker of a used state keeps that state used; the result in it leads to a
-//     session that has ended. A state that was used after the backup has no marker,
-//     but its flow has ended long before a restored table is there, and Instagram
-//     takes a code once.
+//   - The marker of a used state keeps that state used. Its result leads to a session
+//     that has ended. A state that was used after the backup has no marker, but its
+//     flow ended long before the table was restored, and Instagram accepts a code
+//     once.
 //   - A connect code lasts 60 seconds, so one that was redeemed after the backup has
-//     ended.
+//     expired.
 //   - Leases and cool-downs end within a day of the backup.
 //   - A token may have been replaced or have died after the backup. The next refresh
 //     finds out.
 type Restoration struct {
-	client RestoreAPI
-	store  *Store
+	store *Store
 
-	deleted map[[sha256.Size]byte]int64 // by the hash of an id: when, in Unix seconds
-	listed  map[string]int64            // by an id of either kind
+	deleted map[string]int64 // by the hash of an id, in hex: when, in Unix seconds
+	listed  map[string]int64 // by an id of either kind
 
 	mu   sync.Mutex      // guards what follows
 	gone map[string]bool // ids of the accounts that Clean has removed
@@ -101,13 +73,12 @@ type Restored struct {
 	Tombstones, Receipts int // written
 }
 
-// NewRestoration returns a Restoration of the table, of which it knows nothing
-// yet. It makes no request.
-func NewRestoration(client RestoreAPI, table string) *Restoration {
+// NewRestoration returns a Restoration of the store's table, of which it knows
+// nothing yet. It makes no request.
+func NewRestoration(s *Store) *Restoration {
 	return &Restoration{
-		client:  client,
-		store:   New(client, table),
-		deleted: map[[sha256.Size]byte]int64{},
+		store:   s,
+		deleted: map[string]int64{},
 		listed:  map[string]int64{},
 		gone:    map[string]bool{},
 	}
@@ -120,35 +91,35 @@ func (r *Restoration) Done() Restored {
 	return r.done
 }
 
-// Know takes note of what the restored table itself holds.
+// Know notes what the restored table itself holds.
 func (r *Restoration) Know(remains Remains) error {
 	_, err := r.news(remains)
 	return err
 }
 
-// news takes note of tombstones and returns what the table may lack: tombstones
+// news notes tombstones and returns what the table may lack: tombstones
 // that are later than the known ones of the same account, and all receipts.
 func (r *Restoration) news(remains Remains) (Remains, error) {
 	var list Remains
 	for _, i := range remains {
 		if isTombstone(i) {
-			hash, at, err := tombstoneOf(i)
+			t, err := decode(i, tombstoneFields)
 			if err != nil {
 				return nil, failure("tombstone", err)
 			}
-			if known, ok := r.deleted[hash]; ok && known >= at {
+			if known, ok := r.deleted[t.hash]; ok && known >= t.at.Unix() {
 				continue
 			}
-			r.deleted[hash] = at
+			r.deleted[t.hash] = t.at.Unix()
 		}
 		list = append(list, i)
 	}
 	return list, nil
 }
 
-// Keep takes note of what another table holds and writes what the restored one
-// lacks of it, so that the next restore knows of it too and status pages still
-// answer. It never overwrites a later tombstone, nor a receipt.
+// Keep notes what another table holds and writes what the restored one lacks, so
+// that the next restore knows of it too and status pages still answer. It never
+// overwrites a later tombstone, nor a receipt.
 func (r *Restoration) Keep(ctx context.Context, remains Remains) error {
 	remains, err := r.news(remains)
 	if err != nil {
@@ -159,62 +130,54 @@ func (r *Restoration) Keep(ctx context.Context, remains Remains) error {
 
 // put writes a tombstone or a receipt that the table lacks.
 func (r *Restoration) put(ctx context.Context, i item) error {
-	in := &dynamodb.PutItemInput{
-		TableName:                &r.store.table,
-		Item:                     i,
-		ConditionExpression:      aws.String("attribute_not_exists(#pk)"),
-		ExpressionAttributeNames: names("pk"),
-	}
+	in := &dynamodb.PutItemInput{TableName: &r.store.table, Item: i, ConditionExpression: aws.String(notThere)}
 	if isTombstone(i) {
 		*in.ConditionExpression += " OR #deleted_at < :at"
-		in.ExpressionAttributeNames = names("pk", "deleted_at")
 		in.ExpressionAttributeValues = item{":at": i["deleted_at"]}
 	}
-	_, err := r.client.PutItem(ctx, in)
+	in.ExpressionAttributeNames = names(*in.ConditionExpression)
+	_, err := r.store.api.PutItem(ctx, in)
 	if _, ok := conditionFailed(err); ok {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if isTombstone(i) {
-		r.done.Tombstones++
-	} else {
-		r.done.Receipts++
-	}
+	r.count(func(done *Restored) {
+		if isTombstone(i) {
+			done.Tombstones++
+		} else {
+			done.Receipts++
+		}
+	})
 	return nil
 }
 
-// List takes note of deletions of which no table tells, and leaves a tombstone for
-// each. An id is the app-scoped or the professional one, as Meta's notices and with
-// them the audit log name an account.
+// List notes deletions that no table tells of, and writes a tombstone for each. An
+// id is the app-scoped or the professional one: Meta's notices use either, and so
+// does the audit log.
 func (r *Restoration) List(ctx context.Context, deletions map[string]time.Time) error {
 	var remains Remains
 	for id, at := range deletions {
 		r.listed[id] = max(r.listed[id], at.Unix())
-		remains = append(remains, tombstoneItem(id, at, at.Add(tombstoneAge)))
+		remains = append(remains, encode(newTombstone(id, at), tombstoneFields))
 	}
 	return r.Keep(ctx, remains)
 }
 
-// Clean removes every account whose deletion is known and not clearly earlier than
-// its last login, and ends every session that was not made after before, with a read
-// of the whole table. It calls progress after each page.
+// Clean removes every account with a known deletion that is not clearly earlier than
+// its last login, and ends every session that was not made after before. It reads the
+// whole table and calls progress after each page.
 //
-// The login, and not the connection, is what a deletion is compared with: at the
-// restored second an account that is there has not logged in after its deletion
-// without having been connected anew, and in a table that is in use a login says
-// that its person came back, though the connection may be the restored one.
+// A deletion is compared with the last login, not with the connection. In a table
+// that is in use, a login says that the person came back, even if the connection is
+// still the restored one.
 func (r *Restoration) Clean(ctx context.Context, before time.Time, progress func()) error {
-	for items, err := range scan(ctx, r.client, &dynamodb.ScanInput{
-		TableName:                 &r.store.table,
-		FilterExpression:          aws.String("#sk = :account OR begins_with(#sk, :session)"),
-		ProjectionExpression:      aws.String("#pk, #sk, #user_id, #token_rev, #last_login_at, #created_at"),
-		ExpressionAttributeNames:  names("pk", "sk", "user_id", "token_rev", "last_login_at", "created_at"),
-		ExpressionAttributeValues: item{":account": text(accountSort), ":session": text(sessionPrefix)},
-	}) {
+	for items, err := range r.store.scan(ctx,
+		"#sk = :account OR begins_with(#sk, :session)",
+		"#pk, #sk, #user_id, #token_rev, #last_login_at, #created_at",
+		item{":account": text(accountSort), ":session": text(sessionPrefix)},
+	) {
 		if err != nil {
 			return err
 		}
@@ -243,29 +206,22 @@ func (r *Restoration) cleanPage(ctx context.Context, items []item, before time.T
 	}
 	var ends []types.WriteRequest
 	for _, i := range sessions {
-		d := decoder{item: i}
 		// One whose time can't be read counts as an old one.
-		if r.gone[d.after("pk", accountPrefix)] || !d.time("created_at").After(before) {
-			ends = append(ends, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: item{"pk": i["pk"], "sk": i["sk"]}}})
+		if r.gone[after(i, "pk", accountPrefix)] || !timeOf(i, "created_at").After(before) {
+			ends = append(ends, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: keyOf(i)}})
 		}
 	}
 	return failure("end sessions", r.endSessions(ctx, ends))
 }
 
-// judge keeps an account or removes it. When it changes meanwhile, it is judged
-// anew.
+// judge keeps an account or removes it. If it changes meanwhile, judge starts again.
 func (r *Restoration) judge(ctx context.Context, i item) error {
-	d := decoder{item: i}
-	a := account.Account{
-		ID:          d.after("pk", accountPrefix),
-		UserID:      d.text("user_id"),
-		TokenRev:    d.needed("token_rev"),
-		LastLoginAt: d.time("last_login_at"),
+	a := account.Account{ID: after(i, "pk", accountPrefix)}
+	err := read(i, textField("user_id", &a.UserID), neededField("token_rev", &a.TokenRev), timeField("last_login_at", &a.LastLoginAt))
+	if err != nil {
+		return failure("account "+a.ID, err)
 	}
-	if d.err != nil {
-		return failure("account "+a.ID, d.err)
-	}
-	err := account.ErrConflict
+	err = account.ErrConflict
 	for try := 0; try < tries && errors.Is(err, account.ErrConflict); try++ {
 		at, ok := r.deletedAt(a)
 		if !ok || a.LastLoginAt.After(at.Add(deletionMargin)) {
@@ -297,15 +253,15 @@ func (r *Restoration) count(add func(*Restored)) {
 
 // deletedAt returns when a was deleted last, as far as is known.
 func (r *Restoration) deletedAt(a account.Account) (time.Time, bool) {
-	at, ok := r.deleted[sha256.Sum256([]byte(a.ID))]
+	at, ok := r.deleted[newTombstone(a.ID, time.Time{}).hash]
 	if listed, also := r.listed[a.UserID]; also {
 		at, ok = max(at, listed), true
 	}
 	return time.Unix(at, 0), ok
 }
 
-// endSessions carries out what removes sessions. Nobody makes a session of the same
-// key again, so that needs no condition.
+// endSessions sends what removes sessions. It needs no condition, because no later
+// session has the same key.
 func (r *Restoration) endSessions(ctx context.Context, ends []types.WriteRequest) error {
 	batches := slices.Collect(slices.Chunk(ends, writesPerBatch))
 	return inParallel(ctx, batches, func(ctx context.Context, batch []types.WriteRequest) error {
@@ -328,7 +284,7 @@ func (r *Restoration) write(ctx context.Context, batch []types.WriteRequest) err
 		if err := pause(ctx, try); err != nil {
 			return err
 		}
-		out, err := r.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+		out, err := r.store.api.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
 			RequestItems: map[string][]types.WriteRequest{r.store.table: batch},
 		})
 		if err != nil {
@@ -343,26 +299,4 @@ func (r *Restoration) write(ctx context.Context, batch []types.WriteRequest) err
 	return nil
 }
 
-func isTombstone(i item) bool {
-	sk, ok := i["sk"].(*types.AttributeValueMemberS)
-	return ok && sk.Value == tombstoneSort
-}
-
-// tombstoneOf returns the hash of an id and when its account was deleted, in Unix
-// seconds.
-func tombstoneOf(i item) (hash [sha256.Size]byte, at int64, err error) {
-	d := decoder{item: i}
-	sum, err := hex.DecodeString(strings.TrimPrefix(d.text("pk"), "TOMBSTONE#"))
-	if err != nil || len(sum) != len(hash) {
-		d.fail("pk")
-	}
-	deletedAt := d.count("deleted_at")
-	if deletedAt == nil {
-		d.fail("deleted_at")
-	}
-	if d.err != nil {
-		return hash, 0, d.err
-	}
-	copy(hash[:], sum)
-	return hash, *deletedAt, nil
-}
+func isTombstone(i item) bool { return textOf(i, "sk") == tombstoneSort }

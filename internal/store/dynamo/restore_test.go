@@ -25,18 +25,18 @@ func collect(t *testing.T, pages iter.Seq2[dynamo.Remains, error]) dynamo.Remain
 	t.Helper()
 	var all dynamo.Remains
 	for remains, err := range pages {
-		wantErr(t, "RemainsOf", err, nil)
+		wantErr(t, "Remains", err, nil)
 		all = append(all, remains...)
 	}
 	return all
 }
 
 // restore does all of a restoration of the table to with what from and a list tell.
-func restore(t *testing.T, api dynamo.RestoreAPI, from, to db, list map[string]time.Time) dynamo.Restored {
+func restore(t *testing.T, api dynamo.API, from, to db, list map[string]time.Time) dynamo.Restored {
 	t.Helper()
-	r := dynamo.NewRestoration(api, to.table)
-	wantErr(t, "Know", r.Know(collect(t, dynamo.RemainsOf(t.Context(), to, to.table))), nil)
-	wantErr(t, "Keep", r.Keep(t.Context(), collect(t, dynamo.RemainsOf(t.Context(), from, from.table))), nil)
+	r := dynamo.NewRestoration(dynamo.New(api, to.table))
+	wantErr(t, "Know", r.Know(collect(t, dynamo.New(to, to.table).Remains(t.Context()))), nil)
+	wantErr(t, "Keep", r.Keep(t.Context(), collect(t, dynamo.New(from, from.table).Remains(t.Context()))), nil)
 	wantErr(t, "List", r.List(t.Context(), list), nil)
 	wantErr(t, "Clean", r.Clean(t.Context(), restored, func() {}), nil)
 	return r.Done()
@@ -169,9 +169,9 @@ func TestRestorationKeepsRemains(t *testing.T) {
 func TestRestorationSparesLaterTombstones(t *testing.T) {
 	from, to := openDB(t), openDB(t)
 	deleted(t, from, at.Add(time.Hour))
-	r := dynamo.NewRestoration(to, to.table)
+	r := dynamo.NewRestoration(dynamo.New(to, to.table))
 	deleted(t, to, at.Add(2*time.Hour))
-	wantErr(t, "Keep", r.Keep(t.Context(), collect(t, dynamo.RemainsOf(t.Context(), from, from.table))), nil)
+	wantErr(t, "Keep", r.Keep(t.Context(), collect(t, dynamo.New(from, from.table).Remains(t.Context()))), nil)
 	if dump := to.dump(t); !strings.Contains(dump, "deleted_at = 1795442400") {
 		t.Errorf("table: got\n%s\nwant the later tombstone", dump)
 	}
@@ -219,7 +219,7 @@ func TestRestorationSparesALogin(t *testing.T) {
 	connect(t, s, login("1111", "1111000", "one"))
 	back := login("1111", "1111000", "back")
 	back.Account.LastLoginAt, back.Session.CreatedAt = restored.Add(time.Hour), restored.Add(time.Hour)
-	api := &restoreTap{db: to, tap: meanwhile(to, "GetItem", func() { connect(t, s, back) })}
+	api := meanwhile(to, "GetItem", func() { connect(t, s, back) })
 	done := restore(t, api, from, to, nil)
 	if done.Kept != 1 || done.Deleted != 0 {
 		t.Errorf("Done: got %+v, want the account kept", done)
@@ -227,36 +227,20 @@ func TestRestorationSparesALogin(t *testing.T) {
 	wantOpen(t, s, true, back)
 }
 
-// restoreTap is a tap for restorations.
-type restoreTap struct {
-	*tap
-	db db
-}
-
-func (t *restoreTap) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
-	return via(ctx, t.tap, "Scan", in, t.db.Scan)
-}
-
-func (t *restoreTap) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
-	return via(ctx, t.tap, "BatchWriteItem", in, t.db.BatchWriteItem)
-}
-
 // Thousands of items come in pages, which part accounts from their sessions.
 func TestRestorationOfManyItems(t *testing.T) {
 	from, to := openDB(t), openDB(t)
-	str := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-	num := func(n int64) types.AttributeValue { return &types.AttributeValueMemberN{Value: fmt.Sprint(n)} }
-	var items []map[string]types.AttributeValue
+	var items []attributes
 	list := map[string]time.Time{}
 	for n := range 40 {
 		id := fmt.Sprint(1000 + n)
-		items = append(items, map[string]types.AttributeValue{
+		items = append(items, attributes{
 			"pk": str("ACCOUNT#" + id), "sk": str("ACCOUNT"), "connection": str("c"), "token_rev": str("r"),
-			"status": str("active"), "last_login_at": num(at.Unix()),
+			"status": str("active"), "last_login_at": num(fmt.Sprint(at.Unix())),
 		})
 		for k := range 50 {
-			items = append(items, map[string]types.AttributeValue{
-				"pk": str("ACCOUNT#" + id), "sk": str(fmt.Sprintf("SESSION#%02d", k)), "connection": str("c"), "created_at": num(at.Unix()),
+			items = append(items, attributes{
+				"pk": str("ACCOUNT#" + id), "sk": str(fmt.Sprintf("SESSION#%02d", k)), "connection": str("c"), "created_at": num(fmt.Sprint(at.Unix())),
 			})
 		}
 		if n%4 == 0 {
@@ -289,14 +273,9 @@ func TestRestorationBreaksOff(t *testing.T) {
 			for _, l := range logins {
 				connect(t, s, l)
 			}
-			api := &restoreTap{db: to, tap: &tap{API: to, before: func(op string) error {
-				if op == down {
-					return errDown
-				}
-				return nil
-			}}}
-			r := dynamo.NewRestoration(api, to.table)
-			err := r.Keep(t.Context(), collect(t, dynamo.RemainsOf(t.Context(), from, from.table)))
+			api := failing(to, down, errDown)
+			r := dynamo.NewRestoration(dynamo.New(api, to.table))
+			err := r.Keep(t.Context(), collect(t, dynamo.New(from, from.table).Remains(t.Context())))
 			if err == nil {
 				err = r.Clean(t.Context(), restored, func() {})
 			}
@@ -314,27 +293,25 @@ func TestRestorationBreaksOff(t *testing.T) {
 
 // What can't be read stops the restoration, and is named but not shown.
 func TestRestorationOfBrokenItems(t *testing.T) {
-	type values = map[string]types.AttributeValue
-	str := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 	for _, tt := range []struct {
 		name string
-		item values
+		item attributes
 		want string
 	}{
-		{"a tombstone without a time", values{"pk": str("TOMBSTONE#" + strings.Repeat("ab", 32)), "sk": str("TOMBSTONE")},
+		{"a tombstone without a time", attributes{"pk": str("TOMBSTONE#" + strings.Repeat("ab", 32)), "sk": str("TOMBSTONE")},
 			"dynamo: tombstone: attribute deleted_at is not as it was written"},
-		{"a tombstone of another hash", values{"pk": str("TOMBSTONE#ab"), "sk": str("TOMBSTONE"), "deleted_at": &types.AttributeValueMemberN{Value: "1"}},
+		{"a tombstone of another hash", attributes{"pk": str("TOMBSTONE#ab"), "sk": str("TOMBSTONE"), "deleted_at": num("1")},
 			"dynamo: tombstone: attribute pk is not as it was written"},
-		{"an account without a mark", values{"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT")},
+		{"an account without a mark", attributes{"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT")},
 			"dynamo: account 1111: attribute token_rev is not as it was written"},
-		{"an account whose login is no time", values{"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT"), "token_rev": str("r"), "last_login_at": str("x")},
+		{"an account whose login is no time", attributes{"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT"), "token_rev": str("r"), "last_login_at": str("x")},
 			"dynamo: account 1111: attribute last_login_at is not as it was written"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := openDB(t)
 			putItem(t, d, tt.item)
-			r := dynamo.NewRestoration(d, d.table)
-			err := r.Know(collect(t, dynamo.RemainsOf(t.Context(), d, d.table)))
+			r := dynamo.NewRestoration(dynamo.New(d, d.table))
+			err := r.Know(collect(t, dynamo.New(d, d.table).Remains(t.Context())))
 			if err == nil {
 				err = r.Clean(t.Context(), restored, func() {})
 			}
@@ -347,7 +324,7 @@ func TestRestorationOfBrokenItems(t *testing.T) {
 
 // A lazy engine holds sessions and leaves writes undone.
 type lazy struct {
-	empty
+	dynamo.API
 	does  int   // writes of each batch that it does
 	asked []int // writes of each batch
 }
@@ -355,9 +332,9 @@ type lazy struct {
 func (l *lazy) Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
 	out := &dynamodb.ScanOutput{}
 	for n := range 5 {
-		out.Items = append(out.Items, map[string]types.AttributeValue{
-			"pk": &types.AttributeValueMemberS{Value: "ACCOUNT#1111"},
-			"sk": &types.AttributeValueMemberS{Value: fmt.Sprint("SESSION#", n)},
+		out.Items = append(out.Items, attributes{
+			"pk": str("ACCOUNT#1111"),
+			"sk": str(fmt.Sprint("SESSION#", n)),
 		})
 	}
 	return out, nil
@@ -373,14 +350,14 @@ func (l *lazy) BatchWriteItem(_ context.Context, in *dynamodb.BatchWriteItemInpu
 func TestRestorationUnprocessedItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := &lazy{does: 2}
-		r := dynamo.NewRestoration(api, "t")
+		r := dynamo.NewRestoration(dynamo.New(api, "t"))
 		wantErr(t, "Clean", r.Clean(t.Context(), restored, func() {}), nil)
 		if !slices.Equal(api.asked, []int{5, 3, 1}) || r.Done().SessionsEnded != 5 {
 			t.Errorf("Clean: got batches of %v, %d sessions ended; want 5, 3, 1 and 5", api.asked, r.Done().SessionsEnded)
 		}
 
 		api = &lazy{}
-		r = dynamo.NewRestoration(api, "t")
+		r = dynamo.NewRestoration(dynamo.New(api, "t"))
 		err := r.Clean(t.Context(), restored, func() {})
 		if err == nil || err.Error() != "dynamo: end sessions: writes left undone too often" || len(api.asked) != 6 {
 			t.Errorf("Clean: got error %v after %d batches; want that writes are left undone, after 6", err, len(api.asked))

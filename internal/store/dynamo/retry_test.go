@@ -20,59 +20,41 @@ import (
 var conflict = &types.TransactionConflictException{Message: aws.String("Transaction is ongoing for the item")}
 
 func TestHinderedWrites(t *testing.T) {
-	transaction := cancelled("None", "TransactionConflict", "None")
 	for _, tt := range []struct {
-		name   string
-		answer error
-		call   func(context.Context, *dynamo.Store) error
+		name        string
+		transaction error // the answer to one
 	}{
-		{"UseState", conflict, func(ctx context.Context, s *dynamo.Store) error {
-			return second(s.UseState(ctx, marker(login("1", "", "k"))))
-		}},
-		{"Connect", transaction, func(ctx context.Context, s *dynamo.Store) error { return s.Connect(ctx, login("1", "2", "k")) }},
-		{"Connect of a busy table", cancelled("None", "ThrottlingError"), func(ctx context.Context, s *dynamo.Store) error { return s.Connect(ctx, login("1", "2", "k")) }},
-		{"Connect beyond the provisioned throughput", cancelled("ProvisionedThroughputExceeded"), func(ctx context.Context, s *dynamo.Store) error {
-			return s.Connect(ctx, login("1", "2", "k"))
-		}},
-		{"Connect whose prior conditions were not all looked at", cancelled("TransactionConflict", "ConditionalCheckFailed"), func(ctx context.Context, s *dynamo.Store) error {
-			return s.Connect(ctx, login("1", "2", "k"))
-		}},
-		{"TouchSession", conflict, func(ctx context.Context, s *dynamo.Store) error {
-			return s.TouchSession(ctx, account.SessionRef{}, at)
-		}},
-		{"EndSession", conflict, func(ctx context.Context, s *dynamo.Store) error { return s.EndSession(ctx, account.SessionRef{}) }},
-		{"PutProfile", conflict, func(ctx context.Context, s *dynamo.Store) error {
-			return s.PutProfile(ctx, "1", "c", account.Profile{})
-		}},
-		{"PutUserID", transaction, func(ctx context.Context, s *dynamo.Store) error {
-			return s.PutUserID(ctx, account.Account{ID: "1"}, "2")
-		}},
-		{"PutToken", conflict, func(ctx context.Context, s *dynamo.Store) error {
-			return s.PutToken(ctx, "1", "r1", account.TokenState{TokenRev: "r2", Status: account.ReconnectRequired})
-		}},
-		{"Lease", conflict, func(ctx context.Context, s *dynamo.Store) error { return s.Lease(ctx, "1", "r1", lease("one")) }},
-		{"RedeemCode", conflict, func(ctx context.Context, s *dynamo.Store) error { return second(s.RedeemCode(ctx, "h", "a")) }},
-		{"PutReceipt", conflict, func(ctx context.Context, s *dynamo.Store) error { return s.PutReceipt(ctx, receipt("one")) }},
+		{"by a transaction", cancelled("None", "TransactionConflict", "None")},
+		{"by a busy table", cancelled("None", "ThrottlingError")},
+		{"by the provisioned throughput", cancelled("ProvisionedThroughputExceeded")},
+		{"before all conditions were looked at", cancelled("TransactionConflict", "ConditionalCheckFailed")},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				hindered := 5 // of six tries
-				api := &tap{API: empty{}, before: func(string) error {
-					if hindered--; hindered >= 0 {
-						return tt.answer
+		for _, m := range methods() {
+			if m.op == "" {
+				continue
+			}
+			t.Run(m.name+" "+tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					hindered := 5 // of six tries
+					api := &tap{API: empty(), before: func(op string) error {
+						hindered--
+						switch {
+						case hindered < 0:
+							return nil
+						case op == "TransactWriteItems":
+							return tt.transaction
+						}
+						return conflict
+					}}
+					start := time.Now()
+					wantErr(t, m.name, m.call(t.Context(), dynamo.New(api, "t"), login("1", "2", "k")), nil)
+					api.want(t, m.name, slices.Repeat([]string{m.op}, 6)...)
+					if d := time.Since(start); d <= 0 || d > 800*time.Millisecond {
+						t.Errorf("%s: got pauses of %v in all, want some, at most 800ms", m.name, d)
 					}
-					return nil
-				}}
-				start := time.Now()
-				wantErr(t, tt.name, tt.call(t.Context(), dynamo.New(api, "t")), nil)
-				if len(api.calls) != 6 {
-					t.Errorf("%s: got %d requests, want 6", tt.name, len(api.calls))
-				}
-				if d := time.Since(start); d <= 0 || d > 800*time.Millisecond {
-					t.Errorf("%s: got pauses of %v in all, want some, at most 800ms", tt.name, d)
-				}
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -91,7 +73,7 @@ func TestHinderedTooOften(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := &tap{API: empty{}, before: func(string) error { return tt.answer }}
+				api := &tap{API: empty(), before: func(string) error { return tt.answer }}
 				err := tt.call(t.Context(), dynamo.New(api, "t"))
 				if err == nil || err.Error() != tt.want || errors.Is(err, account.ErrConflict) {
 					t.Errorf("got error %v, want %s", err, tt.want)
@@ -107,7 +89,7 @@ func TestHinderedTooOften(t *testing.T) {
 func TestHinderedUntilTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		api := &tap{API: empty{}, before: func(string) error { cancel(); return conflict }}
+		api := &tap{API: empty(), before: func(string) error { cancel(); return conflict }}
 		err := dynamo.New(api, "t").PutProfile(ctx, "1", "c", account.Profile{})
 		wantErr(t, "PutProfile", err, context.Canceled)
 		api.want(t, "PutProfile", "UpdateItem")
@@ -119,7 +101,7 @@ func TestHinderedUntilTheContextEnds(t *testing.T) {
 func TestTransactionTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tokens []string
-		api := &transactions{API: empty{}, answer: func(in *dynamodb.TransactWriteItemsInput) error {
+		api := &transactions{API: empty(), answer: func(in *dynamodb.TransactWriteItemsInput) error {
 			tokens = append(tokens, aws.ToString(in.ClientRequestToken))
 			if len(tokens) < 3 {
 				return cancelled("TransactionConflict")
@@ -152,9 +134,9 @@ func (a *transactions) TransactWriteItems(_ context.Context, in *dynamodb.Transa
 // A busy API leaves keys unread.
 type busy struct {
 	dynamo.API
-	items map[string]map[string]types.AttributeValue // by sk
-	reads int                                        // the first one of the keys is read in each request, until the last
-	asked [][]string                                 // the sk of each key of each request
+	items map[string]attributes // by sk
+	reads int                   // the first one of the keys is read in each request, until the last
+	asked [][]string            // the sk of each key of each request
 }
 
 func (b *busy) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
@@ -167,9 +149,9 @@ func (b *busy) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _
 		asked = append(asked, k["sk"].(*types.AttributeValueMemberS).Value)
 	}
 	b.asked = append(b.asked, asked)
-	out := &dynamodb.BatchGetItemOutput{Responses: map[string][]map[string]types.AttributeValue{}}
+	out := &dynamodb.BatchGetItemOutput{Responses: map[string][]attributes{}}
 	if len(b.asked) <= b.reads {
-		out.Responses["t"] = []map[string]types.AttributeValue{b.items[asked[0]]}
+		out.Responses["t"] = []attributes{b.items[asked[0]]}
 		keys = keys[1:]
 	}
 	if len(keys) > 0 {
@@ -179,8 +161,7 @@ func (b *busy) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _
 }
 
 func newBusy(reads int) *busy {
-	str := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-	return &busy{API: empty{}, reads: reads, items: map[string]map[string]types.AttributeValue{
+	return &busy{API: empty(), reads: reads, items: map[string]attributes{
 		"ACCOUNT":    {"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT"), "connection": str("c1"), "token_rev": str("r1"), "status": str("active")},
 		"SESSION#k1": {"pk": str("ACCOUNT#1111"), "sk": str("SESSION#k1"), "connection": str("c1")},
 	}}

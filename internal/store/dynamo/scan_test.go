@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"photopass/internal/store/dynamo"
 )
@@ -57,7 +56,7 @@ func TestAccounts(t *testing.T) {
 
 	api := &scanner{Client: d.Client, perPage: 3}
 	var got []string
-	for a, err := range dynamo.Accounts(t.Context(), api, d.table) {
+	for a, err := range dynamo.New(api, d.table).Accounts(t.Context()) {
 		wantErr(t, "Accounts", err, nil)
 		got = append(got, a.ID)
 		if a.ID == "1111" && !reflect.DeepEqual(a, one.Account) {
@@ -75,7 +74,7 @@ func TestAccounts(t *testing.T) {
 
 func TestAccountsOfAnEmptyTable(t *testing.T) {
 	d := openDB(t)
-	for a, err := range dynamo.Accounts(t.Context(), d, d.table) {
+	for a, err := range dynamo.New(d, d.table).Accounts(t.Context()) {
 		t.Errorf("Accounts: got %v, error %v; want nothing", a.ID, err)
 	}
 }
@@ -90,7 +89,7 @@ func TestAccountsReadsLazily(t *testing.T) {
 	}
 	api := &scanner{Client: d.Client, perPage: 1}
 	pages := 0
-	for _, err := range dynamo.Accounts(t.Context(), api, d.table) {
+	for _, err := range dynamo.New(api, d.table).Accounts(t.Context()) {
 		wantErr(t, "Accounts", err, nil)
 		pages = api.pages
 		break
@@ -109,7 +108,7 @@ func TestAccountsEndsWithAnError(t *testing.T) {
 	}
 	api := &scanner{Client: d.Client, perPage: 1, fails: 3}
 	errs := 0
-	for _, err := range dynamo.Accounts(t.Context(), api, d.table) {
+	for _, err := range dynamo.New(api, d.table).Accounts(t.Context()) {
 		if errs > 0 {
 			t.Errorf("Accounts: goes on after an error")
 		}
@@ -129,11 +128,11 @@ func TestAccountsEndsWithAnError(t *testing.T) {
 func TestAccountsOfABrokenItem(t *testing.T) {
 	d := openDB(t)
 	put(t, d, map[string]string{"pk": "ACCOUNT#1111", "sk": "ACCOUNT", "token_rev": "r1", "status": "active"})
-	putItem(t, d, map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: "STATE#s1"}, "sk": &types.AttributeValueMemberS{Value: "STATE"},
+	putItem(t, d, attributes{
+		"pk": str("STATE#s1"), "sk": str("STATE"),
 	})
 	var got []string
-	for _, err := range dynamo.Accounts(t.Context(), d, d.table) {
+	for _, err := range dynamo.New(d, d.table).Accounts(t.Context()) {
 		got = append(got, fmt.Sprint(err))
 	}
 	if want := []string{"dynamo: scan: account 1111: attribute connection is not as it was written"}; !slices.Equal(got, want) {
@@ -166,8 +165,8 @@ func TestDeadSessions(t *testing.T) {
 	addSessions(t, d, "1111", 249)
 	want("over pages", 3)
 	api.want(t, "DeadSessions", "Query", "Query", "Query", "GetItem") // pages of 100; the account last
-	_, err := d.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &d.table, Key: map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: "ACCOUNT#1111"}, "sk": &types.AttributeValueMemberS{Value: "ACCOUNT"},
+	_, err := d.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &d.table, Key: attributes{
+		"pk": str("ACCOUNT#1111"), "sk": str("ACCOUNT"),
 	}})
 	wantErr(t, "DeleteItem", err, nil)
 	want("without the account", 253)
@@ -177,12 +176,7 @@ func TestDeadSessions(t *testing.T) {
 func TestDeadSessionsFails(t *testing.T) {
 	for _, down := range []string{"Query", "GetItem"} {
 		d := openDB(t)
-		api := &tap{API: d, before: func(op string) error {
-			if op == down {
-				return errDown
-			}
-			return nil
-		}}
+		api := failing(d, down, errDown)
 		n, err := dynamo.New(api, d.table).DeadSessions(t.Context(), "1111")
 		wantErr(t, "DeadSessions", err, errDown)
 		if n != 0 {

@@ -1,12 +1,16 @@
 package dynamo_test
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -21,6 +25,16 @@ type tap struct {
 	mu    sync.Mutex // guards what follows
 	calls []string
 	wrong []string // reads that are not as consistent as can be
+}
+
+// failing returns a tap that answers each request op with err.
+func failing(api dynamo.API, op string, err error) *tap {
+	return &tap{API: api, before: func(o string) error {
+		if o == op {
+			return err
+		}
+		return nil
+	}}
 }
 
 // via sends in as op, unless the test steps in.
@@ -48,6 +62,8 @@ func consistent(in any) bool {
 		return aws.ToBool(in.ConsistentRead)
 	case *dynamodb.QueryInput:
 		return aws.ToBool(in.ConsistentRead) == (in.IndexName == nil)
+	case *dynamodb.ScanInput:
+		return aws.ToBool(in.ConsistentRead)
 	case *dynamodb.BatchGetItemInput:
 		for _, keys := range in.RequestItems {
 			if !aws.ToBool(keys.ConsistentRead) {
@@ -84,6 +100,14 @@ func (t *tap) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, 
 	return via(ctx, t, "BatchGetItem", in, t.API.BatchGetItem)
 }
 
+func (t *tap) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+	return via(ctx, t, "BatchWriteItem", in, t.API.BatchWriteItem)
+}
+
+func (t *tap) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	return via(ctx, t, "Scan", in, t.API.Scan)
+}
+
 func (t *tap) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
 	return via(ctx, t, "DeleteItem", in, t.API.DeleteItem)
 }
@@ -108,35 +132,32 @@ func (t *tap) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ..
 	return via(ctx, t, "UpdateItem", in, t.API.UpdateItem)
 }
 
-// empty answers every request with success and nothing, without a network.
-type empty struct{}
+// A responder answers every request.
+type responder func(*http.Request) (status int, body []byte)
 
-func (empty) BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
-	return &dynamodb.BatchGetItemOutput{}, nil
+func (f responder) RoundTrip(r *http.Request) (*http.Response, error) {
+	status, body := f(r)
+	return &http.Response{
+		StatusCode: status,
+		Header:     http.Header{"Content-Type": {"application/x-amz-json-1.0"}, "X-Amzn-Requestid": {"REQUEST1"}},
+		Body:       io.NopCloser(bytes.NewReader(body)),
+		Request:    r,
+	}, nil
 }
 
-func (empty) DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
-	return &dynamodb.DeleteItemOutput{}, nil
+// answered returns a client whose requests f answers, once.
+func answered(f responder) *dynamodb.Client {
+	return dynamodb.New(dynamodb.Options{
+		Region:      "eu-central-1",
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		HTTPClient:  &http.Client{Transport: f},
+		Retryer:     aws.NopRetryer{},
+	})
 }
 
-func (empty) GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
-	return &dynamodb.GetItemOutput{}, nil
-}
-
-func (empty) PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
-	return &dynamodb.PutItemOutput{}, nil
-}
-
-func (empty) Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
-	return &dynamodb.QueryOutput{}, nil
-}
-
-func (empty) TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
-	return &dynamodb.TransactWriteItemsOutput{}, nil
-}
-
-func (empty) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
-	return &dynamodb.UpdateItemOutput{}, nil
+// empty returns a client whose requests are answered with success and nothing.
+func empty() *dynamodb.Client {
+	return answered(func(*http.Request) (int, []byte) { return 200, []byte("{}") })
 }
 
 // cancelled returns the error of a transaction whose writes met codes.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"photopass/internal/account"
 	"photopass/internal/store/dynamo"
@@ -121,7 +120,7 @@ func tokenLines(dump string) string {
 
 // A recorder keeps what it is asked.
 type recorder struct {
-	empty
+	dynamo.API
 	updates []*dynamodb.UpdateItemInput
 	queries []*dynamodb.QueryInput
 }
@@ -211,16 +210,15 @@ func TestDueReadsEveryShard(t *testing.T) {
 
 // dueItems returns n items of the index, of the accounts id0, id1 and so on, of
 // which each is due a second after the one before it, the last at that time.
-func dueItems(shard, id string, n int, last time.Time) []map[string]types.AttributeValue {
-	str := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-	var items []map[string]types.AttributeValue
+func dueItems(shard, id string, n int, last time.Time) []attributes {
+	var items []attributes
 	for i := range n {
 		refreshAt := last.Add(-time.Duration(n-1-i) * time.Second)
-		items = append(items, map[string]types.AttributeValue{
+		items = append(items, attributes{
 			"pk":               str(fmt.Sprintf("ACCOUNT#%s%d", id, i)),
 			"sk":               str("ACCOUNT"),
 			"due_shard":        str(shard),
-			"token_refresh_at": &types.AttributeValueMemberN{Value: fmt.Sprint(refreshAt.Unix())},
+			"token_refresh_at": num(fmt.Sprint(refreshAt.Unix())),
 		})
 	}
 	return items
@@ -335,4 +333,39 @@ func (p *pages) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*d
 		}
 	}
 	return p.API.Query(ctx, in)
+}
+
+func TestOverdue(t *testing.T) {
+	d := openDB(t)
+	s := dynamo.New(d, d.table)
+	for id, due := range map[string]time.Time{
+		"1111": at.Add(-3 * time.Hour),
+		"2222": at,
+		"3333": at.Add(-5 * time.Hour),
+		"4444": at.Add(time.Second),
+		"5555": {},
+	} {
+		l := login(id, "", "of-"+id)
+		connect(t, s, l)
+		err := s.PutToken(t.Context(), id, l.Account.TokenRev, account.TokenState{
+			TokenRev: "new", Status: account.Active, Token: account.Token{RefreshAt: due},
+		})
+		wantErr(t, "PutToken", err, nil)
+	}
+	for _, tt := range []struct {
+		name string
+		at   time.Time
+		want dynamo.Overdue
+	}{
+		{"three", at, dynamo.Overdue{Accounts: 3, Oldest: at.Add(-5 * time.Hour)}},
+		{"one", at.Add(-4 * time.Hour), dynamo.Overdue{Accounts: 1, Oldest: at.Add(-5 * time.Hour)}},
+		{"none", at.Add(-6 * time.Hour), dynamo.Overdue{}},
+	} {
+		api := &tap{API: d}
+		got, err := dynamo.New(api, d.table).Overdue(t.Context(), tt.at)
+		if err != nil || got != tt.want {
+			t.Errorf("%s: Overdue: got %+v and error %v, want %+v", tt.name, got, err, tt.want)
+		}
+		api.want(t, "Overdue", "Query", "Query", "Query", "Query", "Query", "Query", "Query", "Query")
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +17,7 @@ import (
 // A bench is a subtest and its store.
 type bench struct {
 	*testing.T
-	account.Store
+	Store
 	harness Harness
 }
 
@@ -46,12 +47,29 @@ func (b *bench) connectTimes(n int, id, userID string) (account.Login, []account
 	return l, refs
 }
 
+// deleted returns an account that has been deleted.
+func (b *bench) deleted() account.Account {
+	b.Helper()
+	a := b.connect(newID(), newID()).Account
+	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Version{}, now()), nil)
+	return a
+}
+
+// reconnected returns two logins of one account, of which the second healed
+// ReconnectRequired and so has another Connection.
+func (b *bench) reconnected() (first, second account.Login) {
+	b.Helper()
+	first = b.connect(newID(), newID())
+	id, rev := first.Account.ID, first.Account.TokenRev
+	b.wantErr("PutToken", b.requireReconnect(id, rev, account.RandomID()), nil)
+	return first, b.connect(id, first.Account.UserID)
+}
+
 // prepare uses a state and reads Existing, and returns the login that Connect is
 // to write. An account that is active keeps its Connection.
 func (b *bench) prepare(id, userID string) account.Login {
 	b.Helper()
-	m := newMarker()
-	b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
+	m := b.used()
 	a := newAccount(id, userID)
 	p := b.existing(id, userID)
 	if p.Account != nil && p.Account.Status == account.Active {
@@ -134,13 +152,37 @@ func (b *bench) wantErr(op string, got, want error) {
 	}
 }
 
-// wantEqual compares two values of the domain by their JSON, which follows
-// pointers, tells nil from zero and shows a time's zone.
+// wantEqual compares two values of the domain. It tells nil from zero, and times
+// of different zones.
 func (b *bench) wantEqual(op string, got, want any) {
 	b.Helper()
-	if g, w := text(got), text(want); g != w {
-		b.Errorf("%s: got\n\t%s\nwant\n\t%s", op, g, w)
+	if !reflect.DeepEqual(got, want) {
+		b.Errorf("%s: got\n\t%s\nwant\n\t%s", op, text(got), text(want))
 	}
+}
+
+// wantMarker checks that want is recorded.
+func (b *bench) wantMarker(want account.Marker) {
+	b.Helper()
+	got, err := b.Marker(b.Context(), want.State)
+	b.wantErr("Marker", err, nil)
+	b.wantEqual("Marker", got, want)
+}
+
+// wantResult checks that the login's marker has its result.
+func (b *bench) wantResult(l account.Login) {
+	b.Helper()
+	m, err := b.Marker(b.Context(), l.State)
+	b.wantErr("Marker", err, nil)
+	b.wantEqual("Marker: result", m.Result, l.Result)
+}
+
+// wantRedeemed checks that attempt redeems want.
+func (b *bench) wantRedeemed(want account.ConnectCode, attempt string) {
+	b.Helper()
+	got, err := b.RedeemCode(b.Context(), want.Hash, attempt)
+	b.wantErr("RedeemCode", err, nil)
+	b.wantEqual("RedeemCode", got, want)
 }
 
 // wantAccount checks that the account is stored as want.
@@ -256,7 +298,7 @@ func newTokenState() account.TokenState {
 		Status:   account.ReconnectRequired,
 		Cause:    account.Expired,
 		Token: account.Token{
-			Sealed:    []byte("sealed anew " + account.RandomID() + unprintable),
+			Sealed:    []byte("sealed again " + account.RandomID() + unprintable),
 			IssuedAt:  at.Add(-8 * time.Minute),
 			ExpiresAt: at.Add(59 * 24 * time.Hour),
 			RefreshAt: at.Add(29 * 24 * time.Hour),
@@ -300,6 +342,7 @@ func newProfile(id, userID string) account.Profile {
 		FollowsCount:      new(int64(1<<53 + 1)), // no float64 holds it
 		MediaCount:        new(int64(0)),         // not the same as nil
 		FetchedAt:         now().Add(-3 * time.Minute),
+		RestUntil:         now().Add(time.Hour),
 	}
 }
 
@@ -324,10 +367,8 @@ func ref(l account.Login) account.SessionRef {
 // second returns the error of a call whose value does not matter.
 func second[T any](_ T, err error) error { return err }
 
+// text shows what pointers point to, unlike %+v.
 func text(v any) string {
 	b, err := json.Marshal(v)
-	if err != nil {
-		return err.Error()
-	}
-	return string(b)
+	return fmt.Sprintf("%s %+v %v", b, v, err)
 }

@@ -4,13 +4,68 @@ import "photopass/internal/account"
 
 func redeemCodeTests() []subtest {
 	return []subtest{
-		{"it returns the code", redeemReturns},
-		{"another attempt is ErrCodeUsed and nothing is written", redeemTwice},
-		{"the same attempt again gets the same code and changes nothing", redeemRepeats},
-		{"however many attempts race for one code exactly one succeeds", redeemRaces},
-		{"a code that is not there is ErrNotFound and nothing is written", redeemMissing},
-		{"codes do not hinder each other", redeemApart},
-		{"a code outlives its account", redeemAfterDelete},
+		{"it returns the code", func(b *bench) {
+			code := b.newStoredCode()
+			b.wantRedeemed(code, account.RandomID())
+		}},
+		{"another attempt is ErrCodeUsed and nothing is written", func(b *bench) {
+			code := b.newStoredCode()
+			b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, account.RandomID())), nil)
+			for range 2 {
+				b.wantUnchanged("RedeemCode", account.ErrCodeUsed, func() error {
+					c, err := b.RedeemCode(b.Context(), code.Hash, account.RandomID())
+					b.wantEqual("RedeemCode by another", c, account.ConnectCode{})
+					return err
+				})
+			}
+		}},
+		{"the same attempt again gets the same code and changes nothing", func(b *bench) {
+			code := b.newStoredCode()
+			attempt := account.RandomID()
+			b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, attempt)), nil)
+			b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, account.RandomID())), account.ErrCodeUsed)
+			b.wantUnchanged("RedeemCode again", nil, func() error {
+				c, err := b.RedeemCode(b.Context(), code.Hash, attempt)
+				b.wantEqual("RedeemCode again", c, code)
+				return err
+			})
+		}},
+		{"however many attempts race for one code exactly one succeeds", func(b *bench) {
+			code := b.newStoredCode()
+			errs := race(50, func(int) error {
+				c, err := b.RedeemCode(b.Context(), code.Hash, account.RandomID())
+				if err == nil {
+					b.wantEqual("RedeemCode", c, code)
+				}
+				return err
+			})
+			b.wantOne("RedeemCode", errs, account.ErrCodeUsed)
+		}},
+		{"a code that is not there is ErrNotFound and nothing is written", func(b *bench) {
+			l := b.connect(newID(), newID())
+			for _, hash := range []string{account.RandomID(), l.State, l.Session.Key} {
+				b.wantUnchanged("RedeemCode", account.ErrNotFound, func() error {
+					return second(b.RedeemCode(b.Context(), hash, account.RandomID()))
+				})
+			}
+		}},
+		{"codes do not hinder each other", func(b *bench) {
+			one, two := b.newStoredCode(), b.newStoredCode()
+			attempt := account.RandomID()
+			for _, code := range []account.ConnectCode{one, two} {
+				b.wantRedeemed(code, attempt)
+			}
+		}},
+		// a code names no account, so nothing can remove it with one;
+		// the backend that redeems it finds that the account is gone.
+		{"a code outlives its account", func(b *bench) {
+			l := b.prepare(newID(), newID())
+			l.Code = new(newCode())
+			b.wantErr("Connect", b.Connect(b.Context(), l), nil)
+			b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{}, now()), nil)
+			b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.RandomID())), nil)
+			b.wantGone(l.Account.ID, ref(l))
+		}},
 	}
 }
 
@@ -24,128 +79,47 @@ func (b *bench) newStoredCode() account.ConnectCode {
 	return c
 }
 
-func redeemReturns(b *bench) {
-	code := b.newStoredCode()
-	c, err := b.RedeemCode(b.Context(), code.Hash, account.RandomID())
-	b.wantErr("RedeemCode", err, nil)
-	b.wantEqual("RedeemCode", c, code)
-}
-
-func redeemTwice(b *bench) {
-	code := b.newStoredCode()
-	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, account.RandomID())), nil)
-	for range 2 {
-		b.wantUnchanged("RedeemCode", account.ErrCodeUsed, func() error {
-			c, err := b.RedeemCode(b.Context(), code.Hash, account.RandomID())
-			b.wantEqual("RedeemCode by another", c, account.ConnectCode{})
-			return err
-		})
-	}
-}
-
-func redeemRepeats(b *bench) {
-	code := b.newStoredCode()
-	attempt := account.RandomID()
-	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, attempt)), nil)
-	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), code.Hash, account.RandomID())), account.ErrCodeUsed)
-	b.wantUnchanged("RedeemCode again", nil, func() error {
-		c, err := b.RedeemCode(b.Context(), code.Hash, attempt)
-		b.wantEqual("RedeemCode again", c, code)
-		return err
-	})
-}
-
-func redeemRaces(b *bench) {
-	code := b.newStoredCode()
-	errs := race(50, func(int) error {
-		c, err := b.RedeemCode(b.Context(), code.Hash, account.RandomID())
-		if err == nil {
-			b.wantEqual("RedeemCode", c, code)
-		}
-		return err
-	})
-	b.wantOne("RedeemCode", errs, account.ErrCodeUsed)
-}
-
-func redeemMissing(b *bench) {
-	l := b.connect(newID(), newID())
-	for _, hash := range []string{account.RandomID(), l.State, l.Session.Key} {
-		b.wantUnchanged("RedeemCode", account.ErrNotFound, func() error {
-			return second(b.RedeemCode(b.Context(), hash, account.RandomID()))
-		})
-	}
-}
-
-func redeemApart(b *bench) {
-	one, two := b.newStoredCode(), b.newStoredCode()
-	attempt := account.RandomID()
-	for _, code := range []account.ConnectCode{one, two} {
-		c, err := b.RedeemCode(b.Context(), code.Hash, attempt)
-		b.wantErr("RedeemCode", err, nil)
-		b.wantEqual("RedeemCode", c, code)
-	}
-}
-
-// redeemAfterDelete: a code names no account, so nothing can remove it with one;
-// whoever redeems it finds that the account is gone.
-func redeemAfterDelete(b *bench) {
-	l := b.prepare(newID(), newID())
-	l.Code = new(newCode())
-	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{}, now()), nil)
-	b.wantErr("RedeemCode", second(b.RedeemCode(b.Context(), l.Code.Hash, account.RandomID())), nil)
-	b.wantGone(l.Account.ID, ref(l))
-}
-
 func putReceiptTests() []subtest {
 	return []subtest{
-		{"it records the receipt", putReceipt},
-		{"a receipt of that code that is there already stays", putReceiptTwice},
-		{"receipts do not hinder each other", putReceiptsApart},
+		{"it records the receipt", func(b *bench) {
+			for _, deleted := range []bool{true, false} {
+				r := newReceipt()
+				r.Deleted = deleted
+				b.wantErr("PutReceipt", b.PutReceipt(b.Context(), r), nil)
+				b.wantReceipt(r)
+			}
+		}},
+		{"a receipt of that code that is there already stays", func(b *bench) {
+			r := newReceipt()
+			b.wantErr("PutReceipt", b.PutReceipt(b.Context(), r), nil)
+			other := newReceipt()
+			other.Code, other.Deleted, other.At = r.Code, false, now()
+			for _, again := range []account.Receipt{r, other} {
+				b.wantUnchanged("PutReceipt again", nil, func() error { return b.PutReceipt(b.Context(), again) })
+			}
+			b.wantReceipt(r)
+		}},
+		{"receipts do not hinder each other", func(b *bench) {
+			one, two := newReceipt(), newReceipt()
+			two.Deleted = false
+			b.wantErr("PutReceipt", b.PutReceipt(b.Context(), one), nil)
+			b.wantErr("PutReceipt", b.PutReceipt(b.Context(), two), nil)
+			b.wantReceipt(one)
+			b.wantReceipt(two)
+		}},
 	}
-}
-
-func putReceipt(b *bench) {
-	for _, deleted := range []bool{true, false} {
-		r := newReceipt()
-		r.Deleted = deleted
-		b.wantErr("PutReceipt", b.PutReceipt(b.Context(), r), nil)
-		b.wantReceipt(r)
-	}
-}
-
-func putReceiptTwice(b *bench) {
-	r := newReceipt()
-	b.wantErr("PutReceipt", b.PutReceipt(b.Context(), r), nil)
-	other := newReceipt()
-	other.Code, other.Deleted, other.At = r.Code, false, now()
-	for _, again := range []account.Receipt{r, other} {
-		b.wantUnchanged("PutReceipt again", nil, func() error { return b.PutReceipt(b.Context(), again) })
-	}
-	b.wantReceipt(r)
-}
-
-func putReceiptsApart(b *bench) {
-	one, two := newReceipt(), newReceipt()
-	two.Deleted = false
-	b.wantErr("PutReceipt", b.PutReceipt(b.Context(), one), nil)
-	b.wantErr("PutReceipt", b.PutReceipt(b.Context(), two), nil)
-	b.wantReceipt(one)
-	b.wantReceipt(two)
 }
 
 func receiptTests() []subtest {
 	return []subtest{
-		{"a code that is not there is ErrNotFound", receiptMissing},
-	}
-}
-
-func receiptMissing(b *bench) {
-	code := b.newStoredCode()
-	for _, c := range []string{account.RandomID(), code.Hash} {
-		r, err := b.Receipt(b.Context(), c)
-		b.wantErr("Receipt", err, account.ErrNotFound)
-		b.wantEqual("Receipt", r, account.Receipt{})
+		{"a code that is not there is ErrNotFound", func(b *bench) {
+			code := b.newStoredCode()
+			for _, c := range []string{account.RandomID(), code.Hash} {
+				r, err := b.Receipt(b.Context(), c)
+				b.wantErr("Receipt", err, account.ErrNotFound)
+				b.wantEqual("Receipt", r, account.Receipt{})
+			}
+		}},
 	}
 }
 

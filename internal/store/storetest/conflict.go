@@ -12,21 +12,53 @@ func connectConflictTests() []subtest {
 		aliased   bool // and another account holds the professional id
 		meanwhile func(*bench, *account.Login)
 	}{
-		{"the account's TokenRev has changed", true, false, reconnectRequired},
+		{"the account's TokenRev has changed", true, false, func(b *bench, l *account.Login) {
+			rev := l.Existing.Account.TokenRev
+			b.wantErr("PutToken", b.requireReconnect(l.Account.ID, rev, account.RandomID()), nil)
+		}},
 		{"another login of the account was first", true, false, anotherLogin},
 		{"the account has appeared", false, false, anotherLogin},
 		{"the account has been deleted", true, false, accountDeleted},
-		{"the account has been deleted and connected again", true, false, accountReplaced},
+		{"the account has been deleted and connected again", true, false, func(b *bench, l *account.Login) {
+			accountDeleted(b, l)
+			anotherLogin(b, l)
+		}},
 		{"the alias has appeared", false, false, aliasTaken},
-		{"the alias of a known account's new professional id has appeared", true, false, newAliasTaken},
+		{"the alias of a known account's new professional id has appeared", true, false, func(b *bench, l *account.Login) {
+			l.Account.UserID = newID()
+			l.Existing = b.existing(l.Account.ID, l.Account.UserID)
+			aliasTaken(b, l)
+		}},
 		{"the alias has moved", false, true, aliasTaken},
-		{"the account that the alias names has been deleted", false, true, aliasedDeleted},
-		{"the account that the alias names has another professional id", true, true, aliasedChanged},
-		{"the marker is missing", true, true, markerMissing},
-		{"the marker is missing and no attempt is named", false, false, attemptMissing},
-		{"the marker holds another attempt", true, true, markerOfAnother},
-		{"the marker holds an attempt and none is named", false, false, attemptUnnamed},
-		{"the marker has the result of a login that failed", true, true, attemptFailed},
+		{"the account that the alias names has been deleted", false, true, func(b *bench, l *account.Login) {
+			a, err := b.Account(b.Context(), l.Existing.Aliased)
+			b.wantErr("Account", err, nil)
+			b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Version{Connection: a.Connection}, now()), nil)
+		}},
+		{"the account that the alias names has another professional id", true, true, func(b *bench, l *account.Login) {
+			b.connect(l.Existing.Aliased, newID())
+		}},
+		{"the marker is missing", true, true, func(_ *bench, l *account.Login) {
+			l.State = account.RandomID()
+		}},
+		{"the marker is missing and no attempt is named", false, false, func(_ *bench, l *account.Login) {
+			l.State, l.Attempt = account.RandomID(), ""
+		}},
+		{"the marker holds another attempt", true, true, func(_ *bench, l *account.Login) {
+			l.Attempt = account.RandomID()
+		}},
+		{"the marker holds an attempt and none is named", false, false, func(_ *bench, l *account.Login) {
+			l.Attempt = ""
+		}},
+		{"the marker has the result of a login that failed", true, true, func(b *bench, l *account.Login) {
+			m := account.Marker{State: l.State, Attempt: l.Attempt, Result: newResult()}
+			b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
+		}},
+		{"the marker has the result of another login", false, false, func(b *bench, l *account.Login) {
+			other := b.prepare(newID(), newID())
+			other.State, other.Attempt = l.State, l.Attempt
+			b.wantErr("Connect", b.Connect(b.Context(), other), nil)
+		}},
 	} {
 		tests = append(tests, subtest{c.sentence, func(b *bench) {
 			id, userID := newID(), newID()
@@ -52,11 +84,6 @@ func connectConflictTests() []subtest {
 	return tests
 }
 
-func reconnectRequired(b *bench, l *account.Login) {
-	rev := l.Existing.Account.TokenRev
-	b.wantErr("PutToken", b.requireReconnect(l.Account.ID, rev, account.RandomID()), nil)
-}
-
 func anotherLogin(b *bench, l *account.Login) {
 	b.connect(l.Account.ID, l.Account.UserID)
 }
@@ -65,48 +92,6 @@ func accountDeleted(b *bench, l *account.Login) {
 	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{Connection: l.Existing.Account.Connection}, now()), nil)
 }
 
-func accountReplaced(b *bench, l *account.Login) {
-	accountDeleted(b, l)
-	anotherLogin(b, l)
-}
-
 func aliasTaken(b *bench, l *account.Login) {
 	b.connect(newID(), l.Account.UserID)
-}
-
-func newAliasTaken(b *bench, l *account.Login) {
-	l.Account.UserID = newID()
-	l.Existing = b.existing(l.Account.ID, l.Account.UserID)
-	aliasTaken(b, l)
-}
-
-func aliasedDeleted(b *bench, l *account.Login) {
-	a, err := b.Account(b.Context(), l.Existing.Aliased)
-	b.wantErr("Account", err, nil)
-	b.wantErr("Delete", b.Delete(b.Context(), a.ID, account.Version{Connection: a.Connection}, now()), nil)
-}
-
-func aliasedChanged(b *bench, l *account.Login) {
-	b.connect(l.Existing.Aliased, newID())
-}
-
-func markerMissing(_ *bench, l *account.Login) {
-	l.State = account.RandomID()
-}
-
-func attemptMissing(_ *bench, l *account.Login) {
-	l.State, l.Attempt = account.RandomID(), ""
-}
-
-func markerOfAnother(_ *bench, l *account.Login) {
-	l.Attempt = account.RandomID()
-}
-
-func attemptUnnamed(_ *bench, l *account.Login) {
-	l.Attempt = ""
-}
-
-func attemptFailed(b *bench, l *account.Login) {
-	m := account.Marker{State: l.State, Attempt: l.Attempt, Result: newResult()}
-	b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
 }

@@ -4,114 +4,122 @@ import "photopass/internal/account"
 
 func useStateTests() []subtest {
 	return []subtest{
-		{"it records the marker", useStateRecords},
-		{"however many calls race for one state exactly one succeeds", useStateRaces},
-		{"the others get the recorded marker, with its result", useStateReturnsResult},
-		{"a repeat of the same attempt succeeds", useStateRepeats},
-		{"a repeat after Connect leaves the result", useStateRepeatsAfterConnect},
-		{"states do not hinder each other", useStateApart},
-	}
-}
-
-func useStateRecords(b *bench) {
-	m := newMarker()
-	b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
-	got, err := b.Marker(b.Context(), m.State)
-	b.wantErr("Marker", err, nil)
-	b.wantEqual("Marker", got, m)
-}
-
-func useStateRaces(b *bench) {
-	const visits = 50
-	state := account.RandomID()
-	var tried, got [visits]account.Marker
-	for i := range visits {
-		tried[i] = newMarker()
-		tried[i].State = state
-	}
-	errs := race(visits, func(i int) (err error) {
-		got[i], err = b.UseState(b.Context(), tried[i])
-		return err
-	})
-	winner := b.wantOne("UseState", errs, account.ErrStateUsed)
-	for i := range visits {
-		if i != winner {
-			b.wantEqual("UseState: the loser's marker", got[i], tried[winner])
-		}
-	}
-}
-
-func useStateReturnsResult(b *bench) {
-	l := b.connect(newID(), newID())
-	want, err := b.Marker(b.Context(), l.State)
-	b.wantErr("Marker", err, nil)
-	m := newMarker()
-	m.State = l.State
-	b.wantUnchanged("UseState", account.ErrStateUsed, func() error {
-		got, err := b.UseState(b.Context(), m)
-		b.wantEqual("UseState", got, want)
-		return err
-	})
-}
-
-func useStateRepeats(b *bench) {
-	m := newMarker()
-	b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
-	b.wantUnchanged("UseState again", nil, func() error {
-		return second(b.UseState(b.Context(), m))
-	})
-}
-
-func useStateRepeatsAfterConnect(b *bench) {
-	l := b.prepare(newID(), newID())
-	m, err := b.Marker(b.Context(), l.State)
-	b.wantErr("Marker", err, nil)
-	b.wantErr("Connect", b.Connect(b.Context(), l), nil)
-	b.wantUnchanged("UseState again", nil, func() error {
-		return second(b.UseState(b.Context(), m))
-	})
-}
-
-func useStateApart(b *bench) {
-	m, other := newMarker(), newMarker()
-	other.Attempt = m.Attempt
-	for _, m := range []account.Marker{m, other} {
-		b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
-	}
-	for _, m := range []account.Marker{m, other} {
-		got, err := b.Marker(b.Context(), m.State)
-		b.wantErr("Marker", err, nil)
-		b.wantEqual("Marker", got, m)
+		{"it records the marker", func(b *bench) {
+			m := b.used()
+			b.wantMarker(m)
+		}},
+		{"however many calls race for one state exactly one succeeds", func(b *bench) {
+			const visits = 50
+			state := account.RandomID()
+			var tried, got [visits]account.Marker
+			for i := range visits {
+				tried[i] = newMarker()
+				tried[i].State = state
+			}
+			errs := race(visits, func(i int) (err error) {
+				got[i], err = b.UseState(b.Context(), tried[i])
+				return err
+			})
+			winner := b.wantOne("UseState", errs, account.ErrStateUsed)
+			for i := range visits {
+				if i != winner {
+					b.wantEqual("UseState: the loser's marker", got[i], tried[winner])
+				}
+			}
+		}},
+		{"the others get the recorded marker, with its result", func(b *bench) {
+			l := b.connect(newID(), newID())
+			want, err := b.Marker(b.Context(), l.State)
+			b.wantErr("Marker", err, nil)
+			m := newMarker()
+			m.State = l.State
+			b.wantUnchanged("UseState", account.ErrStateUsed, func() error {
+				got, err := b.UseState(b.Context(), m)
+				b.wantEqual("UseState", got, want)
+				return err
+			})
+		}},
+		{"a repeat of the same attempt succeeds", func(b *bench) {
+			m := b.used()
+			b.wantUnchanged("UseState again", nil, func() error {
+				return second(b.UseState(b.Context(), m))
+			})
+		}},
+		{"a repeat after Connect leaves the result", func(b *bench) {
+			l := b.prepare(newID(), newID())
+			m, err := b.Marker(b.Context(), l.State)
+			b.wantErr("Marker", err, nil)
+			b.wantErr("Connect", b.Connect(b.Context(), l), nil)
+			b.wantUnchanged("UseState again", nil, func() error {
+				return second(b.UseState(b.Context(), m))
+			})
+		}},
+		{"states do not hinder each other", func(b *bench) {
+			m, other := newMarker(), newMarker()
+			other.Attempt = m.Attempt
+			for _, m := range []account.Marker{m, other} {
+				b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
+			}
+			for _, m := range []account.Marker{m, other} {
+				b.wantMarker(m)
+			}
+		}},
 	}
 }
 
 func markerTests() []subtest {
 	return []subtest{
-		{"a state that was never used is ErrNotFound", markerUnused},
-		{"until Connect or PutResult the result is nil", markerWithoutResult},
-	}
-}
-
-func markerUnused(b *bench) {
-	_, err := b.Marker(b.Context(), account.RandomID())
-	b.wantErr("Marker", err, account.ErrNotFound)
-}
-
-func markerWithoutResult(b *bench) {
-	l := b.prepare(newID(), newID())
-	m, err := b.Marker(b.Context(), l.State)
-	b.wantErr("Marker", err, nil)
-	if m.Result != nil {
-		b.Errorf("Marker: got result %q, want nil", m.Result)
+		{"a state that was never used is ErrNotFound", func(b *bench) {
+			_, err := b.Marker(b.Context(), account.RandomID())
+			b.wantErr("Marker", err, account.ErrNotFound)
+		}},
+		{"until Connect or PutResult the result is nil", func(b *bench) {
+			l := b.prepare(newID(), newID())
+			m, err := b.Marker(b.Context(), l.State)
+			b.wantErr("Marker", err, nil)
+			if m.Result != nil {
+				b.Errorf("Marker: got result %q, want nil", m.Result)
+			}
+		}},
 	}
 }
 
 func putResultTests() []subtest {
 	tests := []subtest{
-		{"it sets the result", putResultSets},
-		{"it keeps a copy of what it is given", putResultCopies},
-		{"a repeat with the same result succeeds", putResultRepeats},
-		{"of two results the first one stays", putResultOnce},
+		{"it sets the result", func(b *bench) {
+			m := b.used()
+			m.Result = newResult()
+			b.wantErr("PutResult", b.PutResult(b.Context(), account.Marker{State: m.State, Attempt: m.Attempt, Result: m.Result}), nil)
+			b.wantMarker(m)
+
+			other := newMarker()
+			other.State = m.State
+			got, err := b.UseState(b.Context(), other)
+			b.wantErr("UseState", err, account.ErrStateUsed)
+			b.wantEqual("UseState", got, m)
+		}},
+		{"it keeps a copy of what it is given", func(b *bench) {
+			m := b.used()
+			m.Result = newResult()
+			want := m
+			want.Result = append([]byte(nil), m.Result...)
+			b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
+			m.Result[0]++
+			b.wantMarker(want)
+		}},
+		{"a repeat with the same result succeeds", func(b *bench) {
+			m := b.used()
+			m.Result = newResult()
+			b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
+			b.wantUnchanged("PutResult again", nil, func() error { return b.PutResult(b.Context(), m) })
+		}},
+		{"of two results the first one stays", func(b *bench) {
+			m := b.used()
+			m.Result = newResult()
+			b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
+			m.Result = newResult()
+			b.wantUnchanged("PutResult of another result", account.ErrConflict, func() error { return b.PutResult(b.Context(), m) })
+		}},
 	}
 	for _, c := range []struct {
 		sentence string
@@ -144,46 +152,4 @@ func (b *bench) used() account.Marker {
 	m := newMarker()
 	b.wantErr("UseState", second(b.UseState(b.Context(), m)), nil)
 	return m
-}
-
-func putResultSets(b *bench) {
-	m := b.used()
-	m.Result = newResult()
-	b.wantErr("PutResult", b.PutResult(b.Context(), account.Marker{State: m.State, Attempt: m.Attempt, Result: m.Result}), nil)
-	got, err := b.Marker(b.Context(), m.State)
-	b.wantErr("Marker", err, nil)
-	b.wantEqual("Marker", got, m)
-
-	other := newMarker()
-	other.State = m.State
-	got, err = b.UseState(b.Context(), other)
-	b.wantErr("UseState", err, account.ErrStateUsed)
-	b.wantEqual("UseState", got, m)
-}
-
-func putResultCopies(b *bench) {
-	m := b.used()
-	m.Result = newResult()
-	want := m
-	want.Result = append([]byte(nil), m.Result...)
-	b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
-	m.Result[0]++
-	got, err := b.Marker(b.Context(), m.State)
-	b.wantErr("Marker", err, nil)
-	b.wantEqual("Marker", got, want)
-}
-
-func putResultRepeats(b *bench) {
-	m := b.used()
-	m.Result = newResult()
-	b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
-	b.wantUnchanged("PutResult again", nil, func() error { return b.PutResult(b.Context(), m) })
-}
-
-func putResultOnce(b *bench) {
-	m := b.used()
-	m.Result = newResult()
-	b.wantErr("PutResult", b.PutResult(b.Context(), m), nil)
-	m.Result = newResult()
-	b.wantUnchanged("PutResult of another result", account.ErrConflict, func() error { return b.PutResult(b.Context(), m) })
 }

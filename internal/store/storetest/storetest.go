@@ -10,15 +10,28 @@
 package storetest
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"photopass/internal/account"
 )
 
+// A Store is an [account.Store] with what the operator's command reads beside.
+type Store interface {
+	account.Store
+
+	// Sessions returns the sessions of an account that name its Connection, in no
+	// order. An account that is not there has none.
+	Sessions(ctx context.Context, id string) ([]account.Session, error)
+
+	// LastSweep returns what PutSweep has recorded, or [account.ErrNotFound].
+	LastSweep(ctx context.Context) (time.Time, error)
+}
+
 // A Harness is a store and a look inside it.
 type Harness struct {
-	Store account.Store
+	Store Store
 
 	// Dump returns everything that the store keeps as text: strings as they
 	// are, bytes as they are or in base64, times in RFC 3339 or as Unix time.
@@ -44,12 +57,14 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		name     string
 		subtests []subtest
 	}{
+		{"Copies", copyTests()},
 		{"Store", storeTests()},
 		{"UseState", useStateTests()},
 		{"Marker", markerTests()},
 		{"PutResult", putResultTests()},
 		{"Existing", existingTests()},
 		{"Connect", connectTests()},
+		{"ConnectAgain", connectAgainTests()},
 		{"ConnectConflict", connectConflictTests()},
 		{"Session", sessionTests()},
 		{"TouchSession", touchSessionTests()},
@@ -60,10 +75,13 @@ func TestStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"PutProfile", putProfileTests()},
 		{"PutUserID", putUserIDTests()},
 		{"Lease", leaseTests()},
+		{"LeaseEnd", leaseEndTests()},
 		{"PutToken", putTokenTests()},
 		{"Due", dueTests()},
 		{"RedeemCode", redeemCodeTests()},
 		{"Delete", deleteTests()},
+		{"DeleteVersion", deleteVersionTests()},
+		{"DeleteAgain", deleteAgainTests()},
 		{"DeleteWithReceipt", deleteWithReceiptTests()},
 		{"PutReceipt", putReceiptTests()},
 		{"Receipt", receiptTests()},

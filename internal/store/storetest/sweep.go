@@ -8,40 +8,32 @@ import (
 
 func putSweepTests() []subtest {
 	return []subtest{
-		{"it records the time in whole seconds", putSweep},
-		{"it replaces the record of the sweep before", putSweepAgain},
-		{"a repeat changes nothing", putSweepRepeat},
-		{"accounts do not hinder it and it changes none", putSweepApart},
+		{"it records the time in whole seconds", func(b *bench) {
+			at := now()
+			b.wantErr("PutSweep", b.PutSweep(b.Context(), at.Add(time.Second-1).In(time.FixedZone("here", 3600))), nil)
+			b.wantSweep(at)
+		}},
+		{"it replaces the record of the sweep before", func(b *bench) {
+			for hour := range 3 {
+				at := now().Add(time.Duration(hour) * time.Hour)
+				b.wantErr("PutSweep", b.PutSweep(b.Context(), at), nil)
+				b.wantSweep(at)
+			}
+		}},
+		{"a repeat changes nothing", func(b *bench) {
+			at := now()
+			b.wantErr("PutSweep", b.PutSweep(b.Context(), at), nil)
+			b.wantUnchanged("PutSweep again", nil, func() error { return b.PutSweep(b.Context(), at) })
+		}},
+		{"accounts do not hinder it and it changes none", func(b *bench) {
+			l := b.connect(newID(), newID())
+			at := now()
+			b.wantErr("PutSweep", b.PutSweep(b.Context(), at), nil)
+			b.wantOpen(l)
+			b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{}, at), nil)
+			b.wantSweep(at)
+		}},
 	}
-}
-
-func putSweep(b *bench) {
-	at := now()
-	b.wantErr("PutSweep", b.PutSweep(b.Context(), at.Add(time.Second-1).In(time.FixedZone("here", 3600))), nil)
-	b.wantSweep(at)
-}
-
-func putSweepAgain(b *bench) {
-	for hour := range 3 {
-		at := now().Add(time.Duration(hour) * time.Hour)
-		b.wantErr("PutSweep", b.PutSweep(b.Context(), at), nil)
-		b.wantSweep(at)
-	}
-}
-
-func putSweepRepeat(b *bench) {
-	at := now()
-	b.wantErr("PutSweep", b.PutSweep(b.Context(), at), nil)
-	b.wantUnchanged("PutSweep again", nil, func() error { return b.PutSweep(b.Context(), at) })
-}
-
-func putSweepApart(b *bench) {
-	l := b.connect(newID(), newID())
-	at := now()
-	b.wantErr("PutSweep", b.PutSweep(b.Context(), at), nil)
-	b.wantOpen(l)
-	b.wantErr("Delete", b.Delete(b.Context(), l.Account.ID, account.Version{}, at), nil)
-	b.wantSweep(at)
 }
 
 // wantSweep checks when the last sweep ended.

@@ -1,16 +1,13 @@
 package interleaving_test
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,23 +31,11 @@ func TestMain(m *testing.M) {
 	os.Exit(mototest.Main(m))
 }
 
-// oneAtATime sends requests one after the other, since moto knows no isolation,
-// and a copy of the body, since net/http cuts the connection when the SDK closes
-// its own early (aws/aws-sdk-go-v2#2737).
-type oneAtATime struct{}
+// A patient transport lets a request end, however slow moto is on a busy machine.
+type patient struct{ http.RoundTripper }
 
-var motoIsBusy sync.Mutex
-
-func (oneAtATime) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	r = r.Clone(context.WithoutCancel(r.Context())) // moto on a busy machine is slower than DynamoDB may be
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	motoIsBusy.Lock()
-	defer motoIsBusy.Unlock()
-	return http.DefaultTransport.RoundTrip(r)
+func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	return p.RoundTripper.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
 }
 
 // An item is one of the table.
@@ -66,7 +51,7 @@ type table struct {
 func newTable(t *testing.T) *table {
 	t.Helper()
 	c := mototest.Config(t)
-	c.HTTPClient = &http.Client{Transport: oneAtATime{}}
+	c.HTTPClient = &http.Client{Transport: patient{mototest.Serial{}}}
 	d := &table{Client: dynamodb.NewFromConfig(c), name: "photopass-test-" + account.RandomID()}
 	if err := dynamotest.CreateTable(t.Context(), d.Client, d.name); err != nil {
 		t.Fatalf("CreateTable: got error %v, want none", err)

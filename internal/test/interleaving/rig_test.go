@@ -43,6 +43,8 @@ type service struct {
 	keeper *connection.Keeper
 
 	// The world, as it was built:
+	memory  *memory.Store
+	journal []write
 	fake    func() // puts back what the fake knew
 	now     time.Time
 	tokens  tokens
@@ -148,26 +150,24 @@ func newService(t *testing.T, w world) *service {
 // build builds w with logins and visits, and keeps what they lead to.
 func (s *service) build(t *testing.T, w world) {
 	t.Helper()
-	s.store.begin(memory.New(s.app.Clock.Now))
-	s.store.recording = true
+	s.memory = memory.New(s.app.Clock.Now)
+	s.store.begin(s.memory, nil)
 	s.line.put(tokens{})
 	r := &rig{service: s, t: t}
 	r.build(w)
-	s.store.recording = false
+	s.journal = s.store.journal
 	s.fake, s.now, s.tokens = s.app.Fake.Snapshot(), s.app.Clock.Now(), s.line.tokens.clone()
 	s.cookies = []string{r.first.CookieHeader(), r.second.CookieHeader()}
 }
 
-// rig copies the service's world into an empty memory store. What that holds then
-// is moved to table, if there is one.
+// rig works on a copy of the service's world. It is moved to table, if there is one.
 func (s *service) rig(t *testing.T, table *table) *rig {
 	t.Helper()
-	m := memory.New(s.app.Clock.Now)
+	m := s.memory.Clone()
 	s.app.Clock.Advance(s.now.Sub(s.app.Clock.Now()))
 	s.fake()
 	s.line.put(s.tokens.clone())
-	s.store.begin(m)
-	s.store.replay()
+	s.store.begin(m, s.journal)
 	r := &rig{service: s, t: t}
 	r.dump = func() content { return contentOf(t, m) }
 	r.first, r.second = r.browser(), r.browser()

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -107,11 +108,9 @@ type store struct {
 	script *script
 	quiet  bool // calls are no moments, requests to DynamoDB are
 
-	mu        sync.Mutex // guards what follows
-	clock     int
-	journal   []write
-	recording bool
-	calls     []func() error // those that came while recording
+	mu      sync.Mutex // guards what follows
+	clock   int
+	journal []write
 }
 
 // A place is that of a write among others. Those of a call that makes several
@@ -120,19 +119,11 @@ type place struct{ at int }
 
 type placeKey struct{}
 
-// begin starts a new journal, over inner.
-func (s *store) begin(inner account.Store) {
+// begin starts over inner, with the journal of the writes that it holds.
+func (s *store) begin(inner account.Store, journal []write) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.Store, s.quiet, s.clock, s.journal = inner, false, 0, nil
-}
-
-// replay makes the recorded calls again, over an empty store. What they return is
-// what they returned then.
-func (s *store) replay() {
-	for _, call := range s.calls {
-		call()
-	}
+	s.Store, s.quiet, s.journal = inner, false, slices.Clone(journal)
 }
 
 func (s *store) tick() int {
@@ -147,11 +138,6 @@ func (s *store) call(name string, f func() error) error {
 	if s.quiet {
 		return f()
 	}
-	s.mu.Lock()
-	if s.recording {
-		s.calls = append(s.calls, f)
-	}
-	s.mu.Unlock()
 	s.script.before(name)
 	err := f()
 	s.script.moment("after " + name)

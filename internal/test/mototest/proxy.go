@@ -54,12 +54,7 @@ type Fault struct {
 // NewProxy starts a Proxy that stops with the test.
 func NewProxy(t testing.TB) *Proxy {
 	t.Helper()
-	target, err := neturl.Parse(URL(t))
-	if err != nil {
-		t.Fatalf("parse moto's URL: %v", err)
-	}
-	p := &Proxy{uses: map[Use]bool{}}
-	forward := httputil.NewSingleHostReverseProxy(target)
+	p, forward := &Proxy{uses: map[Use]bool{}}, newForward(t)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.dead(r.Context()) {
 			reset(w)
@@ -136,23 +131,50 @@ func (p *Proxy) SinceFreeze() (opened, resets int) {
 }
 
 // OneAtATime returns a URL of moto at which requests are served one after the
-// other. moto reads an item, judges the condition and writes without a lock, so
-// that of conditional writes at the same time more than one may succeed.
+// other, as Serial sends them.
 func OneAtATime(t testing.TB) string {
+	t.Helper()
+	forward := newForward(t)
+	forward.Transport = Serial{}
+	server := httptest.NewServer(forward)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// newForward returns a handler that forwards requests to moto.
+func newForward(t testing.TB) *httputil.ReverseProxy {
 	t.Helper()
 	target, err := neturl.Parse(URL(t))
 	if err != nil {
 		t.Fatalf("parse moto's URL: %v", err)
 	}
-	var busy sync.Mutex
-	forward := httputil.NewSingleHostReverseProxy(target)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		busy.Lock()
-		defer busy.Unlock()
-		forward.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+	return httputil.NewSingleHostReverseProxy(target)
+}
+
+// A Serial sends requests one after the other, over all Serials. moto has no
+// isolation: it reads an item, checks the condition and writes without a lock, and
+// a transaction that fails puts back a copy of the whole table, and with it undoes
+// what others wrote meanwhile.
+//
+// It sends a copy of the body: the SDK closes its own as soon as an answer
+// begins, and if net/http has not done with it by then, which happens on a busy
+// machine, it cuts the connection, and the SDK repeats a request that has been
+// served (aws/aws-sdk-go-v2#2737). Tables would be made twice.
+type Serial struct{}
+
+var serial sync.Mutex
+
+// RoundTrip implements [http.RoundTripper].
+func (Serial) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	serial.Lock()
+	defer serial.Unlock()
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // services maps the first part of X-Amz-Target to a policy's prefix.
@@ -186,7 +208,7 @@ func (f Fault) covers(service, operation string) bool {
 	return (f.Service == "" || f.Service == service) && (f.Operation == "" || f.Operation == operation)
 }
 
-// A part is an operation that a policy decides on by itself.
+// A part is an operation that a policy decides on separately.
 type part struct {
 	action string
 	body   []byte
@@ -228,7 +250,7 @@ func parts(operation string, body []byte) []part {
 	return list
 }
 
-// apply fails the request as f says. It reports whether it shall be forwarded.
+// apply fails the request as f says. It reports whether to forward it.
 func (f Fault) apply(w http.ResponseWriter, r *http.Request) bool {
 	if f.Delay > 0 {
 		select {
