@@ -20,12 +20,10 @@ import (
 )
 
 const (
-	// callbackTimeout bounds a login. The calls to Instagram in it must end
-	// writeReserve earlier, so that there is time left to write what they
-	// brought: the code is spent by then. To record that a login has failed may
-	// take as long once more.
-	callbackTimeout = 14 * time.Second
-	writeReserve    = 2 * time.Second
+	// writeReserve is how much earlier than the request the calls to Instagram end,
+	// so that there is time left to write what they brought: the code is spent by
+	// then. To record that a login has failed may take as long once more.
+	writeReserve = 2 * time.Second
 
 	// repeatWait is how long a second visit waits for the first one's result.
 	repeatWait = 5 * time.Second
@@ -72,11 +70,9 @@ type callback struct{ CallbackSettings }
 
 // serve answers the browser that comes back. Nothing outside is called before
 // the state is known to be this browser's, and the state is used up before
-// error or code is looked at. A browser that goes away changes nothing: its
-// code is spent by then, and the same browser may ask again.
+// error or code is looked at.
 func (c callback) serve(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
-	defer cancel()
+	ctx := r.Context()
 	if web.IsPrefetch(r) {
 		return &web.Problem{Code: web.InvalidRequest}
 	}
@@ -236,7 +232,7 @@ func (c callback) repeat(ctx context.Context, w http.ResponseWriter, v visit, m 
 		p.Repeated = true
 		return &p
 	}
-	if c.Now().Sub(at) < callbackTimeout+writeReserve {
+	if c.Now().Sub(at) < telemetry.RequestTimeout+writeReserve {
 		m = c.await(ctx, m)
 	}
 	if m.Result == nil {

@@ -18,8 +18,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -37,7 +35,7 @@ type Site struct {
 }
 
 // A HandlerFunc answers a request, or returns an error before it has written
-// anything.
+// anything. [telemetry.Guard] says when the request's context ends.
 type HandlerFunc func(http.ResponseWriter, *http.Request) error
 
 // A Route is what one path answers.
@@ -98,7 +96,7 @@ func (s Site) answer(w http.ResponseWriter, r *http.Request, pattern string, hid
 	s.setHeaders(w.Header())
 	answer := &answerWriter{ResponseWriter: w, head: r.Method == http.MethodHead, status: http.StatusOK}
 	line := telemetry.Request{Route: pattern, Method: r.Method}
-	if err := guard(func() error { return serve(answer, r) }); err != nil {
+	if err := telemetry.Guard(ctx, func(ctx context.Context) error { return serve(answer, r.WithContext(ctx)) }); err != nil {
 		s.fail(answer, r, hidesQuery, err, &line)
 	}
 	line.Status = answer.status
@@ -134,21 +132,6 @@ func (route Route) allow() string {
 		methods = append(methods, http.MethodPost)
 	}
 	return strings.Join(methods, ", ")
-}
-
-// guard turns a panic of f into an error that does not hold its value: a panic
-// may quote anything.
-func guard(f func() error) (err error) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case runtime.Error:
-			err = fmt.Errorf("panic: %w\n%s", v, debug.Stack())
-		default:
-			err = fmt.Errorf("panic with a value of type %T\n%s", v, debug.Stack())
-		}
-	}()
-	return f()
 }
 
 // answerWriter notes the status of an answer, and drops the body of one to HEAD,
