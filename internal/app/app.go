@@ -66,6 +66,10 @@ type Function struct {
 	Needs []string // the environment variables that must be set
 	Paths []string // its routes; the gateway sends every path without a route to Authorize
 
+	// Ended is what its routes call at the end of each request. It is here for answers
+	// that are given without its handler.
+	Ended func(*http.Request)
+
 	// New returns its handler. Other paths than its own are "not_found".
 	New func(Parts) (http.Handler, error)
 }
@@ -85,6 +89,7 @@ var (
 		Name:  "callback",
 		Needs: []string{clientID, clientSecretID, tokenKeysSecretID, tableName},
 		Paths: []string{web.CallbackPath},
+		Ended: login.CountCallback,
 		New: func(p Parts) (http.Handler, error) {
 			s, err := p.login()
 			return login.NewCallback(login.CallbackSettings{

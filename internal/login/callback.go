@@ -62,7 +62,7 @@ type CallbackSettings struct {
 func NewCallback(s CallbackSettings) http.Handler {
 	c := callback{s}
 	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
-		web.CallbackPath: {Get: c.serve, NoHead: true, HideQuery: true},
+		web.CallbackPath: {Get: c.serve, NoHead: true, HideQuery: true, Ended: CountCallback},
 	})
 }
 
