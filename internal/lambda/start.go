@@ -26,9 +26,9 @@ func Nothing(_ context.Context, c config.Config, log *telemetry.Logger) (app.Par
 // ends the process with one line in the log.
 func Serve(f app.Function, open Open) {
 	parts := start(f.Name, f.Needs, open)
-	h, err := AtPublicURL(f, parts)
+	at, err := AtPublicURL(f, parts)
 	exitOn(err, f.Name, parts.Log)
-	awslambda.Start(Adapt(h, parts.Log))
+	awslambda.Start(Adapt(at, parts.Log))
 }
 
 // Run answers payloads with t, and does not return. A wrong setting ends the

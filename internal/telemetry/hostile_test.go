@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -214,7 +215,7 @@ func TestHostileRequests(t *testing.T) {
 // attack sends n requests, some of them to the token function.
 func (s *scene) attack(n int) {
 	s.t.Helper()
-	lambda := lambda.Adapt(s.Handler, s.Keeper.Log)
+	lambda := lambda.Adapt(func(string) http.Handler { return s.Handler }, s.Keeper.Log)
 	h := hostile{rand.New(rand.NewPCG(1, 2))}
 	for i := range n {
 		if i%20 == 0 {
