@@ -288,11 +288,11 @@ func (c callback) await(ctx context.Context, m account.Marker) account.Marker {
 func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientSecret secret.Value, m account.Marker) (string, telemetry.Event, error) {
 	grant, profile, err := c.ask(ctx, v, clientSecret)
 	if err != nil {
-		return "", 0, err
+		return "", "", err
 	}
 	sealed, err := c.Vault.Seal(ctx, profile.ID, grant.Token)
 	if err != nil {
-		return "", 0, unreadable(err)
+		return "", "", unreadable(err)
 	}
 	now := c.Now().UTC().Truncate(time.Second)
 	l := account.Login{
@@ -370,7 +370,7 @@ func (c callback) write(ctx context.Context, login account.Login, v visit, now t
 	for range connectTries {
 		existing, err := c.Store.Existing(ctx, login.Account.ID, login.Account.UserID)
 		if err != nil {
-			return 0, fmt.Errorf("read what the login replaces: %w", err)
+			return "", fmt.Errorf("read what the login replaces: %w", err)
 		}
 		err = c.Store.Connect(ctx, c.after(existing, login, v, now))
 		switch {
@@ -380,10 +380,10 @@ func (c callback) write(ctx context.Context, login account.Login, v visit, now t
 			}
 			return kindOf(existing), nil
 		case !errors.Is(err, account.ErrConflict):
-			return 0, fmt.Errorf("write login: %w", err)
+			return "", fmt.Errorf("write login: %w", err)
 		}
 	}
-	return 0, fmt.Errorf("write login: %w", account.ErrConflict)
+	return "", fmt.Errorf("write login: %w", account.ErrConflict)
 }
 
 // after returns l as it is to be written when existing is what it replaces.
