@@ -117,10 +117,10 @@ func newParts(ctx context.Context, c config.Config, clientSecret secret.Value, n
 		return p, err
 	}
 	p.Store = dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
-	p.Keys = secret.NewCache(secret.Config{
+	p.Keys, err = secret.NewCache(secret.Config{
 		Reader: awsclient.NewSecretReader(secretsmanager.NewFromConfig(aws)), KeyRingID: c.TokenKeysSecretID, Now: now, Log: log,
 	})
-	return p, nil
+	return p, err
 }
 
 func listen(addr, option string) (net.Listener, error) {

@@ -81,12 +81,15 @@ func Open(ctx context.Context, c config.Config, log *telemetry.Logger) (app.Part
 		return app.Parts{}, err
 	}
 	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
-	cache := secret.NewCache(secret.Config{
+	cache, err := secret.NewCache(secret.Config{
 		Reader:         NewSecretReader(secretsmanager.NewFromConfig(aws)),
 		ClientSecretID: c.ClientSecretID,
 		KeyRingID:      c.TokenKeysSecretID,
 		Now:            time.Now, Log: log,
 	})
+	if err != nil {
+		return app.Parts{}, err
+	}
 	prime(ctx, log, cache.Prime, store.Prime)
 	return app.Parts{
 		Config: c, Store: store, ClientSecret: cache, ClientSecrets: cache, Keys: cache, Now: time.Now, Log: log,
