@@ -198,8 +198,8 @@ func newHandler(p app.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	function, err := p.Backend()
-	return invoker{function, site}, err
+	token, err := app.Token.New(p)
+	return invoker{token, site}, err
 }
 
 // maxHeaderBytes is what an HTTP API takes of request line and headers.

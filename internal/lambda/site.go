@@ -21,41 +21,24 @@ func AtPublicURL(f app.Function, p app.Parts) (func(baseURL string) http.Handler
 		h, err := f.New(p)
 		return func(string) http.Handler { return h }, err
 	}
-	s := sites{function: f, parts: p, built: map[string]http.Handler{}}
-	return s.at, nil
-}
-
-// sites are the handlers of a function by base URL. There is one for each stage
-// that the function is behind, so the map stays small.
-type sites struct {
-	function app.Function
-	parts    app.Parts
-
-	mu    sync.Mutex // guards built
-	built map[string]http.Handler
-}
-
-func (s *sites) at(baseURL string) http.Handler {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if h, ok := s.built[baseURL]; ok {
+	var built sync.Map // handlers by base URL: one for each stage that f is behind
+	return func(baseURL string) http.Handler {
+		if h, ok := built.Load(baseURL); ok {
+			return h.(http.Handler)
+		}
+		h, err := at(baseURL, f, p)
+		if err != nil {
+			site := web.Site{Words: web.Words(p.Config.Words), Log: p.Log}
+			return site.Failing(&web.Problem{Code: web.AppMisconfigured, Err: err}, f.Ended)
+		}
+		built.Store(baseURL, h)
 		return h
-	}
-	h, err := s.build(baseURL)
-	if err != nil {
-		p := &web.Problem{Code: web.AppMisconfigured, Err: err}
-		return web.Site{Words: web.Words(s.parts.Config.Words), Log: s.parts.Log}.Failing(p, s.function.Ended)
-	}
-	s.built[baseURL] = h
-	return h
+	}, nil
 }
 
-func (s *sites) build(baseURL string) (http.Handler, error) {
-	c, err := s.parts.Config.WithPublicURL(baseURL)
-	if err != nil {
+func at(baseURL string, f app.Function, p app.Parts) (h http.Handler, err error) {
+	if p.Config, err = p.Config.WithPublicURL(baseURL); err != nil {
 		return nil, err
 	}
-	p := s.parts
-	p.Config = c
-	return s.function.New(p)
+	return f.New(p)
 }

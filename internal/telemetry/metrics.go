@@ -37,40 +37,10 @@ const (
 // values are what a [Record] has counted.
 type values map[Metric]float64
 
-// attrs returns the members that make a line of the log one of the embedded metric
-// format (Amazon CloudWatch user guide, "Specification: Embedded metric format").
-func (v values) attrs(stack string, now time.Time) []slog.Attr {
-	d := directive{Namespace: namespace, Dimensions: [1][1]string{{"Stack"}}}
-	list := []slog.Attr{{}, slog.String("Stack", stack)}
-	for _, m := range slices.Sorted(maps.Keys(v)) {
-		unit := "Count"
-		if m == DaysToExpiry {
-			unit = "None"
-		}
-		d.Metrics = append(d.Metrics, definition{string(m), unit})
-		list = append(list, slog.Float64(string(m), math.Round(v[m]*100)/100))
-	}
-	list[0] = slog.Any("_aws", metadata{now.UnixMilli(), [1]directive{d}})
-	return list
-}
-
-// metadata is the member _aws.
-type metadata struct {
-	Timestamp         int64 // milliseconds since 1970
-	CloudWatchMetrics [1]directive
-}
-
-type directive struct {
-	Namespace  string
-	Dimensions [1][1]string
-	Metrics    []definition
-}
-
-type definition struct{ Name, Unit string }
-
-// withMetrics returns the attributes that carry v in a line of log, and the level
-// to write it at: the least from level on that is not dropped, here or by Lambda.
-// Else a log of warnings alone would blind every alarm.
+// withMetrics returns the attributes that make a line of the log one of the embedded
+// metric format (Amazon CloudWatch user guide, "Specification: Embedded metric
+// format"), and the level to write it at: the least from level on that is not dropped,
+// here or by Lambda. Else a log of warnings alone would blind every alarm.
 func (v values) withMetrics(ctx context.Context, log *Logger, level slog.Level) ([]slog.Attr, slog.Level) {
 	if log.stack == "" || len(v) == 0 {
 		return nil, level
@@ -78,7 +48,24 @@ func (v values) withMetrics(ctx context.Context, log *Logger, level slog.Level) 
 	for level < slog.LevelError && !log.Enabled(ctx, level) {
 		level += slog.LevelWarn - slog.LevelInfo
 	}
-	// The time is the process's, like that of the line itself: CloudWatch refuses
-	// what lies far from its own.
-	return v.attrs(log.stack, time.Now()), level
+	type definition struct{ Name, Unit string }
+	var definitions []definition
+	attrs := []slog.Attr{{}, slog.String("Stack", log.stack)}
+	for _, m := range slices.Sorted(maps.Keys(v)) {
+		unit := "Count"
+		if m == DaysToExpiry {
+			unit = "None"
+		}
+		definitions = append(definitions, definition{string(m), unit})
+		attrs = append(attrs, slog.Float64(string(m), math.Round(v[m]*100)/100))
+	}
+	attrs[0] = slog.Any("_aws", map[string]any{
+		// The process's time, like that of the line itself: CloudWatch refuses what lies
+		// far from its own.
+		"Timestamp": time.Now().UnixMilli(),
+		"CloudWatchMetrics": []map[string]any{{
+			"Namespace": namespace, "Dimensions": [][]string{{"Stack"}}, "Metrics": definitions,
+		}},
+	})
+	return attrs, level
 }
