@@ -39,11 +39,11 @@ func Adapt(at func(baseURL string) http.Handler, log *telemetry.Logger) func(con
 	return func(ctx context.Context, e Request) (Response, error) {
 		ctx, _ = telemetry.Begin(ctx)
 		method := e.RequestContext.HTTP.Method
-		w := newRecorder(method == http.MethodHead)
 		r, err := e.httpRequest(ctx)
 		if err != nil {
 			return fail(ctx, log, method, &web.Problem{Code: web.InvalidRequest, Err: err}), nil
 		}
+		w := newRecorder(method == http.MethodHead)
 		err = telemetry.Guard(ctx, func(context.Context) error {
 			at(e.StageVariables["BaseUrl"]).ServeHTTP(w, r)
 			return nil

@@ -79,7 +79,7 @@ func hasText(b []byte) bool {
 func unescape(s []byte) (text []byte, ends []int) {
 	text, ends = make([]byte, 0, len(s)), make([]int, 0, len(s))
 	for i := 0; i < len(s); {
-		c, n := readable(s[i:])
+		c, n := undo(s[i:])
 		i += n
 		if c != '\\' {
 			text, ends = append(text, c), append(ends, i)
@@ -88,10 +88,10 @@ func unescape(s []byte) (text []byte, ends []int) {
 	return text, ends
 }
 
-// readable returns the first character of s, undone, and its length in s. A
-// backslash stands for all in a row, and is for the caller to leave out: what they
-// escape is the character.
-func readable(s []byte) (byte, int) {
+// undo returns the first character of s, with its encoding undone, and its length in
+// s. For backslashes in a row it returns one, which the caller leaves out: they escape
+// the character that follows.
+func undo(s []byte) (byte, int) {
 	switch s[0] {
 	case '\\':
 		n := len(s) - len(bytes.TrimLeft(s, `\`))

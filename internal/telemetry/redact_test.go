@@ -524,7 +524,7 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// A line is written while a secret is read anew.
+// A line is written while a secret is read again.
 func TestHideWhileWriting(t *testing.T) {
 	l := telemetry.NewLogger(&bytes.Buffer{}, getenv("JSON", ""))
 	done := make(chan struct{})
