@@ -129,7 +129,7 @@ type meter struct {
 	writes, reads float64
 }
 
-// newMeter puts a meter between the functions and moto, and starts them anew, with
+// newMeter puts a meter between the functions and moto, and starts them again, with
 // metrics as in a deployed stack.
 func newMeter(s *stack) *meter {
 	s.t.Helper()

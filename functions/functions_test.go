@@ -7,16 +7,12 @@ import (
 	"net/url"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/test/apptest"
@@ -159,6 +155,9 @@ func TestCalls(t *testing.T) {
 			t.Parallel()
 			s := newStack(t, options{api: tt.api})
 			b := s.browser()
+			wantProblem(t, "callback without anything", b.Get("/callback"), 400, "invalid_request")
+			wantCalls(t, "INIT of callback", sorted(s.callbackAWS.TakeCalls()),
+				[]string{"dynamodb:GetItem", "secretsmanager:GetSecretValue", "secretsmanager:GetSecretValue"})
 			b.Login()
 			b.Get("/profile")
 			s.callbackAWS.TakeCalls()
@@ -179,50 +178,22 @@ func TestCalls(t *testing.T) {
 			wantCalls(t, "profile a day later", s.profileAWS.TakeCalls(), []string{"dynamodb:BatchGetItem", "dynamodb:UpdateItem"})
 			b.Get("/profile")
 			wantCalls(t, "profile right after that", s.profileAWS.TakeCalls(), []string{"dynamodb:BatchGetItem"})
-		})
-	}
-}
 
-// What a profile costs that is read anew.
-func TestCallsOfAProfileReadAnew(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, options{profileEnv: []string{"PROFILE_TTL=1ns"}})
-	b := s.browser()
-	b.Login()
-	b.Get("/profile") // with INIT
-	s.profileAWS.TakeCalls()
-	s.fake.ResetRequests()
-	if r := b.Get("/profile"); r.Status != 200 {
-		t.Errorf("profile: got status %d, want 200", r.Status)
-	}
-	wantCalls(t, "profile read anew", s.profileAWS.TakeCalls(), []string{"dynamodb:BatchGetItem", "dynamodb:UpdateItem", "dynamodb:UpdateItem"})
-	if got := s.fake.Count(""); got != 1 {
-		t.Errorf("profile read anew: got %d calls to Instagram, want 1", got)
+			s.fetched(time.Now().Add(-time.Hour))
+			s.fake.ResetRequests()
+			b.Get("/profile")
+			wantCalls(t, "profile read again", s.profileAWS.TakeCalls(), []string{"dynamodb:BatchGetItem", "dynamodb:UpdateItem", "dynamodb:UpdateItem"})
+			if got := s.fake.Count(""); got != 1 {
+				t.Errorf("profile read again: got %d calls to Instagram, want 1", got)
+			}
+		})
 	}
 }
 
 // lastUsed makes at the time at which all sessions were used last.
 func (s *stack) lastUsed(at time.Time) {
 	s.t.Helper()
-	page, err := s.db.Scan(s.t.Context(), &dynamodb.ScanInput{TableName: &s.table, FilterExpression: aws.String("attribute_exists(last_used_at)")})
-	if err != nil || len(page.Items) == 0 {
-		s.t.Fatalf("scan for sessions: got %d items, error %v", len(page.Items), err)
-	}
-	for _, item := range page.Items {
-		item["last_used_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(at.Unix(), 10)}
-		if _, err := s.db.PutItem(s.t.Context(), &dynamodb.PutItemInput{TableName: &s.table, Item: item}); err != nil {
-			s.t.Fatalf("put session: %v", err)
-		}
-	}
-}
-
-func TestInitOfCallback(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, options{})
-	b := s.browser()
-	wantProblem(t, "callback without anything", b.Get("/callback"), 400, "invalid_request")
-	wantCalls(t, "INIT of callback", sorted(s.callbackAWS.TakeCalls()),
-		[]string{"dynamodb:GetItem", "secretsmanager:GetSecretValue", "secretsmanager:GetSecretValue"})
+	s.change("last_used_at", func(item map[string]types.AttributeValue) { item["last_used_at"] = seconds(at) })
 }
 
 func TestClientSecretNotSetYet(t *testing.T) {
@@ -234,12 +205,7 @@ func TestClientSecretNotSetYet(t *testing.T) {
 	if want := "photopass secret set"; !strings.Contains(s.callback.Output(), want) {
 		t.Errorf("log: got no line that says %q", want)
 	}
-	_, err := s.secrets.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
-		SecretId: aws.String(s.clientSecretID), SecretString: aws.String(" " + apptest.ClientSecret + "\r\n"),
-	})
-	if err != nil {
-		t.Fatalf("put secret value: %v", err)
-	}
+	s.putSecret(" " + apptest.ClientSecret + "\r\n")
 	if r := b.Get(callback); r.Status != 303 {
 		t.Errorf("the same callback once the secret is set: got status %d, want 303", r.Status)
 	}
@@ -249,15 +215,10 @@ func TestClientSecretNotSetYet(t *testing.T) {
 func TestRotatedClientSecret(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, options{})
-	wrong := "ffffffffffffffffffffffffffffffff"
-	if _, err := s.secrets.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String(s.clientSecretID), SecretString: aws.String(wrong)}); err != nil {
-		t.Fatalf("put secret value: %v", err)
-	}
+	s.putSecret("ffffffffffffffffffffffffffffffff")
 	b := s.browser()
 	wantProblem(t, "login with the wrong secret", b.Get(b.Decide(b.Authorize(""), "allow")), 500, "app_misconfigured")
-	if _, err := s.secrets.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String(s.clientSecretID), SecretString: aws.String(apptest.ClientSecret)}); err != nil {
-		t.Fatalf("put secret value: %v", err)
-	}
+	s.putSecret(apptest.ClientSecret)
 	s.callbackAWS.TakeCalls()
 	b.Login()
 	if got := count(s.callbackAWS.TakeCalls(), "secretsmanager:GetSecretValue"); got != 1 {

@@ -18,7 +18,7 @@ import (
 func TestPoliciesAllowWhatIsCalled(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, options{
-		profileEnv: []string{"PROFILE_TTL=1ns"}, // so that the profile is read anew and written
+		profileEnv: []string{"PROFILE_TTL=1ns"}, // so that the profile is read again and written
 		returnTo:   "https://app.example",
 	})
 	b := s.browser()

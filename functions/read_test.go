@@ -1,13 +1,10 @@
 package functions_test
 
 import (
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"photopass/internal/fakeinstagram"
@@ -54,18 +51,7 @@ func TestManyReadersOverSeveralProcesses(t *testing.T) {
 // fetched makes at the time at which all profiles were read from Instagram.
 func (s *stack) fetched(at time.Time) {
 	s.t.Helper()
-	page, err := s.db.Scan(s.t.Context(), &dynamodb.ScanInput{TableName: &s.table, FilterExpression: aws.String("attribute_exists(profile)")})
-	if err != nil || len(page.Items) == 0 {
-		s.t.Fatalf("scan for profiles: got %d items, error %v", len(page.Items), err)
-	}
-	for _, item := range page.Items {
-		profile, ok := item["profile"].(*types.AttributeValueMemberM)
-		if !ok {
-			s.t.Fatalf("profile: got a %T, want a map", item["profile"])
-		}
-		profile.Value["fetched_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(at.Unix(), 10)}
-		if _, err := s.db.PutItem(s.t.Context(), &dynamodb.PutItemInput{TableName: &s.table, Item: item}); err != nil {
-			s.t.Fatalf("put account: %v", err)
-		}
-	}
+	s.change("profile", func(item map[string]types.AttributeValue) {
+		item["profile"].(*types.AttributeValueMemberM).Value["fetched_at"] = seconds(at)
+	})
 }

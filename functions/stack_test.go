@@ -12,8 +12,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -21,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/account"
+	"photopass/internal/app"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/test/apptest"
 	"photopass/internal/test/dynamotest"
@@ -161,10 +164,12 @@ func newStack(t *testing.T, o options) *stack {
 func (s *stack) restart() {
 	s.callback = s.function("callback", s.callbackEnv)
 	s.profile = s.function("profile", s.profileEnv)
-	s.gateway.Routes = map[string]*lambdatest.Function{
-		"$default": s.authorize, "/callback": s.callback,
-		"/profile": s.profile, "/logout": s.profile, "/disconnect": s.profile,
-		"/notices/deauthorize": s.notices, "/notices/deletion": s.notices, "/notices/deletion/{code}": s.notices,
+	byName := map[string]*lambdatest.Function{"authorize": s.authorize, "callback": s.callback, "profile": s.profile, "notices": s.notices}
+	s.gateway.Routes = map[string]*lambdatest.Function{"$default": s.authorize}
+	for _, f := range app.Functions() {
+		for _, path := range f.Paths {
+			s.gateway.Routes[path] = byName[f.Name]
+		}
 	}
 }
 
@@ -282,6 +287,35 @@ func (s *stack) createSecret(id string, value *string) {
 	if err != nil {
 		s.t.Fatalf("create secret: %v", err)
 	}
+}
+
+// putSecret gives the client secret a value.
+func (s *stack) putSecret(value string) {
+	s.t.Helper()
+	_, err := s.secrets.PutSecretValue(s.t.Context(), &secretsmanager.PutSecretValueInput{SecretId: &s.clientSecretID, SecretString: &value})
+	if err != nil {
+		s.t.Fatalf("put secret value: %v", err)
+	}
+}
+
+// change changes all items that have an attribute; there must be one.
+func (s *stack) change(attribute string, change func(map[string]types.AttributeValue)) {
+	s.t.Helper()
+	page, err := s.db.Scan(s.t.Context(), &dynamodb.ScanInput{TableName: &s.table, FilterExpression: aws.String("attribute_exists(" + attribute + ")")})
+	if err != nil || len(page.Items) == 0 {
+		s.t.Fatalf("scan for %s: got %d items, error %v", attribute, len(page.Items), err)
+	}
+	for _, item := range page.Items {
+		change(item)
+		if _, err := s.db.PutItem(s.t.Context(), &dynamodb.PutItemInput{TableName: &s.table, Item: item}); err != nil {
+			s.t.Fatalf("put item with %s: %v", attribute, err)
+		}
+	}
+}
+
+// seconds is a time as the table has it.
+func seconds(t time.Time) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(t.Unix(), 10)}
 }
 
 func (s *stack) browser() *apptest.Browser { return apptest.NewBrowser(s.t, s.url) }

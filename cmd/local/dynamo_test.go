@@ -13,7 +13,6 @@ import (
 	"photopass/internal/test/browsertest/localprocess"
 	"photopass/internal/test/dynamotest"
 	"photopass/internal/test/mototest"
-	"photopass/internal/test/testtool"
 )
 
 // With a table, a login outlives the process.
@@ -45,13 +44,5 @@ func TestDataInDynamoDB(t *testing.T) {
 	b.SetCookie("__Host-session", session)
 	if r := b.Get("/profile"); r.Status != 200 || !strings.Contains(r.Body, `"id":"27640875392278831"`) {
 		t.Errorf("profile after a restart: got status %d, want 200 with the id", r.Status)
-	}
-}
-
-func TestTableNeedsKeys(t *testing.T) {
-	testtool.Long(t, "the built program")
-	out, err := program.Command(localprocess.Options{Env: []string{"TABLE_NAME=t"}}).CombinedOutput()
-	if want := "photopass: TOKEN_KEYS_SECRET_ID must be set; it takes the name or ARN of the secret with the key ring\n"; err == nil || string(out) != want {
-		t.Errorf("start with a table and no key ring: got error %v, output %q; want %q", err, out, want)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"strings"
 
-	"photopass/internal/backend"
+	"photopass/internal/app"
 	"photopass/internal/loopback"
 )
 
@@ -22,8 +22,8 @@ const maxPayload = 1 << 20
 // requests go to site, and so do those that anyone but a program on this machine
 // might have sent: nothing here checks a signature.
 type invoker struct {
-	function *backend.Function
-	site     http.Handler
+	token app.Invoke
+	site  http.Handler
 }
 
 // invokePath holds the function's name or ARN (AWS, "Invoke", URI parameters).
@@ -96,8 +96,9 @@ func (i invoker) invoke(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	switch r.Header.Get("X-Amz-Invocation-Type") {
 	case "", "RequestResponse":
+		answer, _ := i.token.Invoke(r.Context(), payload) // its errors are answers
 		w.Header().Set("X-Amz-Executed-Version", "$LATEST")
-		json.NewEncoder(w).Encode(i.function.Invoke(r.Context(), payload))
+		w.Write(answer)
 	case "DryRun":
 		w.WriteHeader(http.StatusNoContent)
 	default:

@@ -67,6 +67,9 @@ func connected(t *testing.T) *localprocess.Process {
 
 func TestInvoke(t *testing.T) {
 	s := connected(t)
+	if want := "aws lambda invoke --endpoint-url " + s.URL + " --function-name TokenFunction"; !strings.Contains(s.Banner, want) {
+		t.Errorf("banner: got %q, want it to hold %q", s.Banner, want)
+	}
 	const arn = "arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3A"
 	for _, tt := range []struct {
 		name, path, body string
@@ -185,13 +188,6 @@ func TestInvokeFromAnotherAddress(t *testing.T) {
 		if got := local.FromThisMachine(r); got != want {
 			t.Errorf("request from %q: got taken for one of this machine %t, want %t", remote, got, want)
 		}
-	}
-}
-
-func TestBannerSaysHowToInvoke(t *testing.T) {
-	s := program.Start(t, localprocess.Options{})
-	if want := "aws lambda invoke --endpoint-url " + s.URL + " --function-name TokenFunction"; !strings.Contains(s.Banner, want) {
-		t.Errorf("banner: got %q, want it to hold %q", s.Banner, want)
 	}
 }
 

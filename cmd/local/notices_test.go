@@ -48,19 +48,6 @@ func TestDeletionEndToEnd(t *testing.T) {
 	if page.Status != http.StatusOK || !strings.Contains(page.Body, "<h1>Your data was deleted</h1>") || strings.Contains(page.Body, "acme") {
 		t.Errorf("GET status page: got status %d, want 200 and a page that names nobody", page.Status)
 	}
-	for path, want := range map[string]int{
-		"/notices/deauthorize":   http.StatusMethodNotAllowed,
-		"/notices/deletion":      http.StatusMethodNotAllowed,
-		"/notices/deletion/":     http.StatusNotFound,
-		"/notices/deletion/x":    http.StatusNotFound,
-		"/notices/deletion/x/y":  http.StatusNotFound,
-		"/notices/deauthorize/x": http.StatusNotFound,
-		"/notices":               http.StatusNotFound,
-	} {
-		if got := b.Get(path).Status; got != want {
-			t.Errorf("GET %s: got status %d, want %d", path, got, want)
-		}
-	}
 }
 
 // Notices arrive where the service listens, over its own certificate, and

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/app"
 	"photopass/internal/awsclient"
@@ -25,9 +23,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/loopback"
 	"photopass/internal/secret"
-	"photopass/internal/store/dynamo"
 	"photopass/internal/store/memory"
-
 	"photopass/internal/telemetry"
 	"photopass/internal/version"
 	"photopass/internal/web"
@@ -46,83 +42,95 @@ type service struct {
 }
 
 // newService builds everything and begins to listen.
-func newService(ctx context.Context, o options, getenv func(string) string, log *telemetry.Logger) (_ *service, err error) {
-	s := &service{}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
+func newService(ctx context.Context, o options, getenv func(string) string, log *telemetry.Logger) (*service, error) {
+	s := &service{log: log}
+	env, err := s.listen(o, getenv)
+	if err == nil {
+		err = s.wire(ctx, env)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// listen opens the ports, and returns the environment with defaults that name them.
+func (s *service) listen(o options, getenv func(string) string) (env environment, err error) {
 	if o.tls {
 		if s.tls, err = newCertificate(time.Now()); err != nil {
-			return nil, err
+			return env, err
 		}
 	}
 	if s.listener, err = listen(o.addr, "-addr"); err != nil {
-		return nil, err
+		return env, err
 	}
-	env := environment{getenv, map[string]string{"PUBLIC_URL": s.localURL()}}
+	env = environment{getenv, map[string]string{"PUBLIC_URL": s.localURL()}}
 	if getenv("INSTAGRAM_CLIENT_ID") == "" {
 		if s.fakeAt, err = listen(o.instagramAddr, "-instagram-addr"); err != nil {
-			return nil, err
+			return env, err
 		}
 		env.useFake(fakeURL(s.fakeAt))
 	}
+	return env, nil
+}
+
+// wire reads the settings and builds what answers.
+func (s *service) wire(ctx context.Context, env environment) (err error) {
 	required := []string{"INSTAGRAM_CLIENT_ID", "INSTAGRAM_CLIENT_SECRET"}
-	if getenv("TABLE_NAME") != "" {
+	if env.get("TABLE_NAME") != "" {
 		required = append(required, "TOKEN_KEYS_SECRET_ID")
 	}
 	if s.config, err = config.Load(env.get, required...); err != nil {
-		return nil, err
+		return err
 	}
 	clientSecret, err := secret.ParseClientSecret(env.get("INSTAGRAM_CLIENT_SECRET"))
 	if err != nil {
-		return nil, fmt.Errorf("INSTAGRAM_CLIENT_SECRET %w", err)
+		return fmt.Errorf("INSTAGRAM_CLIENT_SECRET %w", err)
 	}
-	log.Hide(clientSecret)
+	s.log.Hide(clientSecret)
 	now := time.Now
 	if s.fakeAt != nil {
 		if s.fake, err = s.newFake(clientSecret); err != nil {
-			return nil, err
+			return err
 		}
 		now = s.fake.Now // one clock, so that moving the fake's moves the service's
 	} else if secret.Unusual(clientSecret) {
-		log.Warn("INSTAGRAM_CLIENT_SECRET is not 32 hexadecimal digits, as Meta's secrets are; was it cut when it was copied?")
+		s.log.Warn("INSTAGRAM_CLIENT_SECRET is not 32 hexadecimal digits, as Meta's secrets are; was it cut when it was copied?")
 	}
-	parts, err := newParts(ctx, s.config, clientSecret, now, log)
+	parts, err := newParts(ctx, s.config, clientSecret, now, s.log)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if s.tokens, err = parts.Keeper(); err != nil {
-		return nil, err
+		return err
 	}
-	s.log = log
 	s.handler, err = newHandler(parts)
-	return s, err
+	return err
 }
 
 // newParts returns what photopass is built from, in memory or, when there is a
 // table, in DynamoDB with the key ring in Secrets Manager.
 func newParts(ctx context.Context, c config.Config, clientSecret secret.Value, now func() time.Time, log *telemetry.Logger) (app.Parts, error) {
 	plain := secret.Plain{Client: clientSecret}
-	p := app.Parts{Config: c, ClientSecret: plain, ClientSecrets: plain, Now: now, Log: log}
-	if c.TableName == "" {
+	c.ClientSecretID = "" // the secret is given
+	p := app.Parts{Config: c, Store: memory.New(now), Log: log}
+	var err error
+	if c.TableName != "" {
+		aws, err := awsconfig.LoadDefaultConfig(ctx)
+		if err != nil {
+			return p, fmt.Errorf("load AWS configuration: %w", err)
+		}
+		if p, err = awsclient.OpenWith(ctx, aws, c, log); err != nil {
+			return p, err
+		}
+	} else {
 		// The tokens live in memory only, so their key may as well.
-		ring, err := secret.ParseRing(fmt.Appendf(nil, `{"current":"k1","k1":%q}`, rand.Text()+rand.Text()))
-		plain.Keys = ring
-		p.Store, p.Keys = memory.New(now), plain
-		return p, err
+		plain.Keys, err = secret.ParseRing(fmt.Appendf(nil, `{"current":"k1","k1":%q}`, rand.Text()+rand.Text()))
+		p.Keys = plain
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx)
-	if err != nil {
-		return p, fmt.Errorf("load AWS configuration: %w", err)
-	}
-	awsclient.Configure(&aws, log)
-	p.Store = dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
-	p.Keys = secret.NewCache(secret.Config{
-		Reader: awsclient.NewSecretReader(secretsmanager.NewFromConfig(aws)), KeyRingID: c.TokenKeysSecretID, Now: now, Log: log,
-	})
-	return p, nil
+	p.ClientSecret, p.ClientSecrets, p.Now = plain, plain, now
+	return p, err
 }
 
 func listen(addr, option string) (net.Listener, error) {
@@ -198,8 +206,8 @@ func newHandler(p app.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	function, err := p.Backend()
-	return invoker{function, site}, err
+	token, err := app.Token.New(p)
+	return invoker{token, site}, err
 }
 
 // maxHeaderBytes is what an HTTP API takes of request line and headers.

@@ -321,7 +321,7 @@ func TestDoctorFaults(t *testing.T) {
 			"not checked  consent page          /authorize does not lead to Instagram", "",
 		}},
 		{"a site that does not know its own address", func(_ *testing.T, d *deployed) {
-			failing := web.Site{Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}.Failing(&web.Problem{Code: web.AppMisconfigured})
+			failing := web.Site{Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}.Failing(&web.Problem{Code: web.AppMisconfigured}, nil)
 			d.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/authorize" {
 					failing.ServeHTTP(w, r)

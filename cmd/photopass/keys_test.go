@@ -269,9 +269,13 @@ func (r *countingReader) Read(ctx context.Context, id string) (string, error) {
 func (s *stack) newInstance(t *testing.T, now func() time.Time) instance {
 	t.Helper()
 	r := &countingReader{Reader: awsclient.NewSecretReader(s.secrets)}
-	i := instance{connection.NewVault(secret.NewCache(secret.Config{
+	cache, err := secret.NewCache(secret.Config{
 		Reader: r, KeyRingID: s.ring, Now: now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-	})), &r.reads}
+	})
+	if err != nil {
+		t.Fatalf("secret.NewCache: %v", err)
+	}
+	i := instance{connection.NewVault(cache), &r.reads}
 	if err := i.Ready(t.Context()); err != nil {
 		t.Fatalf("instance: %v", err)
 	}

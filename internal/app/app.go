@@ -9,6 +9,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -66,6 +67,10 @@ type Function struct {
 	Needs []string // the environment variables that must be set
 	Paths []string // its routes; the gateway sends every path without a route to Authorize
 
+	// Ended is what its routes call at the end of each request. It is here for answers
+	// that are given without its handler.
+	Ended func(*http.Request)
+
 	// New returns its handler. Other paths than its own are "not_found".
 	New func(Parts) (http.Handler, error)
 }
@@ -85,6 +90,7 @@ var (
 		Name:  "callback",
 		Needs: []string{clientID, clientSecretID, tokenKeysSecretID, tableName},
 		Paths: []string{web.CallbackPath},
+		Ended: login.CountCallback,
 		New: func(p Parts) (http.Handler, error) {
 			s, err := p.login()
 			return login.NewCallback(login.CallbackSettings{
@@ -150,8 +156,19 @@ type Task struct {
 	New   func(Parts) (Invoke, error)
 }
 
-// Invoke answers a payload. The answer is encoded as JSON.
+// Invoke answers a payload, and gets it as it came: decoded by a library, a malformed
+// one would end as an error of the function. The answer is encoded as JSON.
 type Invoke func(ctx context.Context, payload []byte) (any, error)
+
+// Invoke calls f and encodes what it returns. So an Invoke is a Handler of package
+// lambda of aws-lambda-go.
+func (f Invoke) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	v, err := f(ctx, payload)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
+}
 
 // The functions without a route.
 var (
@@ -169,7 +186,8 @@ var (
 		Name:  "token",
 		Needs: []string{tokenKeysSecretID, tableName},
 		New: func(p Parts) (Invoke, error) {
-			f, err := p.Backend()
+			keeper, err := p.Keeper()
+			f := backend.New(backend.Settings{Store: p.Store, Tokens: keeper, Now: p.Now, Log: p.Log})
 			return func(ctx context.Context, payload []byte) (any, error) { return f.Invoke(ctx, payload), nil }, err
 		},
 	}
@@ -181,12 +199,6 @@ func (p Parts) Keeper() (*connection.Keeper, error) {
 	return &connection.Keeper{
 		Store: p.Store, Vault: connection.NewVault(p.Keys), Instagram: client, Now: p.Now, Log: p.Log,
 	}, err
-}
-
-// Backend returns the token function.
-func (p Parts) Backend() (*backend.Function, error) {
-	keeper, err := p.Keeper()
-	return backend.New(backend.Settings{Store: p.Store, Tokens: keeper, Now: p.Now, Log: p.Log}), err
 }
 
 func (p Parts) login() (login.Settings, error) {

@@ -35,23 +35,16 @@ const (
 	firstPause = 25 * time.Millisecond
 )
 
-// Load returns what the clients of a function are made from, by the environment
-// alone. It makes no request.
-func Load(log *telemetry.Logger) aws.Config {
-	c := fromEnvironment()
-	Configure(&c, log)
-	return c
-}
-
-// Configure sets in c how the clients of photopass call AWS: attempts and their
-// bounds, and the count of calls. What the SDK has to say goes to log.
-func Configure(c *aws.Config, log *telemetry.Logger) {
+// Configure returns c with how clients call AWS: attempts and their bounds, and the
+// count of calls. What the SDK has to say goes to log.
+func Configure(c aws.Config, log *telemetry.Logger) aws.Config {
 	c.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(keepFew)
 	c.Retryer = newRetryer
 	c.Logger = logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
 		log.Warn("AWS SDK", "says", fmt.Sprintf(format, v...))
 	})
 	c.APIOptions = append(c.APIOptions, countCalls)
+	return c
 }
 
 func newRetryer() aws.Retryer {
@@ -74,17 +67,26 @@ func countCalls(stack *middleware.Stack) error {
 	}), middleware.After)
 }
 
-// Open opens the table and the secrets that c names, for the functions. Secrets
-// that c does not name are not read.
+// Open opens the table and the secrets that c names, for the functions: with the
+// region, the credentials and the endpoints of the environment alone. Secrets that c
+// does not name are not read.
 func Open(ctx context.Context, c config.Config, log *telemetry.Logger) (app.Parts, error) {
-	aws := Load(log)
+	return OpenWith(ctx, FromEnvironment(), c, log)
+}
+
+// OpenWith is Open for a program that has its own configuration of AWS.
+func OpenWith(ctx context.Context, aws aws.Config, c config.Config, log *telemetry.Logger) (app.Parts, error) {
+	aws = Configure(aws, log)
 	store := dynamo.New(dynamodb.NewFromConfig(aws), c.TableName)
-	cache := secret.NewCache(secret.Config{
+	cache, err := secret.NewCache(secret.Config{
 		Reader:         NewSecretReader(secretsmanager.NewFromConfig(aws)),
 		ClientSecretID: c.ClientSecretID,
 		KeyRingID:      c.TokenKeysSecretID,
 		Now:            time.Now, Log: log,
 	})
+	if err != nil {
+		return app.Parts{}, err
+	}
 	prime(ctx, log, cache.Prime, store.Prime)
 	return app.Parts{
 		Config: c, Store: store, ClientSecret: cache, ClientSecrets: cache, Keys: cache, Now: time.Now, Log: log,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"photopass/internal/awsclient"
+	"photopass/internal/config"
 	"photopass/internal/telemetry"
 )
 
@@ -51,6 +53,29 @@ func TestCallsAreCounted(t *testing.T) {
 	}
 }
 
+// A function starts although nothing that it stands on answers, and says so. The
+// first request tries again.
+func TestOpenWithoutServices(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	load(t, server.URL)
+	var b bytes.Buffer
+	log := telemetry.Wrap(slog.New(slog.NewJSONHandler(&b, nil)))
+	p, err := awsclient.Open(t.Context(), config.Config{TableName: "t", ClientSecretID: "c", TokenKeysSecretID: "k"}, log)
+	if err != nil {
+		t.Fatalf("Open: got error %v, want none", err)
+	}
+	if got := strings.Count(b.String(), `"level":"WARN","msg":"prime"`); got != 2 {
+		t.Errorf("log: got %d warnings, want one of the table and one of the secrets: %s", got, b.String())
+	}
+	if _, err := p.ClientSecret.ClientSecret(t.Context()); err == nil {
+		t.Error("ClientSecret: got no error, want one")
+	}
+	if _, err := p.Keys.Ring(t.Context()); err == nil {
+		t.Error("Ring: got no error, want one")
+	}
+}
+
 // newClient returns a client of a service that answers after some failures.
 func newClient(t *testing.T, failures int32) *dynamodb.Client {
 	t.Helper()
@@ -80,5 +105,5 @@ func load(t *testing.T, url string) aws.Config {
 	} {
 		t.Setenv(name, value)
 	}
-	return awsclient.Load(telemetry.Wrap(slog.New(slog.DiscardHandler)))
+	return awsclient.Configure(awsclient.FromEnvironment(), telemetry.Wrap(slog.New(slog.DiscardHandler)))
 }

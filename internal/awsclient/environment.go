@@ -10,14 +10,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// fromEnvironment returns what Lambda tells a function of AWS: region, credentials
+// FromEnvironment returns what Lambda tells a function of AWS: region, credentials
 // and, for an engine on this machine, endpoints. A function has no other source of
 // them. The SDK's package config looks for many, and to link it would make each
 // executable a fifth larger.
 //
 // See AWS Lambda, "Defined runtime environment variables", and the AWS SDKs
 // reference guide, "Service-specific endpoints".
-func fromEnvironment() aws.Config {
+func FromEnvironment() aws.Config {
 	c := aws.Config{
 		Region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")),
 		Credentials: credentials.NewStaticCredentialsProvider(

@@ -1,7 +1,6 @@
 package awsclient_test
 
 import (
-	"log/slog"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"photopass/internal/awsclient"
-	"photopass/internal/telemetry"
 )
 
 // The environment means to a function what it means to any program of the SDK.
@@ -42,7 +40,7 @@ func TestEnvironment(t *testing.T) {
 			for name, value := range tt.env {
 				t.Setenv(name, value)
 			}
-			got := awsclient.Load(telemetry.Wrap(slog.New(slog.DiscardHandler)))
+			got := awsclient.FromEnvironment()
 			want, err := config.LoadDefaultConfig(t.Context())
 			if err != nil {
 				t.Fatal(err)

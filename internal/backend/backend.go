@@ -26,8 +26,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"photopass/internal/account"
@@ -37,13 +35,9 @@ import (
 	"photopass/internal/telemetry"
 )
 
-const (
-	// invokeTimeout bounds an invocation, a refresh included.
-	invokeTimeout = 14 * time.Second
-	// minLife is the least life of a token that is given although it should have
-	// been refreshed.
-	minLife = time.Minute
-)
+// minLife is the least life of a token that is given although it should have
+// been refreshed.
+const minLife = time.Minute
 
 // Settings configure [New]. All are required.
 type Settings struct {
@@ -60,15 +54,17 @@ type Function struct{ s Settings }
 func New(s Settings) *Function { return &Function{s} }
 
 // Invoke answers one payload. Each answer is in the audit log, refusals too, and
-// each invocation has the line of a request. It finishes when ctx ends: a code is
-// spent by then.
+// each invocation has the line of a request. [telemetry.Guard] bounds it: it finishes
+// when ctx ends.
 func (f *Function) Invoke(ctx context.Context, payload []byte) Answer {
 	ctx, record := telemetry.Begin(ctx)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invokeTimeout)
-	defer cancel()
 	u := use{Settings: f.s}
 	line := telemetry.Request{Route: telemetry.TokenRoute}
-	a, err := u.guarded(ctx, payload)
+	var a Answer
+	err := telemetry.Guard(ctx, func(ctx context.Context) (err error) {
+		a, err = u.answer(ctx, payload)
+		return err
+	})
 	if err != nil {
 		a = Answer{Err: problem(err, &line)}
 	}
@@ -95,21 +91,6 @@ type use struct {
 	Settings
 	by        member
 	accountID string // as asked for, or as found; empty: not known
-}
-
-// guarded turns a panic into an error without its value, which may quote
-// anything.
-func (u *use) guarded(ctx context.Context, payload []byte) (a Answer, err error) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case runtime.Error:
-			err = fmt.Errorf("panic: %w\n%s", v, debug.Stack())
-		default:
-			err = fmt.Errorf("panic with a value of type %T\n%s", v, debug.Stack())
-		}
-	}()
-	return u.answer(ctx, payload)
 }
 
 func (u *use) answer(ctx context.Context, payload []byte) (Answer, error) {

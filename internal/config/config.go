@@ -6,6 +6,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -21,7 +22,8 @@ import (
 )
 
 // A Config is the validated environment. Members whose variable is unset and
-// has no default are empty.
+// has no default are empty: ClientID, ClientSecretID, TokenKeysSecretID, TableName,
+// Words, PublicURL, ReturnToOrigins. Callers of [Load] name those that they require.
 type Config struct {
 	API          string   // INSTAGRAM_API: instagram.Graph or instagram.Legacy
 	ClientID     string   // INSTAGRAM_CLIENT_ID
@@ -80,19 +82,32 @@ func (c Config) WithPublicURL(v string) (Config, error) {
 	return c, l.err
 }
 
-// defaults by dialect.
-var defaults = map[string]map[string]string{
-	instagram.Graph: {
-		"INSTAGRAM_SCOPES":        "instagram_business_basic",
-		"INSTAGRAM_AUTHORIZE_URL": "https://www.instagram.com/oauth/authorize",
-		"INSTAGRAM_GRAPH_URL":     "https://graph.instagram.com",
-	},
-	instagram.Legacy: {
-		"INSTAGRAM_SCOPES":        "basic",
-		"INSTAGRAM_AUTHORIZE_URL": "https://api.instagram.com/oauth/authorize/",
-		"INSTAGRAM_GRAPH_URL":     "https://api.instagram.com/v1",
-	},
-}
+// defaults are the values of variables that are not set. dialects are those that
+// depend on INSTAGRAM_API.
+var (
+	defaults = map[string]string{
+		"INSTAGRAM_TOKEN_URL":     "https://api.instagram.com/oauth/access_token",
+		"INSTAGRAM_GRAPH_VERSION": "v26.0",
+		"FLOW_TTL":                "10m",
+		"SESSION_IDLE":            "168h",
+		"SESSION_MAX":             "720h",
+		"PROFILE_TTL":             "15m",
+		"PROFILE_MAX_STALE":       "24h",
+		"LOG_RETENTION_IN_DAYS":   "0",
+	}
+	dialects = map[string]map[string]string{
+		instagram.Graph: {
+			"INSTAGRAM_SCOPES":        "instagram_business_basic",
+			"INSTAGRAM_AUTHORIZE_URL": "https://www.instagram.com/oauth/authorize",
+			"INSTAGRAM_GRAPH_URL":     "https://graph.instagram.com",
+		},
+		instagram.Legacy: {
+			"INSTAGRAM_SCOPES":        "basic",
+			"INSTAGRAM_AUTHORIZE_URL": "https://api.instagram.com/oauth/authorize/",
+			"INSTAGRAM_GRAPH_URL":     "https://api.instagram.com/v1",
+		},
+	}
+)
 
 // Load reads the environment through getenv. The variables named in required
 // must be set.
@@ -104,34 +119,36 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 		}
 	}
 	l.localHTTP = getenv("AWS_SAM_LOCAL") == "true"
-	c := Config{API: l.oneOf("INSTAGRAM_API", instagram.Graph, instagram.Legacy)}
-	l.dialect = defaults[c.API]
-	c.ClientID = l.matching("INSTAGRAM_CLIENT_ID", "", clientIDShape, takes["INSTAGRAM_CLIENT_ID"])
+	c := Config{API: cmp.Or(getenv("INSTAGRAM_API"), instagram.Graph)}
+	if l.dialect = dialects[c.API]; l.dialect == nil {
+		l.fail("INSTAGRAM_API", "takes graph or legacy")
+	}
+	c.ClientID = l.matching("INSTAGRAM_CLIENT_ID", `^[A-Za-z0-9_-]{1,64}$`, takes["INSTAGRAM_CLIENT_ID"])
 	c.Scopes = l.scopes("INSTAGRAM_SCOPES")
-	c.AuthorizeURL = l.endpoint("INSTAGRAM_AUTHORIZE_URL", "")
-	c.TokenURL = l.endpoint("INSTAGRAM_TOKEN_URL", "https://api.instagram.com/oauth/access_token")
-	c.GraphURL = strings.TrimSuffix(l.endpoint("INSTAGRAM_GRAPH_URL", ""), "/")
+	c.AuthorizeURL = l.endpoint("INSTAGRAM_AUTHORIZE_URL")
+	c.TokenURL = l.endpoint("INSTAGRAM_TOKEN_URL")
+	c.GraphURL = strings.TrimSuffix(l.endpoint("INSTAGRAM_GRAPH_URL"), "/")
 	if strings.Contains(c.GraphURL, "?") {
 		l.fail("INSTAGRAM_GRAPH_URL", "takes a URL without a query")
 	}
-	c.GraphVersion = l.matching("INSTAGRAM_GRAPH_VERSION", "v26.0", versionShape, "a version such as v26.0")
-	c.ClientSecretID = l.matching("CLIENT_SECRET_ID", "", awsNameShape, takes["CLIENT_SECRET_ID"])
-	c.TokenKeysSecretID = l.matching("TOKEN_KEYS_SECRET_ID", "", awsNameShape, takes["TOKEN_KEYS_SECRET_ID"])
-	c.TableName = l.matching("TABLE_NAME", "", awsNameShape, takes["TABLE_NAME"])
+	c.GraphVersion = l.matching("INSTAGRAM_GRAPH_VERSION", `^v[0-9]{1,3}\.[0-9]{1,3}$`, "a version such as v26.0")
+	c.ClientSecretID = l.nameInAWS("CLIENT_SECRET_ID")
+	c.TokenKeysSecretID = l.nameInAWS("TOKEN_KEYS_SECRET_ID")
+	c.TableName = l.nameInAWS("TABLE_NAME")
 	c.Words = l.words()
 	c.Words.NoAccountChoice = c.API == instagram.Legacy // it knows no force_reauth
 	if v := getenv("PUBLIC_URL"); v != "" {
 		c.PublicURL = l.origin("PUBLIC_URL", v)
 	}
 	c.ReturnToOrigins = l.origins("RETURN_TO_ORIGINS")
-	c.FlowTTL = l.duration("FLOW_TTL", "10m")
+	c.FlowTTL = l.duration("FLOW_TTL")
 	if c.FlowTTL > maxFlowTTL {
 		l.fail("FLOW_TTL", "takes at most 15m")
 	}
-	c.SessionIdle = l.duration("SESSION_IDLE", "168h")
-	c.SessionMax = l.duration("SESSION_MAX", "720h")
-	c.ProfileTTL = l.duration("PROFILE_TTL", "15m")
-	c.ProfileMaxStale = l.duration("PROFILE_MAX_STALE", "24h")
+	c.SessionIdle = l.duration("SESSION_IDLE")
+	c.SessionMax = l.duration("SESSION_MAX")
+	c.ProfileTTL = l.duration("PROFILE_TTL")
+	c.ProfileMaxStale = l.duration("PROFILE_MAX_STALE")
 	c.LogRetentionInDays = l.days("LOG_RETENTION_IN_DAYS")
 	if c.SessionIdle > c.SessionMax {
 		l.fail("SESSION_IDLE", "must not be longer than SESSION_MAX")
@@ -142,13 +159,6 @@ func Load(getenv func(string) string, required ...string) (Config, error) {
 // maxFlowTTL is time enough for any login. For as long as a flow lasts, its
 // browser gets the same session again.
 const maxFlowTTL = 15 * time.Minute
-
-var (
-	clientIDShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	versionShape  = regexp.MustCompile(`^v[0-9]{1,3}\.[0-9]{1,3}$`)
-	scopeShape    = regexp.MustCompile(`^[a-z_]{1,64}$`)
-	awsNameShape  = regexp.MustCompile(`^[A-Za-z0-9/_+=.@:!-]{1,512}$`)
-)
 
 // takes is what the variables take that may be required.
 var takes = map[string]string{
@@ -179,39 +189,29 @@ func (l *loader) fail(name, takes string) {
 	}
 }
 
-func (l *loader) value(name, fallback string) string {
-	if v := l.getenv(name); v != "" {
-		return v
-	}
-	if v := l.dialect[name]; v != "" {
-		return v
-	}
-	return fallback
+func (l *loader) value(name string) string {
+	return cmp.Or(l.getenv(name), l.dialect[name], defaults[name])
 }
 
-func (l *loader) oneOf(name string, values ...string) string {
-	v := l.value(name, values[0])
-	for _, known := range values {
-		if v == known {
-			return v
-		}
-	}
-	l.fail(name, "takes "+strings.Join(values, " or "))
-	return values[0]
-}
-
-func (l *loader) matching(name, fallback string, shape *regexp.Regexp, takes string) string {
-	v := l.value(name, fallback)
-	if v != "" && !shape.MatchString(v) {
+func (l *loader) matching(name, shape, takes string) string {
+	v := l.value(name)
+	if v != "" && !matches(shape, v) {
 		l.fail(name, "takes "+takes)
 	}
 	return v
 }
 
+// matches compiles shape at each use, since most processes use few of them, and once.
+func matches(shape, v string) bool { return regexp.MustCompile(shape).MatchString(v) }
+
+func (l *loader) nameInAWS(name string) string {
+	return l.matching(name, `^[A-Za-z0-9/_+=.@:!-]{1,512}$`, takes[name])
+}
+
 func (l *loader) scopes(name string) []string {
-	list := strings.FieldsFunc(l.value(name, ""), func(r rune) bool { return strings.ContainsRune(", +", r) })
+	list := strings.FieldsFunc(l.value(name), func(r rune) bool { return strings.ContainsRune(", +", r) })
 	for _, s := range list {
-		if !scopeShape.MatchString(s) {
+		if !matches(`^[a-z_]{1,64}$`, s) {
 			l.fail(name, "takes permissions separated by comma, space or +")
 		}
 	}
@@ -234,7 +234,7 @@ func (l *loader) words() Words {
 	if w.PrivacyPolicyURL != "" && !isPublicPage(w.PrivacyPolicyURL) {
 		l.fail("PRIVACY_POLICY_URL", "takes an https URL of at most 512 characters")
 	}
-	if w.Contact != "" && !isPublicPage(w.Contact) && !(len(w.Contact) <= maxContact && emailShape.MatchString(w.Contact)) {
+	if w.Contact != "" && !isPublicPage(w.Contact) && !(len(w.Contact) <= maxContact && matches(emailShape, w.Contact)) {
 		l.fail("CONTACT", "takes an e-mail address or an https URL of at most 512 characters")
 	}
 	return w
@@ -252,7 +252,7 @@ func isName(v string) bool {
 // isPublicPage reports whether people everywhere can open v.
 func isPublicPage(v string) bool {
 	u, err := url.Parse(v)
-	return err == nil && u.Scheme == "https" && u.User == nil && hostShape.MatchString(strings.ToLower(u.Host)) && pageShape.MatchString(v)
+	return err == nil && u.Scheme == "https" && u.User == nil && matches(hostShape, strings.ToLower(u.Host)) && matches(pageShape, v)
 }
 
 const (
@@ -260,14 +260,15 @@ const (
 	maxContact = 254 // of an e-mail address (RFC 5321, section 4.5.3.1.3)
 )
 
-// emailShape takes what needs no quoting in a mailto URL (RFC 6068, section 2).
-var (
-	emailShape = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}$`)
-	pageShape  = regexp.MustCompile(`^https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]{1,504}$`)
+const (
+	// emailShape is what needs no quoting in a mailto URL (RFC 6068, section 2).
+	emailShape = `^[A-Za-z0-9._+-]{1,64}@([A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{2,63}$`
+	pageShape  = `^https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]{1,504}$`
+	hostShape  = `^([a-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\])(:[0-9]{1,5})?$`
 )
 
-func (l *loader) endpoint(name, fallback string) string {
-	v := l.value(name, fallback)
+func (l *loader) endpoint(name string) string {
+	v := l.value(name)
 	u, err := url.Parse(v)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || v != u.String() || !l.schemeAllowed(u) {
 		l.fail(name, "takes an https URL; http only to a loopback host or under sam local")
@@ -290,21 +291,19 @@ func (l *loader) origins(name string) []string {
 func (l *loader) origin(name, v string) string {
 	u, err := url.Parse(v)
 	if err != nil || u.Host == "" || !l.schemeAllowed(u) ||
-		v != u.Scheme+"://"+strings.ToLower(u.Host) || !hostShape.MatchString(u.Host) ||
+		v != u.Scheme+"://"+strings.ToLower(u.Host) || !matches(hostShape, u.Host) ||
 		u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
 		l.fail(name, "takes an origin such as https://example.com: https, lower case, no path, no trailing slash, no default port; http only for a loopback host or under sam local")
 	}
 	return v
 }
 
-var hostShape = regexp.MustCompile(`^([a-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\])(:[0-9]{1,5})?$`)
-
 func (l *loader) schemeAllowed(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && (l.localHTTP || loopback.Host(u.Hostname()))
 }
 
 func (l *loader) days(name string) int {
-	v := l.value(name, "0")
+	v := l.value(name)
 	n, err := strconv.Atoi(v)
 	if err != nil || v != strconv.Itoa(n) || n < 0 || n > 9999 {
 		l.fail(name, "takes a number of days, such as 30")
@@ -312,8 +311,8 @@ func (l *loader) days(name string) int {
 	return n
 }
 
-func (l *loader) duration(name, fallback string) time.Duration {
-	d, err := time.ParseDuration(l.value(name, fallback))
+func (l *loader) duration(name string) time.Duration {
+	d, err := time.ParseDuration(l.value(name))
 	if err != nil || d <= 0 {
 		l.fail(name, "takes a positive duration such as 10m or 168h")
 	}

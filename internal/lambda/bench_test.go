@@ -3,12 +3,10 @@ package lambda_test
 import (
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"testing"
 
 	"photopass/internal/lambda"
-	"photopass/internal/telemetry"
 )
 
 func BenchmarkAdapt(b *testing.B) {
@@ -16,10 +14,10 @@ func BenchmarkAdapt(b *testing.B) {
 	if err := json.Unmarshal(readFile(b, "get.event.json"), &e); err != nil {
 		b.Fatal(err)
 	}
-	handle := lambda.Adapt(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handle := adapt(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		io.WriteString(w, "ok")
-	}), telemetry.Wrap(slog.New(slog.DiscardHandler)))
+	}), io.Discard)
 	ctx := b.Context()
 	b.ReportAllocs()
 	for b.Loop() {

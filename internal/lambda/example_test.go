@@ -12,12 +12,15 @@ import (
 )
 
 func Example() {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /profile", func(w http.ResponseWriter, r *http.Request) {
-		http.SetCookie(w, &http.Cookie{Name: "seen", Value: "1"})
-		fmt.Fprintf(w, "%s at %s", r.URL.Query().Get("user"), lambda.StageVariable(r.Context(), "BaseUrl"))
-	})
-	handle := lambda.Adapt(mux, telemetry.Wrap(slog.Default())) // main passes it to lambda.Start
+	at := func(baseURL string) http.Handler {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /profile", func(w http.ResponseWriter, r *http.Request) {
+			http.SetCookie(w, &http.Cookie{Name: "seen", Value: "1"})
+			fmt.Fprintf(w, "%s at %s", r.URL.Query().Get("user"), baseURL)
+		})
+		return mux
+	}
+	handle := lambda.Adapt(at, telemetry.Wrap(slog.Default())) // for lambda.Start
 
 	var e lambda.Request
 	err := json.Unmarshal([]byte(`{

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"photopass/internal/lambda"
-	"photopass/internal/telemetry"
 )
 
 // FuzzAdapt sends any event to a handler that answers with the body it got.
@@ -46,7 +44,7 @@ func FuzzAdapt(f *testing.F) {
 				t.Errorf("read body: %v", err)
 			}
 		})
-		got, err := lambda.Adapt(h, telemetry.Wrap(slog.New(slog.DiscardHandler)))(invocation(t.Context()), e)
+		got, err := adapt(h, io.Discard)(invocation(t.Context()), e)
 		if err != nil {
 			t.Errorf("error: got %v, want nil", err)
 		}

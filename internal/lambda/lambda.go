@@ -3,7 +3,7 @@
 //
 // Start with [Adapt], whose result is for lambda.Start:
 //
-//	lambda.Start(Adapt(handler, log))
+//	lambda.Start(Adapt(at, log))
 //
 // # What handlers see
 //
@@ -11,7 +11,7 @@
 // path that the gateway chose the route by: it comes percent-decoded and is not
 // decoded again. A header's repeated lines arrive joined by commas, as one
 // value. RemoteAddr has no port. Host is where the request went, and proves
-// nothing: [StageVariable] holds the address that the template gave the API.
+// nothing: the stage variable BaseUrl is the address that the template gave the API.
 //
 // # What is answered without the handler
 //
@@ -23,93 +23,42 @@ package lambda
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
-	"fmt"
-	"log/slog"
 	"net/http"
-	"runtime/debug"
-
-	"github.com/aws/aws-lambda-go/lambdacontext"
+	"net/url"
 
 	"photopass/internal/telemetry"
+	"photopass/internal/web"
 )
 
-// Adapt returns a Lambda handler that has h answer each event. Its error is
-// always nil. Requests carry the invocation's context with a [telemetry.Record].
-// h writes the line of each request that it answers; log has those of the others.
-func Adapt(h http.Handler, log *telemetry.Logger) func(context.Context, Request) (Response, error) {
+// Adapt returns a Lambda handler that has each event answered by the handler that at
+// returns for its stage variable BaseUrl, which is empty when the API has none. Its
+// error is always nil. Requests carry the invocation's context with a
+// [telemetry.Record]. The handlers write the line of each request that they answer;
+// log has those of the others.
+func Adapt(at func(baseURL string) http.Handler, log *telemetry.Logger) func(context.Context, Request) (Response, error) {
 	return func(ctx context.Context, e Request) (Response, error) {
 		ctx, _ = telemetry.Begin(ctx)
 		method := e.RequestContext.HTTP.Method
-		head := method == http.MethodHead
 		r, err := e.httpRequest(ctx)
 		if err != nil {
-			p := problem{http.StatusBadRequest, "invalid_request", "The request is not valid", requestID(ctx)}
-			p.log(ctx, log, method, slog.LevelWarn, err)
-			return p.response(newRecorder(head)), nil
+			return fail(ctx, log, method, &web.Problem{Code: web.InvalidRequest, Err: err}), nil
 		}
-		w := newRecorder(head)
-		if err := serve(h, w, r); err != nil {
-			p := problem{http.StatusInternalServerError, "internal", "Something went wrong on our side", requestID(ctx)}
-			p.log(ctx, log, method, slog.LevelError, err)
-			return p.response(w.restart()), nil
+		w := newRecorder(method == http.MethodHead)
+		err = telemetry.Guard(ctx, func(context.Context) error {
+			at(e.StageVariables["BaseUrl"]).ServeHTTP(w, r)
+			return nil
+		})
+		if err != nil {
+			return fail(ctx, log, method, &web.Problem{Code: web.Internal, Err: err}), nil
 		}
 		return w.response(), nil
 	}
 }
 
-// serve turns a panic of h into an error that holds its type and stack but not
-// its value, which may quote a secret.
-func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic with a value of type %T\n%s", v, debug.Stack())
-		}
-	}()
-	h.ServeHTTP(w, r)
-	return nil
-}
-
-// requestID returns the invocation's id, which Lambda's own log lines quote.
-func requestID(ctx context.Context) string {
-	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
-		return lc.AwsRequestID
-	}
-	return rand.Text()
-}
-
-// A problem is an answer of RFC 9457. People quote its id, and the log has it.
-type problem struct {
-	status          int
-	code, title, id string
-}
-
-func (p problem) log(ctx context.Context, log *telemetry.Logger, method string, level slog.Level, err error) {
-	record := telemetry.Of(ctx)
-	record.SetOutcome(telemetry.Outcome(p.code))
-	record.WriteRequest(ctx, log, telemetry.Request{
-		Route: telemetry.Unmatched, Method: method, Status: p.status, ID: p.id, Err: err, Level: level,
-	})
-}
-
-// response writes p to w, with the security headers that depend on no setting.
-func (p problem) response(w *recorder) Response {
-	for name, value := range map[string]string{
-		"Cache-Control":                "no-store",
-		"Content-Security-Policy":      "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
-		"Content-Type":                 "application/problem+json",
-		"Cross-Origin-Resource-Policy": "same-origin",
-		"Referrer-Policy":              "no-referrer",
-		"X-Content-Type-Options":       "nosniff",
-	} {
-		w.header.Set(name, value)
-	}
-	w.WriteHeader(p.status)
-	// Neither strings and an int nor the recorder can make this fail.
-	body, _ := json.Marshal(map[string]any{
-		"type": "about:blank", "title": p.title, "status": p.status, "code": p.code, "id": p.id,
-	})
-	w.Write(body)
+// fail answers with p, as JSON: nothing of the event is believed but its method.
+func fail(ctx context.Context, log *telemetry.Logger, method string, p *web.Problem) Response {
+	r := &http.Request{Method: method, URL: &url.URL{}, Header: http.Header{}}
+	w := newRecorder(method == http.MethodHead)
+	web.Site{Log: log}.Failing(p, nil).ServeHTTP(w, r.WithContext(ctx))
 	return w.response()
 }

@@ -40,16 +40,6 @@ type HTTP struct {
 	SourceIP string `json:"sourceIp"`
 }
 
-type stageVariablesKey struct{}
-
-// StageVariable returns a stage variable of the event that ctx, the context of
-// a request, came with. It is empty if the API has no such variable or if the
-// request did not come through [Adapt].
-func StageVariable(ctx context.Context, name string) string {
-	variables, _ := ctx.Value(stageVariablesKey{}).(map[string]string)
-	return variables[name]
-}
-
 // httpRequest returns the request that e describes. Its errors quote nothing of e.
 func (e *Request) httpRequest(ctx context.Context) (*http.Request, error) {
 	if !strings.HasPrefix(e.RawPath, "/") {
@@ -63,7 +53,6 @@ func (e *Request) httpRequest(ctx context.Context) (*http.Request, error) {
 	if method == "" { // which NewRequest takes for GET
 		return nil, errors.New("lambda: event without a method")
 	}
-	ctx = context.WithValue(ctx, stageVariablesKey{}, e.StageVariables)
 	r, err := http.NewRequestWithContext(ctx, method, "", body)
 	if err != nil {
 		return nil, errors.New("lambda: event with a malformed method")

@@ -32,16 +32,6 @@ func newRecorder(head bool) *recorder {
 	return &recorder{header: http.Header{}, head: head}
 }
 
-// restart returns a recorder without what w has recorded. Whether HSTS may be
-// sent is the handler's to know, so that header stays.
-func (w *recorder) restart() *recorder {
-	fresh := newRecorder(w.head)
-	if hsts := w.header.Get("Strict-Transport-Security"); hsts != "" {
-		fresh.header.Set("Strict-Transport-Security", hsts)
-	}
-	return fresh
-}
-
 // Header implements [http.ResponseWriter].
 func (w *recorder) Header() http.Header { return w.header }
 

@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"time"
 
@@ -26,9 +25,9 @@ func Nothing(_ context.Context, c config.Config, log *telemetry.Logger) (app.Par
 // ends the process with one line in the log.
 func Serve(f app.Function, open Open) {
 	parts := start(f.Name, f.Needs, open)
-	h, err := AtPublicURL(f, parts)
+	at, err := AtPublicURL(f, parts)
 	exitOn(err, f.Name, parts.Log)
-	awslambda.Start(Adapt(h, parts.Log))
+	awslambda.Start(Adapt(at, parts.Log))
 }
 
 // Run answers payloads with t, and does not return. A wrong setting ends the
@@ -37,7 +36,7 @@ func Run(t app.Task, open Open) {
 	parts := start(t.Name, t.Needs, open)
 	invoke, err := t.New(parts)
 	exitOn(err, t.Name, parts.Log)
-	awslambda.Start(task(invoke))
+	awslambda.Start(invoke)
 }
 
 func start(name string, needs []string, open Open) app.Parts {
@@ -55,17 +54,4 @@ func exitOn(err error, name string, log *telemetry.Logger) {
 		log.Error(name+": start", "version", version.Version, "err", err)
 		os.Exit(1)
 	}
-}
-
-// A task gets the payload as it came. Decoded by the library, a malformed one
-// would end as an error of the function.
-type task app.Invoke
-
-// Invoke implements [awslambda.Handler].
-func (t task) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	v, err := t(ctx, payload)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(v)
 }

@@ -77,6 +77,7 @@ func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
 	http.SetCookie(w, flowCookie(flowCookieName(state), f.value, int((a.FlowTTL+markerMargin+time.Second-1)/time.Second)))
 	record := telemetry.Of(r.Context())
 	record.SetOutcome(telemetry.Started)
+	record.Count(telemetry.FlowsStarted)
 	record.SetFlow(flowID(state))
 	web.Redirect(w, http.StatusFound, a.Instagram.AuthorizationURL(state, f.challenge(), forceReauth))
 	return nil

@@ -20,12 +20,10 @@ import (
 )
 
 const (
-	// callbackTimeout bounds a login. The calls to Instagram in it must end
-	// writeReserve earlier, so that there is time left to write what they
-	// brought: the code is spent by then. To record that a login has failed may
-	// take as long once more.
-	callbackTimeout = 14 * time.Second
-	writeReserve    = 2 * time.Second
+	// writeReserve is how much earlier than the request the calls to Instagram end,
+	// so that there is time left to write what they brought: the code is spent by
+	// then. To record that a login has failed may take as long once more.
+	writeReserve = 2 * time.Second
 
 	// repeatWait is how long a second visit waits for the first one's result.
 	repeatWait = 5 * time.Second
@@ -64,7 +62,7 @@ type CallbackSettings struct {
 func NewCallback(s CallbackSettings) http.Handler {
 	c := callback{s}
 	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
-		web.CallbackPath: {Get: c.serve, NoHead: true, HideQuery: true},
+		web.CallbackPath: {Get: c.serve, NoHead: true, HideQuery: true, Ended: CountCallback},
 	})
 }
 
@@ -72,11 +70,9 @@ type callback struct{ CallbackSettings }
 
 // serve answers the browser that comes back. Nothing outside is called before
 // the state is known to be this browser's, and the state is used up before
-// error or code is looked at. A browser that goes away changes nothing: its
-// code is spent by then, and the same browser may ask again.
+// error or code is looked at.
 func (c callback) serve(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
-	defer cancel()
+	ctx := r.Context()
 	if web.IsPrefetch(r) {
 		return &web.Problem{Code: web.InvalidRequest}
 	}
@@ -236,7 +232,7 @@ func (c callback) repeat(ctx context.Context, w http.ResponseWriter, v visit, m 
 		p.Repeated = true
 		return &p
 	}
-	if c.Now().Sub(at) < callbackTimeout+writeReserve {
+	if c.Now().Sub(at) < telemetry.RequestTimeout+writeReserve {
 		m = c.await(ctx, m)
 	}
 	if m.Result == nil {
@@ -292,11 +288,11 @@ func (c callback) await(ctx context.Context, m account.Marker) account.Marker {
 func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientSecret secret.Value, m account.Marker) (string, telemetry.Event, error) {
 	grant, profile, err := c.ask(ctx, v, clientSecret)
 	if err != nil {
-		return "", 0, err
+		return "", "", err
 	}
 	sealed, err := c.Vault.Seal(ctx, profile.ID, grant.Token)
 	if err != nil {
-		return "", 0, unreadable(err)
+		return "", "", unreadable(err)
 	}
 	now := c.Now().UTC().Truncate(time.Second)
 	l := account.Login{
@@ -374,7 +370,7 @@ func (c callback) write(ctx context.Context, login account.Login, v visit, now t
 	for range connectTries {
 		existing, err := c.Store.Existing(ctx, login.Account.ID, login.Account.UserID)
 		if err != nil {
-			return 0, fmt.Errorf("read what the login replaces: %w", err)
+			return "", fmt.Errorf("read what the login replaces: %w", err)
 		}
 		err = c.Store.Connect(ctx, c.after(existing, login, v, now))
 		switch {
@@ -384,10 +380,10 @@ func (c callback) write(ctx context.Context, login account.Login, v visit, now t
 			}
 			return kindOf(existing), nil
 		case !errors.Is(err, account.ErrConflict):
-			return 0, fmt.Errorf("write login: %w", err)
+			return "", fmt.Errorf("write login: %w", err)
 		}
 	}
-	return 0, fmt.Errorf("write login: %w", account.ErrConflict)
+	return "", fmt.Errorf("write login: %w", account.ErrConflict)
 }
 
 // after returns l as it is to be written when existing is what it replaces.

@@ -196,9 +196,12 @@ func TestNothingLeaks(t *testing.T) {
 func TestBadSignaturesReadNoSecret(t *testing.T) {
 	b := newBench(t)
 	reads := 0
-	cache := secret.NewCache(secret.Config{
+	cache, err := secret.NewCache(secret.Config{
 		Reader: countingReader{&reads}, ClientSecretID: "client", Now: b.clock, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	})
+	if err != nil {
+		t.Fatalf("secret.NewCache: %v", err)
+	}
 	b.handler = b.newHandler(cache)
 	for range 1000 {
 		b.post(deauthorize, sign(previousSecret, "{}"))

@@ -42,10 +42,6 @@ const (
 	// backupAge is the longest that DynamoDB keeps what is deleted (Amazon
 	// DynamoDB developer guide, "Point-in-time backups").
 	backupAge = 35 * 24 * time.Hour
-
-	// requestTimeout bounds a whole request, well below what Lambda and the
-	// gateway allow, so that a service in trouble is answered for by us.
-	requestTimeout = 14 * time.Second
 )
 
 // statusPath is where the status pages are, each under its confirmation code.
@@ -75,20 +71,10 @@ type Settings struct {
 func New(s Settings) http.Handler {
 	h := handler{s}
 	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
-		web.DeauthorizePath:    {Post: bounded(h.deauthorize)},
-		web.DeletionPath:       {Post: bounded(h.deletion)},
-		web.DeletionStatusPath: {Get: bounded(h.status)},
+		web.DeauthorizePath:    {Post: h.deauthorize},
+		web.DeletionPath:       {Post: h.deletion},
+		web.DeletionStatusPath: {Get: h.status},
 	})
-}
-
-// bounded gives f a time limit, and lets it finish when the caller goes away:
-// nobody promises that Meta sends a notice again.
-func bounded(f web.HandlerFunc) web.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), requestTimeout)
-		defer cancel()
-		return f(w, r.WithContext(ctx))
-	}
 }
 
 type handler struct{ Settings }

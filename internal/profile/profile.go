@@ -41,24 +41,10 @@ func New(s Settings) http.Handler {
 	site := web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}
 	h := handler{s, site}
 	return site.Handler(web.Routes{
-		web.ProfilePath:    {Before: h.cors(http.MethodGet, http.MethodHead), Get: bounded(h.profile)},
-		web.LogoutPath:     {Before: h.cors(http.MethodPost), Post: bounded(h.logout)},
-		web.DisconnectPath: {Post: bounded(h.disconnect)},
+		web.ProfilePath:    {Before: h.cors(http.MethodGet, http.MethodHead), Get: h.profile},
+		web.LogoutPath:     {Before: h.cors(http.MethodPost), Post: h.logout},
+		web.DisconnectPath: {Post: h.disconnect},
 	})
-}
-
-// requestTimeout bounds a whole request, well below what Lambda and the gateway
-// allow, so that a service in trouble is answered for by us.
-const requestTimeout = 14 * time.Second
-
-// bounded gives f a time limit, and lets it finish when the browser goes away: a
-// deletion half-way or a profile read in vain helps nobody.
-func bounded(f web.HandlerFunc) web.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), requestTimeout)
-		defer cancel()
-		return f(w, r.WithContext(ctx))
-	}
 }
 
 type handler struct {

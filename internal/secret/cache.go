@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// CacheTTL is how long a [Cache] uses a value before it reads it anew. A
+	// CacheTTL is how long a [Cache] uses a value before it reads it again. A
 	// rotation has reached every instance after that long.
 	CacheTTL = 5 * time.Minute
 
@@ -35,7 +35,8 @@ type Reader interface {
 	Read(ctx context.Context, id string) (string, error)
 }
 
-// A Config configures a Cache. An empty id means that the secret is not used.
+// A Config configures a Cache. Reader, Now and Log are required. An empty id means
+// that the secret is not used.
 type Config struct {
 	Reader         Reader
 	ClientSecretID string
@@ -52,27 +53,32 @@ type Cache struct {
 }
 
 // NewCache returns a Cache that has read nothing yet.
-func NewCache(c Config) *Cache {
-	return &Cache{
-		client: &cached[ClientSecret]{
-			config: c, id: c.ClientSecretID, parse: warnIfUnusual(c.Log),
-			what: "the client secret", remedy: "store it with `photopass secret set`",
-		},
-		ring: &cached[*Ring]{
-			config: c, id: c.KeyRingID, parse: func(value string) (*Ring, error) { return ParseRing([]byte(value)) },
-			what: "the key ring", remedy: "restore its last good version: without its keys no stored token opens",
-		},
+func NewCache(c Config) (*Cache, error) {
+	switch {
+	case c.Reader == nil:
+		return nil, errors.New("secret: Config.Reader is required")
+	case c.Now == nil:
+		return nil, errors.New("secret: Config.Now is required")
+	case c.Log == nil:
+		return nil, errors.New("secret: Config.Log is required")
 	}
-}
-
-func warnIfUnusual(log *telemetry.Logger) func(string) (ClientSecret, error) {
-	return func(value string) (ClientSecret, error) {
-		c, err := ParseClientSecretValue(value)
-		if err == nil && Unusual(c.Current) {
-			log.Warn("the client secret is not 32 hexadecimal digits, as Meta's are; was it cut when it was copied?")
+	client := &cached[ClientSecret]{
+		config: c, id: c.ClientSecretID,
+		what: "the client secret", remedy: "store it with `photopass secret set`",
+	}
+	client.parse = func(value string) (ClientSecret, error) {
+		s, err := ParseClientSecretValue(value)
+		if err == nil && Unusual(s.Current) {
+			c.Log.Warn("the client secret is not 32 hexadecimal digits, as Meta's are; was it cut when it was copied?")
 		}
-		return c, err
+		return s, err
 	}
+	ring := &cached[*Ring]{
+		config: c, id: c.KeyRingID,
+		what: "the key ring", remedy: "restore its last good version: without its keys no stored token opens",
+	}
+	ring.parse = func(value string) (*Ring, error) { return ParseRing([]byte(value)) }
+	return &Cache{client, ring}, nil
 }
 
 // Prime reads, side by side, every secret that is used. After an error the
@@ -81,10 +87,10 @@ func (c *Cache) Prime(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var clientErr, ringErr error
 	if c.client.id != "" {
-		wg.Go(func() { _, clientErr = c.client.get(ctx, false) })
+		wg.Go(func() { _, clientErr = c.client.get(ctx) })
 	}
 	if c.ring.id != "" {
-		wg.Go(func() { _, ringErr = c.ring.get(ctx, false) })
+		wg.Go(func() { _, ringErr = c.ring.get(ctx) })
 	}
 	wg.Wait()
 	return errors.Join(clientErr, ringErr)
@@ -92,26 +98,29 @@ func (c *Cache) Prime(ctx context.Context) error {
 
 // ClientSecret returns the client secret.
 func (c *Cache) ClientSecret(ctx context.Context) (Value, error) {
-	v, err := c.client.get(ctx, false)
+	v, err := c.client.get(ctx)
 	return v.Current, err
 }
 
 // ClientSecrets returns the client secret and the one before it.
 func (c *Cache) ClientSecrets(ctx context.Context) (ClientSecret, error) {
-	return c.client.get(ctx, false)
+	return c.client.get(ctx)
 }
 
 // ClientSecretRefused says that Instagram refused a request in a way that a
-// wrong client secret causes. The next ClientSecret reads it anew, at most once
-// in five minutes.
+// wrong client secret causes. The next ClientSecret reads it again, at most once in
+// five minutes.
 func (c *Cache) ClientSecretRefused() { c.client.doubt() }
 
 // Ring returns the key ring.
-func (c *Cache) Ring(ctx context.Context) (*Ring, error) { return c.ring.get(ctx, false) }
+func (c *Cache) Ring(ctx context.Context) (*Ring, error) { return c.ring.get(ctx) }
 
-// RereadRing returns the key ring, read anew unless that was asked for within
-// the last five minutes. It is for a value sealed under a key that Ring lacks.
-func (c *Cache) RereadRing(ctx context.Context) (*Ring, error) { return c.ring.get(ctx, true) }
+// RereadRing returns the key ring, read again unless that was asked for within the
+// last five minutes. It is for a value sealed under a key that Ring lacks.
+func (c *Cache) RereadRing(ctx context.Context) (*Ring, error) {
+	c.ring.doubt()
+	return c.ring.get(ctx)
+}
 
 // cached is one secret.
 type cached[T any] struct {
@@ -120,23 +129,18 @@ type cached[T any] struct {
 	parse        func(string) (T, error)
 	what, remedy string // for the operator
 
-	mu         sync.Mutex // guards what follows, and lets one goroutine read at a time
-	value      T
-	known      bool      // value has been read
-	goodUntil  time.Time // value is used without reading
-	doubtedAt  time.Time // last reading or mark caused by a doubt
-	doubtKnown bool
+	mu        sync.Mutex // guards what follows, and lets one goroutine read at a time
+	value     T
+	known     bool      // value has been read
+	goodUntil time.Time // value is used without reading
+	doubtedAt time.Time // last doubt that caused a reading
 }
 
-// get returns the value, read anew when it is old or, at most once in
-// rereadCooldown, when the caller doubts it.
-func (c *cached[T]) get(ctx context.Context, doubted bool) (T, error) {
+// get returns the value, and reads it when it is old.
+func (c *cached[T]) get(ctx context.Context) (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.config.Now()
-	if doubted && c.mayDoubt(now) {
-		c.goodUntil = time.Time{}
-	}
 	if c.known && now.Before(c.goodUntil) {
 		return c.value, nil
 	}
@@ -156,36 +160,27 @@ func (c *cached[T]) get(ctx context.Context, doubted bool) (T, error) {
 func (c *cached[T]) doubt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mayDoubt(c.config.Now()) {
-		c.goodUntil = time.Time{}
+	if now := c.config.Now(); !now.Before(c.doubtedAt.Add(rereadCooldown)) {
+		c.doubtedAt, c.goodUntil = now, time.Time{}
 	}
 }
 
-func (c *cached[T]) mayDoubt(now time.Time) bool {
-	if c.doubtKnown && now.Before(c.doubtedAt.Add(rereadCooldown)) {
-		return false
-	}
-	c.doubtedAt, c.doubtKnown = now, true
-	return true
-}
-
-func (c *cached[T]) read(ctx context.Context) (T, error) {
+func (c *cached[T]) read(ctx context.Context) (value T, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	var none T
 	raw, err := c.config.Reader.Read(ctx, c.id)
 	if err == nil {
 		hide(c.config.Log, raw)
-		var value T
 		if value, err = c.parse(raw); err == nil {
 			return value, nil
 		}
 		err = fmt.Errorf("%w: %w", err, ErrMisconfigured)
 	}
+	err = fmt.Errorf("%s (%s) %w", c.what, c.id, err)
 	if errors.Is(err, ErrMisconfigured) {
-		return none, fmt.Errorf("%s (%s) %w; %s", c.what, c.id, err, c.remedy)
+		err = fmt.Errorf("%w; %s", err, c.remedy)
 	}
-	return none, fmt.Errorf("%s (%s) %w", c.what, c.id, err)
+	return value, err
 }
 
 // hide keeps a secret's value, or the values in it when it is JSON, out of the

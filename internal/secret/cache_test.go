@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"photopass/internal/secret"
-
 	"photopass/internal/telemetry"
 )
 
@@ -44,15 +44,38 @@ func newBench(t *testing.T) *bench {
 		values: map[string]string{"client": clientSecret, "ring": cachedRing},
 		reads:  map[string]int{},
 	}
-	b.Cache = secret.NewCache(secret.Config{
-		Reader: b, ClientSecretID: "client", KeyRingID: "ring", Log: telemetry.Wrap(slog.New(slog.NewJSONHandler(&b.log, nil))),
-		Now: func() time.Time {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			return b.now
-		},
-	})
+	b.Cache = b.cache("client", "ring", telemetry.Wrap(slog.New(slog.NewJSONHandler(&b.log, nil))))
 	return b
+}
+
+// cache returns a Cache of the bench's for the secrets with these ids.
+func (b *bench) cache(client, ring string, log *telemetry.Logger) *secret.Cache {
+	b.t.Helper()
+	c, err := secret.NewCache(secret.Config{Reader: b, ClientSecretID: client, KeyRingID: ring, Log: log, Now: func() time.Time {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.now
+	}})
+	if err != nil {
+		b.t.Fatalf("NewCache: got error %v, want none", err)
+	}
+	return c
+}
+
+// What a Cache can't do without is named at once.
+func TestCacheRequires(t *testing.T) {
+	complete := secret.Config{Reader: &bench{}, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
+	for name, drop := range map[string]func(*secret.Config){
+		"Reader": func(c *secret.Config) { c.Reader = nil },
+		"Now":    func(c *secret.Config) { c.Now = nil },
+		"Log":    func(c *secret.Config) { c.Log = nil },
+	} {
+		c := complete
+		drop(&c)
+		if _, err := secret.NewCache(c); err == nil || err.Error() != "secret: Config."+name+" is required" {
+			t.Errorf("NewCache without %s: got error %v, want one that names it", name, err)
+		}
+	}
 }
 
 // Read implements [secret.Reader].
@@ -107,15 +130,6 @@ func TestCacheClientSecrets(t *testing.T) {
 		}
 	}
 	b.wantClient("afterwards", clientSecret, 1)
-}
-
-// A secret that can't be read is no secret.
-func TestCacheClientSecretsFails(t *testing.T) {
-	b := newBench(t)
-	b.values["client"] = ""
-	if got, err := b.ClientSecrets(t.Context()); !errors.Is(err, secret.ErrMisconfigured) || got.Current.Reveal() != "" {
-		t.Errorf("ClientSecrets: got error %v, want ErrMisconfigured and no secret", err)
-	}
 }
 
 // A thousand codes that Instagram refuses cost one reading more.
@@ -188,38 +202,34 @@ func TestCacheKeepsSecretsApart(t *testing.T) {
 	b.wantClient("after a refusal", clientSecret, 2)
 }
 
-// While a secret can't be read, the last value stays in use, and the service
-// is asked twice a minute.
+// While a secret can't be read, or has become malformed, the last value stays in use,
+// and the service is asked twice a minute.
 func TestCacheServesStaleValue(t *testing.T) {
-	b := newBench(t)
-	b.wantClient("at first", clientSecret, 1)
-	b.err = errUnreachable
-	b.advance(5 * time.Minute)
-	b.wantClient("out of order", clientSecret, 2)
-	if !strings.Contains(b.log.String(), "secret can't be read anew; the last value stays in use") {
-		t.Errorf("log: got %q, want a line about it", b.log.String())
-	}
-	b.advance(30*time.Second - 1)
-	b.wantClient("just before half a minute", clientSecret, 2)
-	b.advance(1)
-	b.wantClient("after half a minute", clientSecret, 3)
-	b.err, b.values["client"] = nil, rotated
-	b.advance(30 * time.Second)
-	b.wantClient("in order again", rotated, 4)
-}
-
-// A value that has become malformed is no reason to give up the good one.
-func TestCacheKeepsGoodValueOverMalformed(t *testing.T) {
-	b := newBench(t)
-	b.wantClient("at first", clientSecret, 1)
-	b.values["client"] = "hunter2"
-	b.advance(5 * time.Minute)
-	b.wantClient("with a malformed value", clientSecret, 2)
-	if strings.Contains(b.log.String(), "hunter2") {
-		t.Error("log: it quotes the secret")
+	for name, spoil := range map[string]func(*bench){
+		"out of order": func(b *bench) { b.err = errUnreachable },
+		"malformed":    func(b *bench) { b.values["client"] = "hunter2" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.wantClient("at first", clientSecret, 1)
+			spoil(b)
+			b.advance(5 * time.Minute)
+			b.wantClient("spoilt", clientSecret, 2)
+			if log := b.log.String(); !strings.Contains(log, "secret can't be read anew; the last value stays in use") || strings.Contains(log, "hunter2") {
+				t.Errorf("log: got %q, want a line about it that does not quote the secret", log)
+			}
+			b.advance(30*time.Second - 1)
+			b.wantClient("just before half a minute", clientSecret, 2)
+			b.advance(1)
+			b.wantClient("after half a minute", clientSecret, 3)
+			b.err, b.values["client"] = nil, rotated
+			b.advance(30 * time.Second)
+			b.wantClient("in order again", rotated, 4)
+		})
 	}
 }
 
+// After an error nothing is kept, so the next request tries again.
 func TestCacheFails(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
@@ -235,12 +245,15 @@ func TestCacheFails(t *testing.T) {
 			b := newBench(t)
 			tt.spoil(b)
 			client, clientErr := b.ClientSecret(t.Context())
+			both, bothErr := b.ClientSecrets(t.Context())
 			ring, ringErr := b.Ring(t.Context())
 			_, rereadErr := b.RereadRing(t.Context())
-			if client.Reveal() != "" || ring != nil {
+			if client.Reveal() != "" || both.Current.Reveal() != "" || ring != nil {
 				t.Error("got a value with the error, want none")
 			}
-			for op, err := range map[string]error{"ClientSecret": clientErr, "Ring": ringErr, "RereadRing": rereadErr, "Prime": b.Prime(t.Context())} {
+			for op, err := range map[string]error{
+				"ClientSecret": clientErr, "ClientSecrets": bothErr, "Ring": ringErr, "RereadRing": rereadErr, "Prime": b.Prime(t.Context()),
+			} {
 				if err == nil {
 					t.Errorf("%s: got no error, want one", op)
 					continue
@@ -252,19 +265,10 @@ func TestCacheFails(t *testing.T) {
 					t.Errorf("%s: the error quotes the secret", op)
 				}
 			}
+			b.err, b.values = nil, map[string]string{"client": clientSecret}
+			b.wantClient("at once", clientSecret, b.reads["client"]+1)
 		})
 	}
-}
-
-// After an error nothing is kept, so the next request tries again.
-func TestCacheTriesAgain(t *testing.T) {
-	b := newBench(t)
-	b.err = errUnreachable
-	if _, err := b.ClientSecret(t.Context()); !errors.Is(err, errUnreachable) {
-		t.Errorf("ClientSecret: got error %v, want %v", err, errUnreachable)
-	}
-	b.err = nil
-	b.wantClient("at once", clientSecret, 2)
 }
 
 func TestCachePrime(t *testing.T) {
@@ -280,10 +284,7 @@ func TestCachePrime(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
-			c := secret.NewCache(secret.Config{
-				Reader: b, ClientSecretID: tt.client, KeyRingID: tt.ring, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-				Now: func() time.Time { return b.now },
-			})
+			c := b.cache(tt.client, tt.ring, telemetry.Wrap(slog.New(slog.DiscardHandler)))
 			if err := c.Prime(t.Context()); err != nil {
 				t.Fatalf("Prime: got error %v, want none", err)
 			}
@@ -292,13 +293,8 @@ func TestCachePrime(t *testing.T) {
 					t.Errorf("ClientSecret: got error %v, want none", err)
 				}
 			}
-			for id, want := range tt.want {
-				if b.reads[id] != want {
-					t.Errorf("reads of %s: got %d, want %d", id, b.reads[id], want)
-				}
-			}
-			if len(b.reads) != len(tt.want) {
-				t.Errorf("secrets read: got %d, want %d", len(b.reads), len(tt.want))
+			if !maps.Equal(b.reads, tt.want) {
+				t.Errorf("reads: got %v, want %v", b.reads, tt.want)
 			}
 		})
 	}
@@ -318,9 +314,12 @@ func TestCachePrimeReadsOtherSecret(t *testing.T) {
 // waited for together.
 func TestCacheTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := secret.NewCache(secret.Config{
+		c, err := secret.NewCache(secret.Config{
 			Reader: silent{}, ClientSecretID: "client", KeyRingID: "ring", Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 		})
+		if err != nil {
+			t.Fatalf("NewCache: got error %v, want none", err)
+		}
 		began := time.Now()
 		if err := c.Prime(t.Context()); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, secret.ErrMisconfigured) {
 			t.Errorf("Prime: got error %v, want DeadlineExceeded", err)
@@ -397,8 +396,7 @@ func TestCacheHidesFromTheLog(t *testing.T) {
 	b.values["ring"] = `{"current":"k1","k1":"{key} of \"32\" characters, with spaces & signs"}`
 	var log bytes.Buffer
 	logger := telemetry.NewLogger(&log, func(string) string { return "" })
-	c := secret.NewCache(secret.Config{Reader: b, ClientSecretID: "client", KeyRingID: "ring", Log: logger, Now: time.Now})
-	if err := c.Prime(t.Context()); err != nil {
+	if err := b.cache("client", "ring", logger).Prime(t.Context()); err != nil {
 		t.Fatalf("Prime: got error %v, want none", err)
 	}
 	log.Reset() // of a warning about the odd secret

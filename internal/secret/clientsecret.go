@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 )
 
-// ErrMisconfigured means that a secret is there for the operator to mend: it
+// ErrMisconfigured means that a secret is there for the operator to fix: it
 // has no value, a value of the wrong shape, or may not be read. Other errors
 // mean that it can't be read at present.
 var ErrMisconfigured = errors.New("misconfigured secret")
@@ -29,7 +28,7 @@ func (p Plain) ClientSecrets(context.Context) (ClientSecret, error) {
 	return ClientSecret{Current: p.Client}, nil
 }
 
-// ClientSecretRefused does nothing: there is nothing to read anew.
+// ClientSecretRefused does nothing: there is nothing to read again.
 func (p Plain) ClientSecretRefused() {}
 
 // Ring returns the key ring.
@@ -50,11 +49,11 @@ func ParseClientSecret(raw string) (Value, error) {
 	return New(s), nil
 }
 
-var usualShape = regexp.MustCompile(`^[0-9a-f]{32}$`)
-
 // Unusual reports whether a client secret is not the 32 hexadecimal digits that
 // Meta gives out. It may have been cut when it was copied.
-func Unusual(s Value) bool { return !usualShape.MatchString(s.Reveal()) }
+func Unusual(s Value) bool {
+	return len(s.Reveal()) != 32 || strings.Trim(s.Reveal(), "0123456789abcdef") != ""
+}
 
 // A ClientSecret is the value of the client secret's secret.
 type ClientSecret struct {

@@ -115,19 +115,16 @@ type Key struct{ aead cipher.AEAD }
 // keys for different uses apart. The secret must hold at least 128 bits of
 // entropy: HKDF does not stretch passwords.
 func NewKey(secret []byte, purpose string) Key {
-	raw, err := hkdf.Key(sha256.New, secret, nil, purpose, 32)
+	raw := must(hkdf.Key(sha256.New, secret, nil, purpose, 32)) // only a length above 255 hashes fails
+	block := must(aes.NewCipher(raw))                           // only a wrong key length fails
+	return Key{must(cipher.NewGCMWithRandomNonce(block))}       // only a block size other than AES's fails
+}
+
+func must[T any](v T, err error) T {
 	if err != nil {
-		panic("secret: " + err.Error()) // only a length above 255 hashes fails
+		panic("secret: " + err.Error())
 	}
-	block, err := aes.NewCipher(raw)
-	if err != nil {
-		panic("secret: " + err.Error()) // only a wrong key length fails
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		panic("secret: " + err.Error()) // only a block size other than AES's fails
-	}
-	return Key{aead}
+	return v
 }
 
 // Seal encrypts plaintext, bound to context.

@@ -6,51 +6,28 @@ import (
 )
 
 // An Event is what the audit log tells of, one of the closed list below.
-type Event int
+type Event string
 
 // The events. docs/logs.md says when each is written.
 const (
-	Connect Event = iota
-	Denial
-	Reconnect
-	Logout
-	Disconnect
-	Deauthorize
-	Deletion
-	TokenRefreshed
-	TokenDeferred
-	TokenDead
-	TokenRemoved
-	TokenDeleted
-	TokenUse
-	AnswerRepeated
-	ReplayRejected
-	OriginRejected
-	FlowRejected
+	Connect        Event = "connect"
+	Denial         Event = "denied"
+	Reconnect      Event = "reconnect"
+	Logout         Event = "logout"
+	Disconnect     Event = "disconnect"
+	Deauthorize    Event = "deauthorize"
+	Deletion       Event = "deletion"
+	TokenRefreshed Event = "token_refreshed"
+	TokenDeferred  Event = "token_deferred"
+	TokenDead      Event = "token_dead"
+	TokenRemoved   Event = "token_removed"
+	TokenDeleted   Event = "token_deleted"
+	TokenUse       Event = "token_use"
+	AnswerRepeated Event = "answer_repeated"
+	ReplayRejected Event = "replay_rejected"
+	OriginRejected Event = "origin_rejected"
+	FlowRejected   Event = "flow_rejected"
 )
-
-var events = [...]string{
-	Connect:        "connect",
-	Denial:         "denied",
-	Reconnect:      "reconnect",
-	Logout:         "logout",
-	Disconnect:     "disconnect",
-	Deauthorize:    "deauthorize",
-	Deletion:       "deletion",
-	TokenRefreshed: "token_refreshed",
-	TokenDeferred:  "token_deferred",
-	TokenDead:      "token_dead",
-	TokenRemoved:   "token_removed",
-	TokenDeleted:   "token_deleted",
-	TokenUse:       "token_use",
-	AnswerRepeated: "answer_repeated",
-	ReplayRejected: "replay_rejected",
-	OriginRejected: "origin_rejected",
-	FlowRejected:   "flow_rejected",
-}
-
-// String returns the name that the log has.
-func (e Event) String() string { return events[e] }
 
 // An Entry is one line of the audit log. What is empty is left out. Nothing that
 // a browser says is in it.
@@ -66,7 +43,7 @@ type Entry struct {
 // Audit writes e to the audit log, with the flow that the request in ctx belongs
 // to, if any.
 func (l *Logger) Audit(ctx context.Context, e Entry) {
-	attrs := []slog.Attr{slog.String("event", e.Event.String())}
+	attrs := []slog.Attr{slog.String("event", string(e.Event))}
 	for _, m := range []struct{ name, value string }{
 		{"by", e.By}, {"account", e.Account}, {"flow", Of(ctx).flowID()}, {"outcome", string(e.Outcome)}, {"cause", e.Cause},
 	} {

@@ -16,7 +16,7 @@ func NewUnredacted(w io.Writer, stack string) *Logger {
 func NewKnowing(w io.Writer, secrets ...string) *Redactor {
 	r := NewRedactor(w)
 	for _, s := range secrets {
-		r.tell(&r.secrets, []Secret{known(s)})
+		r.tell(kept, []Secret{known(s)})
 	}
 	return r
 }

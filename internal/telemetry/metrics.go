@@ -3,7 +3,9 @@ package telemetry
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -12,113 +14,58 @@ const namespace = "photopass"
 
 // A Metric is one of the closed list below. Nothing that a request says can make
 // another one, nor another value of a dimension.
-type Metric int
+type Metric string
 
 // The metrics. docs/logs.md says what each counts.
 const (
-	FlowsStarted Metric = iota
-	Callbacks           // exactly one of the next four goes with it
-	Connected
-	Denied
-	Refused
-	ExchangeFailures
-	Misconfigured
-	RejectedRequests
-	TokensRefreshed
-	RefreshFailures
-	ReconnectsRequired
-	BrokenTokens
-	Sweeps
-	DaysToExpiry
-
-	metricCount
+	FlowsStarted       Metric = "FlowsStarted"
+	Callbacks          Metric = "Callbacks" // exactly one of the next four goes with it
+	Connected          Metric = "Connected"
+	Denied             Metric = "Denied"
+	Refused            Metric = "Refused"
+	ExchangeFailures   Metric = "ExchangeFailures"
+	Misconfigured      Metric = "Misconfigured"
+	RejectedRequests   Metric = "RejectedRequests"
+	TokensRefreshed    Metric = "TokensRefreshed"
+	RefreshFailures    Metric = "RefreshFailures"
+	ReconnectsRequired Metric = "ReconnectsRequired"
+	BrokenTokens       Metric = "BrokenTokens"
+	Sweeps             Metric = "Sweeps"
+	DaysToExpiry       Metric = "DaysToExpiry" // the only one that is no count
 )
 
-var metrics = [metricCount]struct{ name, unit string }{
-	FlowsStarted:       {"FlowsStarted", "Count"},
-	Callbacks:          {"Callbacks", "Count"},
-	Connected:          {"Connected", "Count"},
-	Denied:             {"Denied", "Count"},
-	Refused:            {"Refused", "Count"},
-	ExchangeFailures:   {"ExchangeFailures", "Count"},
-	Misconfigured:      {"Misconfigured", "Count"},
-	RejectedRequests:   {"RejectedRequests", "Count"},
-	TokensRefreshed:    {"TokensRefreshed", "Count"},
-	RefreshFailures:    {"RefreshFailures", "Count"},
-	ReconnectsRequired: {"ReconnectsRequired", "Count"},
-	BrokenTokens:       {"BrokenTokens", "Count"},
-	Sweeps:             {"Sweeps", "Count"},
-	DaysToExpiry:       {"DaysToExpiry", "None"},
-}
-
-// String returns the name that CloudWatch knows m by.
-func (m Metric) String() string { return metrics[m].name }
-
 // values are what a [Record] has counted.
-type values struct {
-	counted [metricCount]bool
-	value   [metricCount]float64
-}
+type values map[Metric]float64
 
-func (v *values) add(m Metric) {
-	v.counted[m] = true
-	v.value[m]++
-}
-
-func (v *values) least(m Metric, value float64) {
-	if !v.counted[m] || value < v.value[m] {
-		v.counted[m], v.value[m] = true, value
-	}
-}
-
-// attrs returns the members that make a line of the log one of the embedded
+// withMetrics returns the attributes that make a line of the log one of the embedded
 // metric format (Amazon CloudWatch user guide, "Specification: Embedded metric
-// format"); none when nothing was counted.
-func (v *values) attrs(stack string, now time.Time) []slog.Attr {
-	d := directive{Namespace: namespace, Dimensions: [1][1]string{{"Stack"}}}
-	list := []slog.Attr{{}, slog.String("Stack", stack)}
-	for m, def := range metrics {
-		if v.counted[m] {
-			d.Metrics = append(d.Metrics, definition{def.name, def.unit})
-			list = append(list, slog.Float64(def.name, math.Round(v.value[m]*100)/100))
-		}
-	}
-	if d.Metrics == nil {
-		return nil
-	}
-	list[0] = slog.Any("_aws", metadata{now.UnixMilli(), [1]directive{d}})
-	return list
-}
-
-// metadata is the member _aws.
-type metadata struct {
-	Timestamp         int64 // milliseconds since 1970
-	CloudWatchMetrics [1]directive
-}
-
-type directive struct {
-	Namespace  string
-	Dimensions [1][1]string
-	Metrics    []definition
-}
-
-type definition struct{ Name, Unit string }
-
-// withMetrics returns the attributes that carry v in a line of log, and the level
-// to write it at: the least from level on that is not dropped, here or by Lambda.
-// Else a log of warnings alone would blind every alarm.
-func (v *values) withMetrics(ctx context.Context, log *Logger, level slog.Level) ([]slog.Attr, slog.Level) {
-	if log.stack == "" {
-		return nil, level
-	}
-	// The time is the process's, like that of the line itself: CloudWatch refuses
-	// what lies far from its own.
-	attrs := v.attrs(log.stack, time.Now())
-	if attrs == nil {
+// format"), and the level to write it at: the least from level on that is not dropped,
+// here or by Lambda. Else a log of warnings alone would blind every alarm.
+func (v values) withMetrics(ctx context.Context, log *Logger, level slog.Level) ([]slog.Attr, slog.Level) {
+	if log.stack == "" || len(v) == 0 {
 		return nil, level
 	}
 	for level < slog.LevelError && !log.Enabled(ctx, level) {
 		level += slog.LevelWarn - slog.LevelInfo
 	}
+	type definition struct{ Name, Unit string }
+	var definitions []definition
+	attrs := []slog.Attr{{}, slog.String("Stack", log.stack)}
+	for _, m := range slices.Sorted(maps.Keys(v)) {
+		unit := "Count"
+		if m == DaysToExpiry {
+			unit = "None"
+		}
+		definitions = append(definitions, definition{string(m), unit})
+		attrs = append(attrs, slog.Float64(string(m), math.Round(v[m]*100)/100))
+	}
+	attrs[0] = slog.Any("_aws", map[string]any{
+		// The process's time, like that of the line itself: CloudWatch refuses what lies
+		// far from its own.
+		"Timestamp": time.Now().UnixMilli(),
+		"CloudWatchMetrics": []map[string]any{{
+			"Namespace": namespace, "Dimensions": [][]string{{"Stack"}}, "Metrics": definitions,
+		}},
+	})
 	return attrs, level
 }

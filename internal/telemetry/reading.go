@@ -1,32 +1,44 @@
 package telemetry
 
-import "bytes"
+import (
+	"bytes"
+	"iter"
+)
 
 // maxDepth is how many encodings in base64 or hexadecimal are undone: a caller's,
 // JSON's of bytes, and one more.
 const maxDepth = 3
 
-// undo calls f with what run may be the base64 or hexadecimal of, wherever in it
-// that begins, if there is text in that. It decodes into buffer.
-func undo(run, buffer []byte, f func(decoded []byte)) {
-	for _, e := range []struct {
-		phases, bits int
-		digit        func(byte) int
-	}{{4, 6, sextet}, {2, 4, func(c byte) int { return int(unhex(c)) & 15 }}} {
-		for phase := range e.phases {
-			decoded, value, have := buffer[:0], 0, 0
-			for _, c := range run[phase:] {
-				value, have = value<<e.bits|e.digit(c), have+e.bits
-				if have >= 8 {
-					have -= 8
-					decoded = append(decoded, byte(value>>have))
-				}
+// decodings yields what run may be the base64 or hexadecimal of, wherever in it that
+// begins, if there is text in that. Each is in buffer until the next.
+func decodings(run, buffer []byte) iter.Seq[[]byte] {
+	nibble := func(c byte) int { return int(unhex(c)) & 15 }
+	return func(yield func([]byte) bool) {
+		for phase := range 4 {
+			if b := decode(run[phase:], buffer, 6, sextet); hasText(b) && !yield(b) {
+				return
 			}
-			if hasText(decoded) {
-				f(decoded)
+		}
+		for phase := range 2 {
+			if b := decode(run[phase:], buffer, 4, nibble); hasText(b) && !yield(b) {
+				return
 			}
 		}
 	}
+}
+
+// decode returns the bytes whose digits, of so many bits each, are run. It decodes
+// into buffer.
+func decode(run, buffer []byte, bits int, digit func(byte) int) []byte {
+	decoded, value, have := buffer[:0], 0, 0
+	for _, c := range run {
+		value, have = value<<bits|digit(c), have+bits
+		if have >= 8 {
+			have -= 8
+			decoded = append(decoded, byte(value>>have))
+		}
+	}
+	return decoded
 }
 
 // sextet returns the six bits that c stands for in either base64, any for ".",
@@ -67,7 +79,7 @@ func hasText(b []byte) bool {
 func unescape(s []byte) (text []byte, ends []int) {
 	text, ends = make([]byte, 0, len(s)), make([]int, 0, len(s))
 	for i := 0; i < len(s); {
-		c, n := readable(s[i:])
+		c, n := undo(s[i:])
 		i += n
 		if c != '\\' {
 			text, ends = append(text, c), append(ends, i)
@@ -76,10 +88,10 @@ func unescape(s []byte) (text []byte, ends []int) {
 	return text, ends
 }
 
-// readable returns the first character of s, undone, and its length in s. A
-// backslash stands for all in a row, and is for the caller to leave out: what they
-// escape is the character.
-func readable(s []byte) (byte, int) {
+// undo returns the first character of s, with its encoding undone, and its length in
+// s. For backslashes in a row it returns one, which the caller leaves out: they escape
+// the character that follows.
+func undo(s []byte) (byte, int) {
 	switch s[0] {
 	case '\\':
 		n := len(s) - len(bytes.TrimLeft(s, `\`))

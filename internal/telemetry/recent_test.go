@@ -16,13 +16,13 @@ import (
 // lines although nothing there says what it is.
 func TestSecretsOfRequestsAreKnown(t *testing.T) {
 	s := newScene(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
-	s.back = s.Decide(s.Authorize("?return_to=https://app.example/done"), "allow")
-	r := s.Get(s.back)
+	callback := s.Decide(s.Authorize("?return_to=https://app.example/done"), "allow")
+	r := s.Get(callback)
 	target, err := url.Parse(r.Location)
 	if err != nil || target.Query().Get("connect_code") == "" {
 		t.Fatalf("Location: got a target without connect_code, error %v", err)
 	}
-	back, err := url.Parse(s.back)
+	back, err := url.Parse(callback)
 	if err != nil {
 		t.Fatalf("url.Parse: %v", err)
 	}

@@ -37,10 +37,16 @@ const (
 )
 
 // A Record collects what one line of the log says of a request or a sweep, from
-// all who take part in it: the outcome, the flow, how often Instagram and AWS
-// were called, and the metrics. It is in the context of the request ([Begin],
-// [Of]). All methods are safe for concurrent use and do nothing on nil, so
-// nobody needs to know whether there is a Record.
+// all that take part in it: the outcome, the flow, how often Instagram and AWS
+// were called, and the metrics.
+//
+// [Begin] puts it into the context of the request, and [Of] is the only way to it.
+// It is there because the calls to count are made deep in clients, through
+// interfaces that know nothing of logs. Nothing else of photopass is found through a
+// context, and nothing that a Record holds decides what a request does.
+//
+// All methods are safe for concurrent use and do nothing on nil, so callers need not
+// know whether there is a Record.
 type Record struct {
 	began time.Time
 
@@ -59,7 +65,7 @@ func Begin(ctx context.Context) (context.Context, *Record) {
 	if r := Of(ctx); r != nil {
 		return ctx, r
 	}
-	r := &Record{began: time.Now()}
+	r := &Record{began: time.Now(), values: values{}}
 	return context.WithValue(ctx, recordKey{}, r), r
 }
 
@@ -109,10 +115,16 @@ func (r *Record) CountInstagramCall() { r.update(func() { r.instagramCalls++ }) 
 func (r *Record) CountAWSCall() { r.update(func() { r.awsCalls++ }) }
 
 // Count adds one to a metric.
-func (r *Record) Count(m Metric) { r.update(func() { r.values.add(m) }) }
+func (r *Record) Count(m Metric) { r.update(func() { r.values[m]++ }) }
 
 // Least sets a metric to value, unless it is less already.
-func (r *Record) Least(m Metric, value float64) { r.update(func() { r.values.least(m, value) }) }
+func (r *Record) Least(m Metric, value float64) {
+	r.update(func() {
+		if before, ok := r.values[m]; !ok || value < before {
+			r.values[m] = value
+		}
+	})
+}
 
 // Write writes a line with attrs and the metrics. Those are written whatever
 // level the log is for; see docs/logs.md.

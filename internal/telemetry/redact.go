@@ -22,9 +22,16 @@ const redacted = "[redacted]"
 type Redactor struct {
 	w io.Writer
 
-	mu              sync.RWMutex // guards what follows; the slices' elements never change
-	secrets, recent [][]byte
+	mu    sync.RWMutex        // guards known; the slices' elements never change
+	known [listCount][][]byte // values as a line is read, see tell
 }
+
+// The lists of known values.
+const (
+	kept   = iota // those of Hide
+	recent        // those of HideRecent
+	listCount
+)
 
 // NewRedactor returns a Redactor in front of w. Each Write must be whole lines,
 // as those of slog's handlers are.
@@ -41,26 +48,22 @@ type Secret interface{ Reveal() string }
 // describes: a client secret and the entries of a key ring may be any characters.
 // They go as a whole or 16 characters in a row, in capitals or small letters.
 // Values of fewer than 8 characters are words and stay.
-func (l *Logger) Hide(values ...Secret) {
-	if l.redactor != nil {
-		l.redactor.tell(&l.redactor.secrets, values)
-	}
-}
+func (l *Logger) Hide(values ...Secret) { l.redactor.tell(kept, values) }
 
 // HideRecent is Hide for secrets of a request, in a list of their own: they
 // don't drive out those of Hide. Tell it of nothing that a stranger can choose,
 // or strangers can blank the log.
-func (l *Logger) HideRecent(values ...Secret) {
-	if l.redactor != nil {
-		l.redactor.tell(&l.redactor.recent, values)
-	}
-}
+func (l *Logger) HideRecent(values ...Secret) { l.redactor.tell(recent, values) }
 
-// tell adds values to one of r's lists, in both ways that a line is read.
-func (r *Redactor) tell(list *[][]byte, values []Secret) {
+// tell adds values to one of r's lists, in both ways that a line is read. It does
+// nothing on nil.
+func (r *Redactor) tell(list int, values []Secret) {
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	after := slices.Clone(*list)
+	after := slices.Clone(r.known[list])
 	for _, value := range values {
 		v := []byte(value.Reveal())
 		unescaped, _ := unescape(v)
@@ -71,7 +74,7 @@ func (r *Redactor) tell(list *[][]byte, values []Secret) {
 			}
 		}
 	}
-	*list = after[max(0, len(after)-maxKnown):]
+	r.known[list] = after[max(0, len(after)-maxKnown):]
 }
 
 // Write implements [io.Writer]. It reports the length of line, however much of
@@ -150,11 +153,17 @@ func (r *Redactor) search(text []byte, depth int, mark func(from, to int)) {
 	}
 }
 
+// holds reports whether there is a secret in text.
+func (r *Redactor) holds(text []byte, depth int) (found bool) {
+	r.search(text, depth, func(int, int) { found = true })
+	return found
+}
+
 func (r *Redactor) searchPlain(text []byte, depth int, mark func(from, to int)) {
 	small := lower(text)
 	for _, n := range named {
 		if slices.ContainsFunc(n.hints, func(h string) bool { return bytes.Contains(small, []byte(h)) }) {
-			for _, m := range n.shape.FindAllSubmatchIndex(small, -1) {
+			for _, m := range n.shape().FindAllSubmatchIndex(small, -1) {
 				mark(m[3], m[1])
 			}
 		}
@@ -182,7 +191,7 @@ func (r *Redactor) searchRun(text []byte, from, to int, buffer []byte, depth int
 	run := text[from:to]
 	if len(run) >= minShape {
 		for _, shape := range shapes {
-			for _, m := range shape.FindAllIndex(run, -1) {
+			for _, m := range shape().FindAllIndex(run, -1) {
 				if !bytes.HasSuffix(run[:m[1]], []byte(dynamoRequest)) {
 					mark(from+m[0], from+m[1])
 				}
@@ -192,13 +201,20 @@ func (r *Redactor) searchRun(text []byte, from, to int, buffer []byte, depth int
 	if depth == maxDepth {
 		return
 	}
-	found := false
-	undo(run, buffer, func(decoded []byte) {
-		r.search(decoded, depth+1, func(int, int) { found = true })
-	})
-	if found {
-		mark(from, to)
+	for decoded := range decodings(run, buffer) {
+		if r.holds(decoded, depth+1) {
+			mark(from, to)
+			return
+		}
 	}
+}
+
+// A pattern is a regular expression that is compiled at its first use, since most
+// processes meet few of them.
+type pattern func() *regexp.Regexp
+
+func newPattern(expr string) pattern {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }
 
 // What a secret is called, in small letters: in a query or form, in JSON or a Go
@@ -211,17 +227,17 @@ const names = `((?:(?:access|bearer|refresh|session|security)[_-]?token|(?:clien
 var nameHints = []string{"token", "secret", "verifier", "signed", "connect_code", "connect-code", "connectcode"}
 
 var named = []struct {
-	hints []string       // one of them is in each text that has the shape: to spare time
-	shape *regexp.Regexp // the group stays: a name, and what stands between that and the secret
+	hints []string // one of them is in each text that has the shape: to spare time
+	shape pattern  // the group stays: a name, and what stands between that and the secret
 }{
-	{nameHints, regexp.MustCompile(names + `=)[^\s&"'\\]+`)},
-	{nameHints, regexp.MustCompile(names + `["']?\s*[:=]\s*["'])[^"'\\,}][^"'\\]*`)},
-	{nameHints, regexp.MustCompile(names + `:)(?:\[[^\]"\\]*|[^\s&"'\\}\[\]]+)`)},
-	{[]string{"code=", "token="}, regexp.MustCompile(`([?&"](?:code|token)=)[^\s&"'\\]+`)},
-	{[]string{"code:[", "token:["}, regexp.MustCompile(`(\b(?:code|token):)\[[^\]"\\]*`)},
-	{[]string{`"k`}, regexp.MustCompile(`("k[0-9]+"\s*:\s*")[^"\\]{32,}`)},
-	{[]string{"authorization", "bearer"}, regexp.MustCompile(`((?:authorization\W{1,4}[\w-]+|bearer)\s+)[\w.~+/=-]{8,}`)},
-	{[]string{"__host-"}, regexp.MustCompile(`(__host-)[\w-]+=[^\s;,"\\]+`)},
+	{nameHints, newPattern(names + `=)[^\s&"'\\]+`)},
+	{nameHints, newPattern(names + `["']?\s*[:=]\s*["'])[^"'\\,}][^"'\\]*`)},
+	{nameHints, newPattern(names + `:)(?:\[[^\]"\\]*|[^\s&"'\\}\[\]]+)`)},
+	{[]string{"code=", "token="}, newPattern(`([?&"](?:code|token)=)[^\s&"'\\]+`)},
+	{[]string{"code:[", "token:["}, newPattern(`(\b(?:code|token):)\[[^\]"\\]*`)},
+	{[]string{`"k`}, newPattern(`("k[0-9]+"\s*:\s*")[^"\\]{32,}`)},
+	{[]string{"authorization", "bearer"}, newPattern(`((?:authorization\W{1,4}[\w-]+|bearer)\s+)[\w.~+/=-]{8,}`)},
+	{[]string{"__host-"}, newPattern(`(__host-)[\w-]+=[^\s;,"\\]+`)},
 }
 
 // shapes are the exact ones of Instagram's tokens and codes, the cookies of a
@@ -230,11 +246,11 @@ var named = []struct {
 // text that looks like the start of one can hide another. No digest, UUID or name
 // of AWS's has one of them, nor has an id of ours; 43 characters of base64url alone
 // are a hash as well as a secret, and stay.
-var shapes = []*regexp.Regexp{
-	regexp.MustCompile(`(?i:IGAA|IGQ)[\w-]{20,}|EAA[\w-]{30,}|AQ[\w-]{40,}`),
-	regexp.MustCompile(`[0-9]{5,}\.[\w-]{43}`),
-	regexp.MustCompile(`[\w-]{43,}(?:\.[0-9]{10,14}\.|(?:\.(?i:eyJ)[\w-]*)+)`),
-	regexp.MustCompile(`[0-9]+\.[0-9a-fA-F]{7}\.[0-9a-fA-F]{32}`),
+var shapes = []pattern{
+	newPattern(`(?i:IGAA|IGQ)[\w-]{20,}|EAA[\w-]{30,}|AQ[\w-]{40,}`),
+	newPattern(`[0-9]{5,}\.[\w-]{43}`),
+	newPattern(`[\w-]{43,}(?:\.[0-9]{10,14}\.|(?:\.(?i:eyJ)[\w-]*)+)`),
+	newPattern(`[0-9]+\.[0-9a-fA-F]{7}\.[0-9a-fA-F]{32}`),
 }
 
 // dynamoRequest ends each id of DynamoDB's requests, whose first half is random
@@ -250,7 +266,7 @@ const (
 
 func (r *Redactor) searchKnown(small []byte, mark func(from, to int)) {
 	r.mu.RLock()
-	known := [2][][]byte{r.secrets, r.recent}
+	known := r.known
 	r.mu.RUnlock()
 	for _, list := range known {
 		for _, v := range list {
@@ -296,20 +312,16 @@ func (r *Redactor) searchLists(text []byte, depth int, mark func(from, to int)) 
 	if numbers < minKnown || depth == maxDepth {
 		return
 	}
-	for _, m := range byteList.FindAllIndex(text, -1) {
+	for _, m := range byteList().FindAllIndex(text, -1) {
 		for _, base := range []int{10, 16} {
-			found := false
-			if b := listed(text[m[0]:m[1]], base); hasText(b) {
-				r.search(b, depth+1, func(int, int) { found = true })
-			}
-			if found {
+			if b := listed(text[m[0]:m[1]], base); hasText(b) && r.holds(b, depth+1) {
 				mark(m[0], m[1])
 			}
 		}
 	}
 }
 
-var byteList = regexp.MustCompile(`\b(?:0x)?[0-9a-fA-F]{1,3}(?:[, ]+(?:0x)?[0-9a-fA-F]{1,3}){7,}\b`)
+var byteList = newPattern(`\b(?:0x)?[0-9a-fA-F]{1,3}(?:[, ]+(?:0x)?[0-9a-fA-F]{1,3}){7,}\b`)
 
 // listed returns the bytes in a list. What is no byte to that base is one that no
 // secret has.

@@ -210,28 +210,35 @@ func listed(line, s string) bool {
 		strings.Contains(line, fmt.Sprintf("% x", begin)) || strings.Contains(line, fmt.Sprintf("% X", begin))
 }
 
-// In short mode each way meets these encodings, and each encoding these ways.
+// One of these is in each combination that is tried. So all ways, kinds and encodings
+// meet in pairs, and a secret of each sort, told of and by shape, meets all ways in
+// all encodings.
 var (
 	usualWays      = []string{"attribute", "lines"}
+	usualKinds     = []string{"odd client secret", "long-lived token"}
 	usualEncodings = []string{"plain", "JSON", "percent-encoded"}
 )
 
 // Every way into a line, with every kind of secret, in every encoding and both
 // formats.
 func TestRedaction(t *testing.T) {
+	tried := 0
 	for _, format := range []string{"JSON", "TEXT"} {
+		var b bytes.Buffer
+		log := newLogger(&b, format, shapeless...)
 		for way, write := range ways {
 			for kind, secret := range secrets {
 				for encoding, encode := range encodings {
-					if testing.Short() && !slices.Contains(usualWays, way) && !slices.Contains(usualEncodings, encoding) {
+					if !slices.Contains(usualWays, way) && !slices.Contains(usualKinds, kind) && !slices.Contains(usualEncodings, encoding) {
 						continue
 					}
+					tried++
 					if kind == "code" && encoding == "small letters" {
 						continue // it opens nothing, and "aq" begins many a name
 					}
-					var b bytes.Buffer
+					b.Reset()
 					encoded := encode(secret)
-					write(newLogger(&b, format, shapeless...), encoded)
+					write(log, encoded)
 					where := fmt.Sprintf("%s, %s, %s, %s", format, way, kind, encoding)
 					if survives(b.String(), secret) || encoding != "in a query" && !strings.Contains(encoding, " word") && encoding != "between signs" && survives(b.String(), encoded) {
 						t.Errorf("%s: the line holds the secret", where)
@@ -249,8 +256,8 @@ func TestRedaction(t *testing.T) {
 			}
 		}
 	}
-	if got := len(ways) * len(secrets) * len(encodings); got < 5000 {
-		t.Errorf("combinations: got %d, want more than 5000", got)
+	if tried < 5000 {
+		t.Errorf("combinations: got %d, want more than 5000", tried)
 	}
 }
 
@@ -517,7 +524,7 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// A line is written while a secret is read anew.
+// A line is written while a secret is read again.
 func TestHideWhileWriting(t *testing.T) {
 	l := telemetry.NewLogger(&bytes.Buffer{}, getenv("JSON", ""))
 	done := make(chan struct{})

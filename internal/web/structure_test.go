@@ -186,7 +186,7 @@ func TestMisconfiguredNamesTheOperator(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept", html)
 		site := web.Site{PublicURL: publicURL, Words: web.Words{Contact: tt.contact}, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
-		site.Failing(&web.Problem{Code: web.AppMisconfigured}).ServeHTTP(w, r)
+		site.Failing(&web.Problem{Code: web.AppMisconfigured}, nil).ServeHTTP(w, r)
 		wantShown(t, w.Body.String(), tt.want)
 	}
 }

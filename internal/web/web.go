@@ -18,8 +18,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -37,7 +35,7 @@ type Site struct {
 }
 
 // A HandlerFunc answers a request, or returns an error before it has written
-// anything.
+// anything. [telemetry.Guard] says when the request's context ends.
 type HandlerFunc func(http.ResponseWriter, *http.Request) error
 
 // A Route is what one path answers.
@@ -48,6 +46,10 @@ type Route struct {
 
 	Get  HandlerFunc // answers HEAD as well
 	Post HandlerFunc
+
+	// Ended is called with each request to the path, whatever answered it, before its
+	// line is written: for metrics. Nil: nothing is called.
+	Ended func(*http.Request)
 
 	NoHead    bool // Get has an effect, so HEAD is not allowed
 	HideQuery bool // error pages take the query out of the address bar
@@ -80,29 +82,32 @@ func (s Site) Handler(routes Routes) http.Handler {
 		if !known {
 			serve = func(http.ResponseWriter, *http.Request) error { return &Problem{Code: NotFound} }
 		}
-		s.answer(w, r, pattern, route.HideQuery, serve)
+		s.answer(w, r, pattern, route, serve)
 	})
 }
 
-// Failing returns a handler that answers everything with p.
-func (s Site) Failing(p *Problem) http.Handler {
+// Failing returns a handler that answers everything with p, and then calls ended as
+// a [Route] does.
+func (s Site) Failing(p *Problem, ended func(*http.Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, r, Pattern(r.URL.Path), false, func(http.ResponseWriter, *http.Request) error { return p })
+		s.answer(w, r, Pattern(r.URL.Path), Route{Ended: ended}, func(http.ResponseWriter, *http.Request) error { return p })
 	})
 }
 
 // answer has serve answer r, or answers with its error, and writes the line.
-func (s Site) answer(w http.ResponseWriter, r *http.Request, pattern string, hidesQuery bool, serve HandlerFunc) {
+func (s Site) answer(w http.ResponseWriter, r *http.Request, pattern string, route Route, serve HandlerFunc) {
 	ctx, record := telemetry.Begin(r.Context())
 	r = r.WithContext(ctx)
 	s.setHeaders(w.Header())
 	answer := &answerWriter{ResponseWriter: w, head: r.Method == http.MethodHead, status: http.StatusOK}
 	line := telemetry.Request{Route: pattern, Method: r.Method}
-	if err := guard(func() error { return serve(answer, r) }); err != nil {
-		s.fail(answer, r, hidesQuery, err, &line)
+	if err := telemetry.Guard(ctx, func(ctx context.Context) error { return serve(answer, r.WithContext(ctx)) }); err != nil {
+		s.fail(answer, r, route.HideQuery, err, &line)
 	}
 	line.Status = answer.status
-	tally(record, pattern, r)
+	if route.Ended != nil {
+		route.Ended(r)
+	}
 	record.WriteRequest(ctx, s.Log, line)
 }
 
@@ -134,21 +139,6 @@ func (route Route) allow() string {
 		methods = append(methods, http.MethodPost)
 	}
 	return strings.Join(methods, ", ")
-}
-
-// guard turns a panic of f into an error that does not hold its value: a panic
-// may quote anything.
-func guard(f func() error) (err error) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case runtime.Error:
-			err = fmt.Errorf("panic: %w\n%s", v, debug.Stack())
-		default:
-			err = fmt.Errorf("panic with a value of type %T\n%s", v, debug.Stack())
-		}
-	}()
-	return f()
 }
 
 // answerWriter notes the status of an answer, and drops the body of one to HEAD,

@@ -406,7 +406,7 @@ func TestFailing(t *testing.T) {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
 			var log bytes.Buffer
 			h := web.Site{PublicURL: publicURL, Log: telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil)))}.Failing(
-				&web.Problem{Code: web.AppMisconfigured, Err: errors.New("TABLE_NAME must be set")})
+				&web.Problem{Code: web.AppMisconfigured, Err: errors.New("TABLE_NAME must be set")}, nil)
 			w := (site{h, &log}).do(tt.method, tt.path, "Accept", tt.accept)
 			wantEqual(t, "status", w.Code, 500)
 			wantHeader(t, w, "Strict-Transport-Security", "max-age=63072000; includeSubDomains")

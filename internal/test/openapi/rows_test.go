@@ -299,11 +299,11 @@ func (u *unreachable) Receipt(ctx context.Context, code string) (account.Receipt
 // settings nor by the stage.
 func withoutPublicURL(target string, header ...string) situation {
 	return func(t *testing.T, _ apptest.Options) visit {
-		h, err := lambda.AtPublicURL(app.Profile, app.Parts{Log: telemetry.Wrap(slog.New(slog.DiscardHandler))})
+		at, err := lambda.AtPublicURL(app.Profile, app.Parts{Log: telemetry.Wrap(slog.New(slog.DiscardHandler))})
 		if err != nil {
 			t.Fatalf("AtPublicURL: %v", err)
 		}
-		server := httptest.NewServer(h)
+		server := httptest.NewServer(at(""))
 		t.Cleanup(server.Close)
 		return visit{browser: apptest.NewBrowser(t, server.URL), target: target, header: header, elsewhere: true}
 	}

@@ -5,14 +5,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"photopass/internal/fakeinstagram"
@@ -32,19 +29,12 @@ var acme = fakeinstagram.Account{ID: "27640875392278831", UserID: "1784140579318
 func (s *stack) due() {
 	s.t.Helper()
 	s.fake.Advance(31 * 24 * time.Hour)
-	page, err := s.db.Scan(s.t.Context(), &dynamodb.ScanInput{TableName: &s.table, FilterExpression: aws.String("attribute_exists(token_refresh_at)")})
-	if err != nil || len(page.Items) == 0 {
-		s.t.Fatalf("scan for accounts with a refresh to come: got %d items, error %v", len(page.Items), err)
-	}
-	for _, item := range page.Items {
-		item["token_refresh_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(-time.Minute).Unix(), 10)}
+	s.change("token_refresh_at", func(item map[string]types.AttributeValue) {
+		item["token_refresh_at"] = seconds(time.Now().Add(-time.Minute))
 		if item["removed_at"] != nil {
-			item["removed_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(-169*time.Hour).Unix(), 10)}
+			item["removed_at"] = seconds(time.Now().Add(-169 * time.Hour))
 		}
-		if _, err := s.db.PutItem(s.t.Context(), &dynamodb.PutItemInput{TableName: &s.table, Item: item}); err != nil {
-			s.t.Fatalf("put account: %v", err)
-		}
-	}
+	})
 }
 
 // sweep invokes refresh as the schedule does, and checks its report.
@@ -196,7 +186,10 @@ func (s *stack) connectBackend(a fakeinstagram.Account) string {
 func TestTokenForTheBackend(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, options{returnTo: "https://app.example"})
+	s.connectBackend(acme)
+	s.callbackAWS.TakeCalls()
 	code := s.connectBackend(acme)
+	wantCalls(t, "login for a backend", s.callbackAWS.TakeCalls(), []string{"dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:TransactWriteItems"})
 	s.wantToken(`{"id":"27640875392278831"}`)
 	s.wantToken(`{"user_id":"17841405793187218"}`)
 	s.wantRefusal(`{"connect_code":"`+code+`"}`, "not_found") // used
@@ -243,16 +236,6 @@ func TestTokenForTheBackend(t *testing.T) {
 			}
 		}
 	}
-}
-
-// Two write requests and one read are a login, with a connect code as well.
-func TestCallsOfALoginForABackend(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, options{returnTo: "https://app.example"})
-	s.connectBackend(acme)
-	s.callbackAWS.TakeCalls()
-	s.connectBackend(acme)
-	wantCalls(t, "callback", s.callbackAWS.TakeCalls(), []string{"dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:TransactWriteItems"})
 }
 
 // removeByNotices connects a and has Meta say that the person removed the app,
