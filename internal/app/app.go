@@ -78,7 +78,10 @@ var (
 		Paths: []string{web.StartPath, web.AuthorizePath},
 		New: func(p Parts) (http.Handler, error) {
 			s, err := p.login()
-			return login.NewAuthorize(s), err
+			if err != nil {
+				return nil, err
+			}
+			return login.NewAuthorize(s)
 		},
 	}
 	Callback = Function{
@@ -87,9 +90,12 @@ var (
 		Paths: []string{web.CallbackPath},
 		New: func(p Parts) (http.Handler, error) {
 			s, err := p.login()
+			if err != nil {
+				return nil, err
+			}
 			return login.NewCallback(login.CallbackSettings{
 				Settings: s, Store: p.Store, Vault: connection.NewVault(p.Keys), Secrets: p.ClientSecret, Sessions: p.sessions(),
-			}), err
+			})
 		},
 	}
 	Profile = Function{

@@ -12,7 +12,6 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/backend"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/login"
 	"photopass/internal/secret"
 	"photopass/internal/test/apptest"
 )
@@ -50,6 +49,7 @@ func TestConnectCodeIsTheOnlyOne(t *testing.T) {
 		{"planted escaped", "/done?%63onnect%5Fcode=evil", "/done?connect_code=CODE#"},
 		{"planted escaped in capitals", "/done?%43ONNECT_%63ode=evil", "/done?connect_code=CODE#"},
 		{"planted beside a bad escape", "/done?%63onnect_code[%zz]=evil", "/done?connect_code=CODE#"},
+		{"names that do not decode", "/done?connect_code%zz=evil&%=1&a=1", "/done?a=1&connect_code=CODE#"},
 		{"planted as a list", "/done?connect_code[]=evil", "/done?connect_code=CODE#"},
 		{"planted as an object", "/done?connect_code[a][b]=evil", "/done?connect_code=CODE#"},
 		{"planted as an escaped list", "/done?connect_code%5B0%5D=evil", "/done?connect_code=CODE#"},
@@ -139,20 +139,18 @@ func TestConnectCodeIsStoredWithTheLogin(t *testing.T) {
 	}
 }
 
-// A login that meets a change of the account is written anew, and then its code
+// A login that meets a change of the account is written again, and then its code
 // must name the connection that was written.
 func TestConnectCodeNamesTheConnectionThatWasWritten(t *testing.T) {
 	conflicts := 0
-	s := &spy{fail: func(method string) error {
+	s := &apptest.Spy{Before: func(_ context.Context, method string) error {
 		if method == "Connect" && conflicts == 0 {
 			conflicts++
 			return account.ErrConflict
 		}
 		return nil
 	}}
-	o := spied(s)
-	o.ReturnToOrigins = []string{"https://app.example"}
-	a := apptest.New(t, o)
+	a := apptest.New(t, apptest.Options{Store: s.Around, ReturnToOrigins: []string{"https://app.example"}})
 	b := a.Browser()
 	_, code := splitCode(b.Get(b.Decide(b.Authorize("?return_to=https://app.example/done"), "allow")).Location)
 	secret := secret.New(code)
@@ -217,9 +215,7 @@ func TestDoubleClickGivesTheSameConnectCode(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			return nil
 		}}
-		s := newService(t, i)
-		s.settings.ReturnToOrigins = []string{"https://app.example"}
-		s.authorize, s.callback = login.NewAuthorize(s.settings.Settings), login.NewCallback(s.settings)
+		s := newService(t, i).listing(t, "https://app.example")
 		v := s.begin(t, "?return_to=https://app.example/done")
 		answers := parallel(2, func() apptest.Response { return s.visit(v) })
 		wantAlike(t, answers, "https://app.example/done")

@@ -19,39 +19,11 @@ import (
 	"photopass/internal/test/apptest"
 )
 
-// A source hands out the client secret and the key ring, or fails.
-type source struct {
-	ring *secret.Ring
-	fail func(what string) error // what is "client secret" or "key ring"; nil: never fails
-
-	refused atomic.Int32
+// newSecrets returns the secrets that an app has anyway, for a test to step in.
+func newSecrets(t *testing.T) *apptest.Secrets {
+	t.Helper()
+	return &apptest.Secrets{Plain: secret.Plain{Client: secret.New(apptest.ClientSecret), Keys: apptest.Ring(t)}}
 }
-
-// ClientSecret implements login.Secrets.
-func (s *source) ClientSecret(context.Context) (secret.Value, error) {
-	if s.fail != nil {
-		if err := s.fail("client secret"); err != nil {
-			return secret.Value{}, err
-		}
-	}
-	return secret.New(apptest.ClientSecret), nil
-}
-
-// ClientSecretRefused implements login.Secrets.
-func (s *source) ClientSecretRefused() { s.refused.Add(1) }
-
-// Ring implements connection.Keys.
-func (s *source) Ring(context.Context) (*secret.Ring, error) {
-	if s.fail != nil {
-		if err := s.fail("key ring"); err != nil {
-			return nil, err
-		}
-	}
-	return s.ring, nil
-}
-
-// RereadRing implements connection.Keys.
-func (s *source) RereadRing(ctx context.Context) (*secret.Ring, error) { return s.Ring(ctx) }
 
 func TestUnreadableSecretsUseNothingUp(t *testing.T) {
 	misconfigured := fmt.Errorf("no value: %w", secret.ErrMisconfigured)
@@ -68,23 +40,22 @@ func TestUnreadableSecretsUseNothingUp(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var broken atomic.Bool
-			from := &source{ring: apptest.Ring(t), fail: func(what string) error {
+			from := newSecrets(t)
+			from.Before = func(what string) error {
 				if broken.Load() && what == tt.secret {
 					return tt.err
 				}
 				return nil
-			}}
-			s := &spy{}
-			o := spied(s)
-			o.Secrets, o.Keys = from, from
-			a := apptest.New(t, o)
+			}
+			s := &apptest.Spy{}
+			a := apptest.New(t, apptest.Options{Store: s.Around, Secrets: from, Keys: from})
 			b, back := consented(t, a)
 			broken.Store(true)
 			wantProblem(t, "GET /callback", b.Get(back), http.StatusInternalServerError, tt.code)
 			denied := strings.Replace(back, "code=", "error=access_denied&x=", 1)
 			wantProblem(t, "denied", b.Get(denied), http.StatusInternalServerError, tt.code)
 			wantCalls(t, "GET /callback", a, 0)
-			if got := s.taken(); got != "" {
+			if got := s.Calls(); got != "" {
 				t.Errorf("calls of the store: got %s, want none", got)
 			}
 			if !strings.Contains(a.Logs(), tt.err.Error()) {
@@ -110,17 +81,17 @@ func TestRefusedClientSecretIsDoubted(t *testing.T) {
 		{"used code", "Matching code was not found or was already used", 0, "exchange_rejected", 400},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			from := &source{ring: apptest.Ring(t)}
+			from := newSecrets(t)
 			a := apptest.New(t, apptest.Options{Secrets: from})
 			b, back := consented(t, a)
 			a.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpExchange, Message: tt.message})
 			wantProblem(t, "GET /callback", b.Get(back), tt.status, tt.code)
 			wantCalls(t, "GET /callback", a, 1)
-			if got := from.refused.Load(); got != tt.refused {
+			if got := from.Refused.Load(); got != tt.refused {
 				t.Errorf("doubts of the client secret: got %d, want %d", got, tt.refused)
 			}
 			b.Login()
-			if got := from.refused.Load(); got != tt.refused {
+			if got := from.Refused.Load(); got != tt.refused {
 				t.Errorf("doubts of the client secret after a login: got %d, want %d", got, tt.refused)
 			}
 		})
@@ -129,19 +100,22 @@ func TestRefusedClientSecretIsDoubted(t *testing.T) {
 
 func TestKeyRingLostDuringALogin(t *testing.T) {
 	var reads atomic.Int32
-	a := apptest.New(t, apptest.Options{Keys: &source{ring: apptest.Ring(t), fail: func(string) error {
+	keys := newSecrets(t)
+	keys.Before = func(string) error {
 		if reads.Add(1) == 2 {
 			return secret.ErrMisconfigured
 		}
 		return nil
-	}}})
+	}
+	a := apptest.New(t, apptest.Options{Keys: keys})
 	b, back := consented(t, a)
 	wantProblem(t, "GET /callback", b.Get(back), http.StatusInternalServerError, "app_misconfigured")
 	wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
 	b.Login()
 }
 
-// Nothing of a login is written when the store fails, and no session given out.
+// Nothing of a login is written when the store fails, no session is given out, and the
+// one that the browser had stays.
 func TestStoreFailures(t *testing.T) {
 	for _, tt := range []struct {
 		method   string
@@ -149,60 +123,41 @@ func TestStoreFailures(t *testing.T) {
 		calls    string // of the store
 		markers  int
 	}{
-		{"UseState", 0, "UseState PutResult", 0}, // it may have been used all the same
+		{"UseState", 0, "UseState PutResult", 0}, // the state may be used nevertheless
 		{"Existing", 3, "UseState Existing PutResult", 1},
 		{"Connect", 3, "UseState Existing Connect PutResult", 1},
 	} {
 		t.Run(tt.method, func(t *testing.T) {
 			var broken atomic.Bool
-			s := &spy{fail: func(method string) error {
-				if broken.Load() && method == tt.method {
-					return errBroken
-				}
-				return nil
-			}}
-			a := apptest.New(t, spied(s))
-			b, back := consented(t, a)
+			s := failingStore(tt.method, &broken)
+			a := apptest.New(t, apptest.Options{Store: s.Around})
+			b := a.Browser()
+			b.Login()
+			before := stored(t, a.Memory).Accounts[acmeID]
+			back := b.Decide(b.Authorize(""), "allow")
+			a.Fake.ResetRequests()
+			s.Calls()
 			broken.Store(true)
 			wantProblem(t, "GET /callback", b.Get(back), http.StatusInternalServerError, "internal")
 			wantCalls(t, "GET /callback", a, tt.requests)
-			if got := s.taken(); got != tt.calls {
+			if got := s.Calls(); got != tt.calls {
 				t.Errorf("calls of the store: got %s, want %s", got, tt.calls)
 			}
-			wantStored(t, "GET /callback", a.Memory, 0, 0, tt.markers)
-			if !strings.Contains(a.Logs(), "store out of reach") {
-				t.Error("logs: do not say why")
-			}
 			broken.Store(false)
+			wantStored(t, "GET /callback", a.Memory, 1, 1, 1+tt.markers)
+			if got := stored(t, a.Memory).Accounts[acmeID].TokenRev; got != before.TokenRev {
+				t.Error("account: was written by a login that failed")
+			}
+			wantProfile(t, "session of before", b, http.StatusOK)
+			if logs := a.Logs(); !strings.Contains(logs, "store out of reach") || strings.Contains(logs, "record a failed login") {
+				t.Error("logs: do not say why, or tell of a record that was not to be made")
+			}
 			if tt.markers == 0 {
 				wantLogin(t, "same address again", b.Get(back), "/profile")
 			}
 			b.Login()
 			wantProfile(t, "next login", b, http.StatusOK)
 		})
-	}
-}
-
-// A login that fails at the last step leaves the session that the browser had.
-func TestFailedLoginKeepsTheOldSession(t *testing.T) {
-	var broken atomic.Bool
-	s := &spy{fail: func(method string) error {
-		if broken.Load() && method == "Connect" {
-			return errBroken
-		}
-		return nil
-	}}
-	a := apptest.New(t, spied(s))
-	b := a.Browser()
-	b.Login()
-	before := stored(t, a.Memory).Accounts[acmeID]
-	broken.Store(true)
-	back := b.Decide(b.Authorize(""), "allow")
-	wantProblem(t, "second login", b.Get(back), http.StatusInternalServerError, "internal")
-	broken.Store(false)
-	wantProfile(t, "first session", b, http.StatusOK)
-	if got := stored(t, a.Memory).Accounts[acmeID].TokenRev; got != before.TokenRev {
-		t.Error("account: was written by a login that failed")
 	}
 }
 
@@ -219,17 +174,17 @@ func TestConflicts(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var left atomic.Int32
-			s := &spy{fail: func(method string) error {
+			s := &apptest.Spy{Before: func(_ context.Context, method string) error {
 				if method == "Connect" && left.Add(-1) >= 0 {
 					return fmt.Errorf("transaction: %w", account.ErrConflict)
 				}
 				return nil
 			}}
-			a := apptest.New(t, spied(s))
+			a := apptest.New(t, apptest.Options{Store: s.Around})
 			b, back := consented(t, a)
 			left.Store(tt.conflicts)
 			r := b.Get(back)
-			if got := s.taken(); got != tt.calls {
+			if got := s.Calls(); got != tt.calls {
 				t.Errorf("calls of the store: got %s, want %s", got, tt.calls)
 			}
 			wantCalls(t, "GET /callback", a, 3)
@@ -246,30 +201,12 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-// A racer lets another login in between reading what is there and writing.
-type racer struct {
-	account.Store
-	between func()
-}
-
-// Connect implements [account.Store].
-func (r *racer) Connect(ctx context.Context, l account.Login) error {
-	if f := r.between; f != nil {
-		r.between = nil
-		f()
-	}
-	return r.Store.Connect(ctx, l)
-}
-
 func TestLoginsOfOneAccountRace(t *testing.T) {
-	race := &racer{}
-	a := apptest.New(t, apptest.Options{Store: func(inner account.Store) account.Store {
-		race.Store = inner
-		return race
-	}})
+	var between func() // reading what is there and writing
+	a := apptest.New(t, apptest.Options{Store: before("Connect", &between).Around})
 	slow, fast := a.Browser(), a.Browser()
 	back := slow.Decide(slow.Authorize(""), "allow")
-	race.between = func() { fast.Login() }
+	between = func() { fast.Login() }
 	wantLogin(t, "GET /callback", slow.Get(back), "/profile")
 	wantStored(t, "two logins", a.Memory, 1, 2, 2)
 	wantProfile(t, "login that was overtaken", slow, http.StatusOK)
@@ -671,33 +608,22 @@ func TestKindsOfAccount(t *testing.T) {
 
 // A panic in what is wired in becomes an answer, and the next login works.
 func TestPanicBecomesInternal(t *testing.T) {
-	var broken atomic.Bool
-	s := &spy{fail: func(method string) error {
-		if broken.Load() && method == "Existing" {
-			panic("canary of the panic")
-		}
-		return nil
-	}}
-	a := apptest.New(t, spied(s))
+	s := before("Existing", new(func() { panic("canary of the panic") }))
+	a := apptest.New(t, apptest.Options{Store: s.Around})
 	b, back := consented(t, a)
-	broken.Store(true)
 	wantProblem(t, "GET /callback", b.Get(back), http.StatusInternalServerError, "internal")
 	if strings.Contains(a.Logs(), "canary of the panic") {
 		t.Error("logs: quote the value of a panic")
 	}
 	wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
-	broken.Store(false)
 	b.Login()
 }
 
 // A disconnect between the reading of an account and the write of a login ends
 // that connection: what is written then is a new one, and keeps nothing of it.
 func TestDisconnectDuringALogin(t *testing.T) {
-	race := &racer{}
-	a := apptest.New(t, apptest.Options{Store: func(inner account.Store) account.Store {
-		race.Store = inner
-		return race
-	}})
+	var between func() // reading what is there and writing
+	a := apptest.New(t, apptest.Options{Store: before("Connect", &between).Around})
 	first := a.Browser()
 	first.Login()
 	old := stored(t, a.Memory).Accounts[acmeID]
@@ -705,7 +631,7 @@ func TestDisconnectDuringALogin(t *testing.T) {
 	a.Fake.SetShape(fakeinstagram.Shape{OmitFields: []string{"user_id"}})
 	second := a.Browser()
 	back := second.Decide(second.Authorize(""), "allow")
-	race.between = func() {
+	between = func() {
 		if err := a.Memory.Delete(t.Context(), acmeID, account.Version{Connection: old.Connection}, a.Clock.Now()); err != nil {
 			t.Errorf("Delete: got error %v, want none", err)
 		}

@@ -19,7 +19,7 @@ const (
 	flowCookieState  = 16 // characters of state in the cookie's name
 
 	// maxFlows bounds the flows of one browser: five cookies of at most 800
-	// bytes stay well below the 10,240 bytes of headers that the gateway takes.
+	// bytes stay well below the 10,240 bytes of headers that the gateway accepts.
 	maxFlows = 5
 
 	// maxAhead is how far a flow's time may lie ahead of ours: the clocks of two
@@ -127,22 +127,15 @@ func flowOf(r *http.Request, state, issuer string) (flow, bool) {
 // surplusFlows returns the names of the flow cookies that must go so that one
 // more makes maxFlows at most: those that are no flow at all, then the oldest.
 func surplusFlows(r *http.Request) []string {
-	type found struct {
-		name    string
-		started time.Time // zero: no flow
-	}
-	var flows []found
-	for _, c := range r.Cookies() {
-		if !strings.HasPrefix(c.Name, flowCookiePrefix) {
-			continue
-		}
-		f, _ := parseFlow(c.Value)
-		flows = append(flows, found{c.Name, f.started})
-	}
-	slices.SortStableFunc(flows, func(a, b found) int { return a.started.Compare(b.started) })
+	cookies := slices.DeleteFunc(r.Cookies(), func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, flowCookiePrefix) })
+	slices.SortStableFunc(cookies, func(a, b *http.Cookie) int {
+		one, _ := parseFlow(a.Value) // what is no flow has the zero time
+		other, _ := parseFlow(b.Value)
+		return one.started.Compare(other.started)
+	})
 	var names []string
-	for _, f := range flows[:max(0, len(flows)-(maxFlows-1))] {
-		names = append(names, f.name)
+	for _, c := range cookies[:max(0, len(cookies)-(maxFlows-1))] {
+		names = append(names, c.Name)
 	}
 	return names
 }

@@ -32,7 +32,7 @@ func TestAppRefused(t *testing.T) {
 				row := failing{f, 500, "app_misconfigured", ""}
 				t.Run(row.name(), func(t *testing.T) {
 					row.check(t, apptest.Options{})
-					from := &source{ring: apptest.Ring(t)}
+					from := newSecrets(t)
 					a := apptest.New(t, apptest.Options{Secrets: from})
 					b, back := consented(t, a)
 					a.Fake.Order(f)
@@ -40,7 +40,7 @@ func TestAppRefused(t *testing.T) {
 					if line := errorLine(a.Logs()); !strings.Contains(line, "(look at ") || !strings.Contains(line, "App Dashboard") && !strings.Contains(line, "Require App Secret") {
 						t.Errorf("log: got %q, want a line of level ERROR that names the switch", line)
 					}
-					if got := from.refused.Load(); got != 0 {
+					if got := from.Refused.Load(); got != 0 {
 						t.Errorf("doubts of the client secret: got %d, want 0", got)
 					}
 				})

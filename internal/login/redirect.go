@@ -4,97 +4,61 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 
 	"photopass/internal/secret"
 )
 
-// foreign reports whether target, a valid return_to, is at another origin than
-// ours.
-func foreign(target, publicURL string) bool {
-	u, err := url.Parse(target)
-	return err == nil && u.Host != "" && u.Scheme+"://"+u.Host != publicURL
+// isForeign reports whether a flow ends at another origin than ours. Its backend
+// learns from a connect code who has connected; on this site the session tells.
+func (c callback) isForeign(f flow) bool {
+	u, err := url.Parse(f.returnTo)
+	return err == nil && u.Host != "" && u.Scheme+"://"+u.Host != c.PublicURL
 }
 
-// withConnectCode returns target with code as the one parameter of its name. All
-// else of target stays as it is, to the byte.
+// withConnectCode returns target with code as its only connect_code.
 func withConnectCode(target string, code secret.Value) string {
-	return withParameter(target, "connect_code="+code.Reveal(), connectCodeNames())
+	return withParameter(target, "connect_code="+code.Reveal(), connectCodeName)
 }
 
-// withError returns target with the code of an error as the one parameter named
-// error. A connect_code goes as well: none belongs to a login that failed.
+// withError returns target with code as its only error. A connect_code goes as
+// well: none belongs to a login that failed.
 func withError(target, code string) string {
-	return withParameter(target, "error="+code, errorNames(), connectCodeNames())
+	return withParameter(target, "error="+code, answerName)
 }
 
-// withParameter returns target with parameter at the end of its query, and
-// without the parameters whose names match one of taken.
-func withParameter(target, parameter string, taken ...*regexp.Regexp) string {
-	target, fragment, hasFragment := strings.Cut(target, "#")
-	target, query, _ := strings.Cut(target, "?")
-	for _, names := range taken {
-		query = without(query, names)
-	}
-	if query != "" {
-		query += "&"
-	}
-	target += "?" + query + parameter
-	if hasFragment {
-		target += "#" + fragment
-	}
-	return target
-}
-
-// without takes every parameter whose name matches out of a query. A page may
-// have planted one in return_to, such as a connect_code of a login of its own,
-// and of two parameters of one name some programs read the first and others the
-// last. For some, ";" separates as well.
-func without(query string, names *regexp.Regexp) string {
-	var kept strings.Builder
-	separator := ""
-	first := true
-	for more := true; more; {
-		parameter, rest := query, ""
-		end := strings.IndexAny(query, "&;")
-		if more = end >= 0; more {
-			parameter, rest = query[:end], query[end+1:]
-		}
-		if name, _, _ := strings.Cut(parameter, "="); !names.MatchString(unescape(name)) {
-			if !first {
-				kept.WriteString(separator)
-			}
-			kept.WriteString(parameter)
-			first = false
-		}
-		if more {
-			separator = query[end : end+1]
-		}
-		query = rest
-	}
-	return kept.String()
-}
-
-// The names that some program takes for connect_code or error, or for a member
-// of it. PHP drops leading blanks, takes ".", blanks and a lone "[" for "_", and
-// what follows "[" for a key (PHP manual, "Variables From External Sources").
-//
-// They are compiled at first use: most starts of a function need none of them.
+// The names that some program reads as connect_code or error, or as a member of
+// it. PHP drops leading blanks, reads ".", blanks and a lone "[" as "_", and what
+// follows "[" as a key (PHP manual, "Variables From External Sources").
 var (
-	connectCodeNames = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?is)^[\x00\s]*connect[_.\s[]code([[\x00\s].*)?$`)
-	})
-	errorNames = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?is)^[\x00\s]*error([[\x00\s].*)?$`)
-	})
-	escape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`%[0-9A-Fa-f]{2}`) })
+	connectCodeName = regexp.MustCompile(`(?is)^[\x00\s]*connect[_.\s[]code([[\x00\s].*)?$`)
+	answerName      = regexp.MustCompile(`(?is)^[\x00\s]*(connect[_.\s[]code|error)([[\x00\s].*)?$`)
 )
 
-// unescape decodes a parameter's name as the laxest programs do: what is no
-// escape stays as it is ([url.QueryUnescape] would give up).
-func unescape(name string) string {
-	return escape().ReplaceAllStringFunc(strings.ReplaceAll(name, "+", " "), func(e string) string {
-		c, _ := url.PathUnescape(e) // which three characters of this shape always are
-		return c
+// parameter is one parameter of a query behind its separator. For some programs
+// ";" separates as well.
+var parameter = regexp.MustCompile(`[&;][^&;]*`)
+
+// withParameter returns target with added at the end of its query, in place of
+// every parameter whose name matches taken or does not decode: a page may have
+// planted one in return_to, such as the connect_code of a login of its own, and of
+// two parameters of one name some programs read the first and others the last. The
+// rest of target stays as it is, to the byte.
+func withParameter(target, added string, taken *regexp.Regexp) string {
+	target, fragment, hasFragment := strings.Cut(target, "#")
+	target, query, _ := strings.Cut(target, "?")
+	query = parameter.ReplaceAllStringFunc("&"+query, func(p string) string {
+		name, _, _ := strings.Cut(p[1:], "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil || taken.MatchString(name) {
+			return ""
+		}
+		return p
 	})
+	if len(query) > 1 { // more than a separator
+		added = query[1:] + "&" + added
+	}
+	if hasFragment {
+		added += "#" + fragment
+	}
+	return target + "?" + added
 }

@@ -157,29 +157,25 @@ func TestFailureOnThisSite(t *testing.T) {
 // not permitted any more.
 func TestNoWayBack(t *testing.T) {
 	const query = "?return_to=https%3A%2F%2Fapp.example%2Fdone"
-	listed := newService(t, &stub{issuer: "https://instagram.test"})
-	listed.settings.ReturnToOrigins = []string{"https://app.example"}
-	unlisted := listed.settings
-	unlisted.ReturnToOrigins = nil
-	listed.authorize, listed.callback = login.NewAuthorize(listed.settings.Settings), login.NewCallback(listed.settings)
+	unlisted := newService(t, &stub{issuer: "https://instagram.test"})
+	listed := unlisted.listing(t, "https://app.example")
 	mine, other := listed.begin(t, query), listed.begin(t, query)
 	for _, tt := range []struct {
-		name     string
-		callback http.Handler
-		visit    visit
-		action   string
+		name    string
+		service service
+		visit   visit
+		action  string
 	}{
-		{"no cookie", listed.callback, visit{mine.query, ""}, "/authorize"},
-		{"another flow's cookie", listed.callback, visit{mine.query, other.cookie}, "/authorize"},
-		{"another flow's cookie under this one's name", listed.callback, visit{mine.query, mine.cookie[:strings.Index(mine.cookie, "=")] + other.cookie[strings.Index(other.cookie, "="):]}, "/authorize"},
-		{"malformed", listed.callback, visit{"code=a&" + mine.query, mine.cookie}, "/"},
-		{"denied without a state", listed.callback, visit{"error=access_denied", mine.cookie}, "/authorize"},
-		{"origin taken off the list", login.NewCallback(unlisted), mine, "/"},
-		{"origin taken off the list, denied", login.NewCallback(unlisted), visit{strings.Replace(mine.query, "code=AQcode", "error=access_denied", 1), mine.cookie}, "/"},
+		{"no cookie", listed, visit{mine.query, ""}, "/authorize"},
+		{"another flow's cookie", listed, visit{mine.query, other.cookie}, "/authorize"},
+		{"another flow's cookie under this one's name", listed, visit{mine.query, mine.cookie[:strings.Index(mine.cookie, "=")] + other.cookie[strings.Index(other.cookie, "="):]}, "/authorize"},
+		{"malformed", listed, visit{"code=a&" + mine.query, mine.cookie}, "/"},
+		{"denied without a state", listed, visit{"error=access_denied", mine.cookie}, "/authorize"},
+		{"origin taken off the list", unlisted, mine, "/"},
+		{"origin taken off the list, denied", unlisted, mine.instead("error=access_denied"), "/"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := service{callback: tt.callback}
-			r := s.visit(tt.visit, "Accept", "text/html")
+			r := tt.service.visit(tt.visit, "Accept", "text/html")
 			wantWays(t, "GET /callback", r, tt.action, "")
 			if strings.Contains(r.Body, "app.example") {
 				t.Error("GET /callback: the page names return_to")
@@ -191,14 +187,9 @@ func TestNoWayBack(t *testing.T) {
 // An expired flow's return_to counts only while it is permitted.
 func TestNoWayBackFromAnExpiredFlow(t *testing.T) {
 	s := newService(t, &stub{issuer: "https://instagram.test"})
-	before := s.settings.Settings
-	before.ReturnToOrigins = []string{"https://app.example"}
-	s.authorize = login.NewAuthorize(before)
-	v := s.begin(t, "?return_to=https%3A%2F%2Fapp.example%2Fdone")
-	late := s.settings
-	late.Now = func() time.Time { return time.Now().Add(time.Hour) }
-	s.callback = login.NewCallback(late)
-	r := s.visit(v, "Accept", "text/html")
+	v := s.listing(t, "https://app.example").begin(t, "?return_to=https%3A%2F%2Fapp.example%2Fdone")
+	late := s.with(t, func(s *login.CallbackSettings) { s.Now = func() time.Time { return time.Now().Add(time.Hour) } })
+	r := late.visit(v, "Accept", "text/html")
 	if want := "<h1>This link has expired</h1>"; !strings.Contains(r.Body, want) {
 		t.Errorf("GET /callback: the page lacks %s", want)
 	}
