@@ -192,7 +192,10 @@ func (p Parts) Keeper() (*connection.Keeper, error) {
 // Backend returns the token function.
 func (p Parts) Backend() (*backend.Function, error) {
 	keeper, err := p.Keeper()
-	return backend.New(backend.Settings{Store: p.Store, Tokens: keeper, Now: p.Now, Log: p.Log}), err
+	if err != nil {
+		return nil, err
+	}
+	return backend.New(backend.Settings{Store: p.Store, Tokens: keeper, Now: p.Now, Log: p.Log})
 }
 
 func (p Parts) login() (login.Settings, error) {

@@ -2,7 +2,7 @@
 // the connect code that tells it who has connected.
 //
 // The token function gives the application's backend a live access token. It has no
-// route: whoever may invoke the Lambda function may have the token of every
+// route: a caller that may invoke the Lambda function may have the token of every
 // account, so the permission to invoke it is what guards it.
 //
 // A backend asks by the connect code that the redirect of a login carried, once,
@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/config"
 	"photopass/internal/connection"
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
@@ -45,9 +46,16 @@ const (
 	minLife = time.Minute
 )
 
+// store is what a Function calls of [account.Store].
+type store interface {
+	Account(ctx context.Context, id string) (account.Account, error)
+	AccountByUserID(ctx context.Context, userID string) (account.Account, error)
+	RedeemCode(ctx context.Context, hash, attempt string) (account.ConnectCode, error)
+}
+
 // Settings configure [New]. All are required.
 type Settings struct {
-	Store  account.Store
+	Store  store
 	Tokens *connection.Keeper
 	Now    func() time.Time
 	Log    *telemetry.Logger
@@ -57,7 +65,12 @@ type Settings struct {
 type Function struct{ s Settings }
 
 // New returns a Function. It makes no request.
-func New(s Settings) *Function { return &Function{s} }
+func New(s Settings) (*Function, error) {
+	if err := config.Require(s, "Store", "Tokens", "Now", "Log"); err != nil {
+		return nil, err
+	}
+	return &Function{s}, nil
+}
 
 // Invoke answers one payload. Each answer is in the audit log, refusals too, and
 // each invocation has the line of a request. It finishes when ctx ends: a code is
@@ -123,7 +136,7 @@ func (u *use) answer(ctx context.Context, payload []byte) (Answer, error) {
 		return Answer{}, err
 	}
 	u.accountID = a.ID
-	if a, err = u.keep(ctx, a); err != nil {
+	if a, err = u.refresh(ctx, a); err != nil {
 		return Answer{}, err
 	}
 	if r.check {
@@ -165,8 +178,8 @@ func (u *use) find(ctx context.Context, r request) (a account.Account, err error
 	return a, nil
 }
 
-// redeem returns the account that the code was made for. Why a code opens
-// nothing is for nobody to know: a backend starts over in any case.
+// redeem returns the account that the code was made for. An answer does not tell
+// why a code opens nothing: a backend starts over in any case.
 func (u *use) redeem(ctx context.Context, code secret.Value) (account.Account, error) {
 	if err := u.Tokens.Vault.Ready(ctx); err != nil {
 		return account.Account{}, err // the code stays good
@@ -197,15 +210,15 @@ func (u *use) redeem(ctx context.Context, code secret.Value) (account.Account, e
 	return a, nil
 }
 
-// keep returns a with a token that Instagram accepts, refreshed if that was due.
-func (u *use) keep(ctx context.Context, a account.Account) (account.Account, error) {
+// refresh returns a with a token that Instagram accepts, refreshed if that was due.
+func (u *use) refresh(ctx context.Context, a account.Account) (account.Account, error) {
 	if a.Status != account.Active {
 		return a, errReconnect(a.ReconnectCause())
 	}
 	result, err := u.Tokens.Keep(ctx, a)
 	switch {
 	case errors.Is(err, account.ErrNotFound), err == nil && result.Account.Connection != a.Connection:
-		return a, u.notFound() // it went while we asked
+		return a, u.errNotFound() // it went while we asked
 	case errors.Is(err, connection.ErrBroken):
 		return a, err
 	case err != nil:
@@ -223,7 +236,7 @@ func (u *use) keep(ctx context.Context, a account.Account) (account.Account, err
 	case err != nil:
 		return a, fmt.Errorf("keep token: %w", err)
 	case result.Outcome == connection.Held:
-		return a, errUnavailable // another one may be renewing it at this moment
+		return a, errUnavailable // another caller may be refreshing it at this moment
 	case life <= 0:
 		return a, errReconnect(account.Expired)
 	case result.Outcome == connection.Deferred:
@@ -232,13 +245,13 @@ func (u *use) keep(ctx context.Context, a account.Account) (account.Account, err
 	return kept, nil
 }
 
-// check returns a if Instagram takes its token. When Instagram does not say, the
+// check returns a if Instagram accepts its token. When Instagram does not say, the
 // backend gets no token: it may have that one already, from an answer without check.
 func (u *use) check(ctx context.Context, a account.Account) (account.Account, error) {
 	result, err := u.Tokens.Check(ctx, a)
 	switch {
 	case errors.Is(err, account.ErrNotFound):
-		return a, u.notFound() // it went while we asked
+		return a, u.errNotFound() // it went while we asked
 	case err != nil:
 		return a, fmt.Errorf("check token: %w", err)
 	case result.Account.Status != account.Active:
@@ -251,7 +264,7 @@ func (u *use) check(ctx context.Context, a account.Account) (account.Account, er
 	return a, errUnchecked
 }
 
-func (u *use) notFound() error {
+func (u *use) errNotFound() error {
 	if u.by == byCode {
 		return errNoCode
 	}

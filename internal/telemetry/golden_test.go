@@ -130,7 +130,11 @@ func (s *scene) sweep() {
 }
 
 func (s *scene) invoke(payload string) {
-	backend.New(backend.Settings{Store: s.store, Tokens: s.Keeper, Now: s.Clock.Now, Log: s.Keeper.Log}).Invoke(s.t.Context(), []byte(payload))
+	f, err := backend.New(backend.Settings{Store: s.store, Tokens: s.Keeper, Now: s.Clock.Now, Log: s.Keeper.Log})
+	if err != nil {
+		s.t.Fatalf("backend.New: %v", err)
+	}
+	f.Invoke(s.t.Context(), []byte(payload))
 }
 
 // What varies in a line: the time, the duration, and ids.
