@@ -119,7 +119,7 @@ var (
 			return notices.New(notices.Settings{
 				PublicURL: p.Config.PublicURL, Words: web.Words(p.Config.Words), LogDays: p.Config.LogRetentionInDays,
 				Store: p.Store, Secrets: p.ClientSecrets, Now: p.Now, Log: p.Log,
-			}), nil
+			})
 		},
 	}
 )

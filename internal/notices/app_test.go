@@ -29,13 +29,6 @@ func acmeNotice(app *apptest.App) string {
 	})
 }
 
-func wantProfile(t *testing.T, op string, b *apptest.Browser, status int) {
-	t.Helper()
-	if got := b.Get("/profile").Status; got != status {
-		t.Errorf("%s: GET /profile: got status %d, want %d", op, got, status)
-	}
-}
-
 // A person removes the app on Instagram: every browser's session is dead at
 // once, nothing of the account is left, and the way back is open.
 func TestRevoke(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -12,8 +13,28 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/notices"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
+
+func TestRequiredSettings(t *testing.T) {
+	b := newBench(t)
+	full := notices.Settings{PublicURL: publicURL, Store: b, Secrets: b, Now: b.clock, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
+	for want, remove := range map[string]func(*notices.Settings){
+		"notices.Settings.PublicURL is required": func(s *notices.Settings) { s.PublicURL = "" },
+		"notices.Settings.Store is required":     func(s *notices.Settings) { s.Store = nil },
+		"notices.Settings.Secrets is required":   func(s *notices.Settings) { s.Secrets = nil },
+		"notices.Settings.Now is required":       func(s *notices.Settings) { s.Now = nil },
+		"notices.Settings.Log is required":       func(s *notices.Settings) { s.Log = nil },
+	} {
+		s := full
+		remove(&s)
+		if _, err := notices.New(s); err == nil || err.Error() != want {
+			t.Errorf("New: got error %v, want %s", err, want)
+		}
+	}
+}
 
 // about is a signed_request about the id.
 func about(id string, issuedAt time.Time) string {
@@ -65,7 +86,7 @@ func TestCopyCleansUp(t *testing.T) {
 	b := newBench(t)
 	b.login(acmeID, acmeUserID, "k1")
 	wantDone(t, "POST", b.post(deauthorize, notice(start)))
-	b.calls = nil
+	b.Calls()
 	wantDone(t, "POST again", b.post(deauthorize, notice(start)))
 	b.wantCalls("POST again", "ClientSecrets", "Receipt", "Delete")
 	b.before["Delete"] = func() error { return errUnreachable }
@@ -114,7 +135,7 @@ func TestReplay(t *testing.T) {
 					return
 				}
 				b.wantAccounts("POST", acmeID)
-				if got := len(contentOf(t, b.memory).Sessions); got != 1 {
+				if got := len(stored(t, b.memory).Sessions); got != 1 {
 					t.Errorf("sessions: got %d, want 1", got)
 				}
 			})
@@ -309,7 +330,7 @@ func TestStoreFails(t *testing.T) {
 				issued = start.Add(-time.Hour)
 			}
 			wantProblem(t, "POST", b.post(tt.path, about(tt.id, issued)), 500, "internal")
-			if got := len(contentOf(t, b.memory).Receipts); got != 0 {
+			if got := len(stored(t, b.memory).Receipts); got != 0 {
 				t.Errorf("receipts: got %d, want 0", got)
 			}
 			b.wantAudit("POST")
@@ -319,7 +340,7 @@ func TestStoreFails(t *testing.T) {
 			if r := b.post(tt.path, about(tt.id, issued)); r.Status != 200 {
 				t.Errorf("POST again: got status %d, want 200", r.Status)
 			}
-			if got := len(contentOf(t, b.memory).Receipts); got != 1 {
+			if got := len(stored(t, b.memory).Receipts); got != 1 {
 				t.Errorf("receipts in the end: got %d, want 1", got)
 			}
 			if tt.id != "1" && tt.method != "PutReceipt" {
@@ -364,7 +385,7 @@ func TestManySessions(t *testing.T) {
 	for n := range 250 {
 		b.login(acmeID, acmeUserID, fmt.Sprint("k", n))
 	}
-	if got := len(contentOf(t, b.memory).Sessions); got != 250 {
+	if got := len(stored(t, b.memory).Sessions); got != 250 {
 		t.Fatalf("sessions: got %d, want 250", got)
 	}
 	wantDone(t, "POST", b.post(deauthorize, notice(start)))
@@ -406,7 +427,7 @@ func BenchmarkDeauthorize(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.login(acmeID, acmeUserID, "k1")
-		r.calls = nil
+		r.Calls()
 		r.log.Reset()
 		if got := r.post(deauthorize, signed).Status; got != 200 {
 			b.Fatalf("POST: got status %d, want 200", got)
