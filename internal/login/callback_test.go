@@ -407,23 +407,6 @@ func TestOtherMethodsUseNothingUp(t *testing.T) {
 	}
 }
 
-func TestDenied(t *testing.T) {
-	for _, api := range []string{"graph", "legacy"} {
-		t.Run(api, func(t *testing.T) {
-			a := apptest.New(t, apptest.Options{API: api})
-			b := a.Browser()
-			back := b.Decide(b.Authorize(""), "deny")
-			a.Fake.ResetRequests()
-			wantProblem(t, "denied", b.Get(back), http.StatusForbidden, "access_denied")
-			wantStored(t, "denied", a.Memory, 0, 0, 1)
-			wantProblem(t, "denied, repeated", b.Get(back), http.StatusForbidden, "access_denied")
-			wantStored(t, "denied, repeated", a.Memory, 0, 0, 1)
-			wantCalls(t, "denied", a, 0)
-			b.Login()
-		})
-	}
-}
-
 func TestDeniedUsesTheStateUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		instagram := &stub{issuer: "https://instagram.test"}
@@ -446,80 +429,36 @@ func TestDeniedUsesTheStateUp(t *testing.T) {
 	})
 }
 
-func TestDeniedWithoutStateUsesNothing(t *testing.T) {
-	a := apptest.New(t, apptest.Options{})
-	b, back := consented(t, a)
-	before := string(a.Memory.Dump())
-	for _, query := range []string{
-		"error=access_denied&error_reason=user_denied&error_description=The+user+denied+your+request",
-		"error=access_denied",
-	} {
-		wantProblem(t, "denied without state", b.Get("/callback?"+query), http.StatusForbidden, "access_denied")
-		wantProblem(t, "denied without state and cookie", a.Browser().Get("/callback?"+query), http.StatusForbidden, "access_denied")
-	}
-	wantCalls(t, "denied without state", a, 0)
-	if string(a.Memory.Dump()) != before {
-		t.Error("denied without state: changed the store")
-	}
-	wantLogin(t, "next attempt", b.Get(back), "/profile")
-}
-
+// An error uses the state up, keeps the way back and is in the log with its flow, never
+// with its message. Meta's dialogs also send a number without an error.
 func TestErrorResponses(t *testing.T) {
-	for _, tt := range []struct {
-		error      string
-		status     int
-		code       string
-		retryAfter string
-	}{
-		{"access_denied", 403, "access_denied", ""},
-		{"server_error", 503, "instagram_unavailable", "30"},
-		{"temporarily_unavailable", 503, "instagram_unavailable", "30"},
-		{"invalid_request", 500, "app_misconfigured", ""},
-		{"unauthorized_client", 500, "app_misconfigured", ""},
-		{"unsupported_response_type", 500, "app_misconfigured", ""},
-		{"invalid_scope", 500, "app_misconfigured", ""},
-		{"something_new", 400, "exchange_rejected", ""},
-		{strings.Repeat("e", 64), 400, "exchange_rejected", ""},
-	} {
-		t.Run(tt.error, func(t *testing.T) {
-			a := apptest.New(t, apptest.Options{})
-			b, back := consented(t, a)
-			r := b.Get(edit(t, back, func(q url.Values) {
-				q.Del("code")
-				q.Set("error", tt.error)
-			}))
-			wantProblem(t, "GET /callback", r, tt.status, tt.code)
-			if got := r.Header.Get("Retry-After"); got != tt.retryAfter {
-				t.Errorf("Retry-After: got %q, want %q", got, tt.retryAfter)
-			}
-			wantCalls(t, "GET /callback", a, 0)
-			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
-			b.Login()
-		})
-	}
-}
-
-// Meta's dialogs also send a number without an error. It is an error like others:
-// it uses the state up, keeps the way back and is in the log with its flow.
-func TestErrorCodes(t *testing.T) {
 	const message = "&error_message=This+app+is+in+sandbox+mode.++Edit+the+app+configuration+at+http%3A%2F%2Fdevelopers.facebook.com%2Fapps"
+	longest := strings.Repeat("e", 64)
 	for _, tt := range []struct {
 		query  string
 		status int
 		code   string
 		err    string
 	}{
-		{"error_code=901" + message, 500, "app_misconfigured", "authorization response: error_code 901"},
-		{"error_code=901", 500, "app_misconfigured", "authorization response: error_code 901"},
-		{"error_code=100" + message, 500, "app_misconfigured", "authorization response: error_code 100"},
-		{"error_code=1349126" + message, 400, "exchange_rejected", "authorization response: error_code 1349126"},
-		{"error_code=99", 400, "exchange_rejected", "authorization response: error_code 99"},
-		{"error_code=200&error_reason=user_denied_x" + message, 400, "exchange_rejected", "authorization response: error_code 200"},
-		{"error_code=1" + message, 503, "instagram_unavailable", "authorization response: error_code 1"},
-		{"error_code=2" + message, 503, "instagram_unavailable", "authorization response: error_code 2"},
-		{"error=server_error&error_code=901" + message, 503, "instagram_unavailable", `authorization response: error \"server_error\", error_code 901`},
-		{"error=server_error&error_code=sandbox" + message, 503, "instagram_unavailable", `authorization response: error \"server_error\"`},
-		{"error=unknown&error_code=901&error_reason=user_denied" + message, 400, "exchange_rejected", `authorization response: error \"unknown\", error_code 901`},
+		{"error=server_error", 503, "instagram_unavailable", `error \"server_error\"`},
+		{"error=temporarily_unavailable", 503, "instagram_unavailable", `error \"temporarily_unavailable\"`},
+		{"error=invalid_request", 500, "app_misconfigured", `error \"invalid_request\"`},
+		{"error=unauthorized_client", 500, "app_misconfigured", `error \"unauthorized_client\"`},
+		{"error=unsupported_response_type", 500, "app_misconfigured", `error \"unsupported_response_type\"`},
+		{"error=invalid_scope", 500, "app_misconfigured", `error \"invalid_scope\"`},
+		{"error=something_new", 400, "exchange_rejected", `error \"something_new\"`},
+		{"error=901", 400, "exchange_rejected", `error \"901\"`},
+		{"error=" + longest, 400, "exchange_rejected", `error \"` + longest + `\"`},
+		{"error_code=901" + message, 500, "app_misconfigured", "error_code 901"},
+		{"error_code=901", 500, "app_misconfigured", "error_code 901"},
+		{"error_code=100" + message, 500, "app_misconfigured", "error_code 100"},
+		{"error_code=1349126" + message, 400, "exchange_rejected", "error_code 1349126"},
+		{"error_code=200&error_reason=user_denied_x" + message, 400, "exchange_rejected", "error_code 200"},
+		{"error_code=1" + message, 503, "instagram_unavailable", "error_code 1"},
+		{"error_code=2" + message, 503, "instagram_unavailable", "error_code 2"},
+		{"error=server_error&error_code=901" + message, 503, "instagram_unavailable", `error \"server_error\", error_code 901`},
+		{"error=server_error&error_code=sandbox" + message, 503, "instagram_unavailable", `error \"server_error\"`},
+		{"error=unknown&error_code=901&error_reason=user_denied" + message, 400, "exchange_rejected", `error \"unknown\", error_code 901`},
 	} {
 		t.Run(tt.query, func(t *testing.T) {
 			a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
@@ -530,6 +469,9 @@ func TestErrorCodes(t *testing.T) {
 			if r.Status != tt.status {
 				t.Errorf("GET /callback: got status %d, want %d", r.Status, tt.status)
 			}
+			if got, want := r.Header.Get("Retry-After"), map[int]string{503: "30"}[tt.status]; got != want {
+				t.Errorf("Retry-After: got %q, want %q", got, want)
+			}
 			if got, want := backLink.FindStringSubmatch(r.Body), "https://app.example/done?error="+tt.code; got == nil || got[1] != want {
 				t.Errorf("way back: got %q, want %s", got, want)
 			}
@@ -537,7 +479,7 @@ func TestErrorCodes(t *testing.T) {
 			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
 			logs := a.Logs()
 			line := logs[strings.LastIndex(logs[:len(logs)-1], "\n")+1:]
-			for _, want := range []string{`"outcome":"` + tt.code + `"`, `"flow":"`, `"err":"` + tt.err + `"`} {
+			for _, want := range []string{`"outcome":"` + tt.code + `"`, `"flow":"`, `"err":"authorization response: ` + tt.err + `"`} {
 				if !strings.Contains(line, want) {
 					t.Errorf("log: got %s, want a last line with %s", line, want)
 				}
@@ -574,6 +516,7 @@ func TestFormsOfADenial(t *testing.T) {
 			}
 			before := string(a.Memory.Dump())
 			wantProblem(t, "without a state", b.Get("/callback?"+query), http.StatusForbidden, "access_denied")
+			wantProblem(t, "without state and cookie", a.Browser().Get("/callback?"+query), http.StatusForbidden, "access_denied")
 			if string(a.Memory.Dump()) != before {
 				t.Error("without a state: changed the store")
 			}
@@ -685,7 +628,7 @@ func TestSuccessIsACleanRedirect(t *testing.T) {
 	}
 }
 
-// A page is true of everybody who reads it: the address of a login that succeeded
+// A page is true for every reader: the address of a login that succeeded
 // may be opened again when its flow has ended.
 func TestExpiredPageAfterALogin(t *testing.T) {
 	a := apptest.New(t, apptest.Options{})

@@ -38,8 +38,8 @@ func wantAlike(t *testing.T, answers []apptest.Response, target string) {
 	t.Helper()
 	first := wantLogin(t, "first of parallel visits", answers[0], target)
 	for _, r := range answers[1:] {
-		if got := wantLogin(t, "parallel visit", r, target); got != first {
-			t.Error("parallel visit: got another session cookie than the first")
+		if got := wantLogin(t, "parallel visit", r, target); got != first || r.Location != answers[0].Location {
+			t.Error("parallel visit: got another session cookie or connect code than the first")
 		}
 	}
 }
@@ -65,14 +65,17 @@ func TestParallelCallbacksWait(t *testing.T) {
 			time.Sleep(4 * time.Second)
 			return nil
 		}}
-		s := newService(t, i)
-		v := s.begin(t, "?return_to=/profile?from=here")
+		s := newService(t, i).listing(t, "https://app.example")
+		v := s.begin(t, "?return_to=https://app.example/done")
 		start := time.Now()
-		wantAlike(t, parallel(50, func() apptest.Response { return s.visit(v) }), "/profile?from=here")
+		wantAlike(t, parallel(50, func() apptest.Response { return s.visit(v) }), "https://app.example/done")
 		if got := i.called(); got != 2 { // the exchange and the profile
 			t.Errorf("calls to Instagram: got %d, want 2", got)
 		}
 		wantStored(t, "50 visits", s.store, 1, 1, 1)
+		if got := len(stored(t, s.store).Codes); got != 1 {
+			t.Errorf("stored codes: got %d, want 1", got)
+		}
 		if got, limit := time.Since(start), 5*time.Second; got > limit {
 			t.Errorf("50 visits: took %v, want %v at most", got, limit)
 		}
@@ -94,17 +97,17 @@ func TestLostAnswerIsGivenAgain(t *testing.T) {
 			a.Fake.ResetRequests()
 			lost := a.Browser()
 			lost.SetCookie(b.FlowCookies()[0], b.Cookie(b.FlowCookies()[0]))
-			first := wantLogin(t, "first visit", lost.Get(back), tt.target)
+			answers := []apptest.Response{lost.Get(back)}
 			wantCalls(t, "first visit", a, 3)
-			sessions := len(stored(t, a.Memory).Sessions)
+			before := stored(t, a.Memory)
 			for range 3 {
-				if wantLogin(t, "repeat", b.Get(back), tt.target) != first {
-					t.Error("repeat: got another session cookie than the first visit")
-				}
+				answers = append(answers, b.Get(back))
+				a.Clock.Advance(time.Minute) // a connect code is dead then, and a new one would be a second
 			}
+			wantAlike(t, answers, tt.target)
 			wantCalls(t, "repeat", a, 3)
-			if got := len(stored(t, a.Memory).Sessions); got != sessions {
-				t.Errorf("sessions after the repeats: got %d, want %d", got, sessions)
+			if c := stored(t, a.Memory); len(c.Sessions) != len(before.Sessions) || len(c.Codes) != len(before.Codes) {
+				t.Errorf("stored after the repeats: got %d sessions, %d codes; want %d, %d", len(c.Sessions), len(c.Codes), len(before.Sessions), len(before.Codes))
 			}
 			wantProfile(t, "repeat", b, http.StatusOK)
 		})
@@ -112,7 +115,7 @@ func TestLostAnswerIsGivenAgain(t *testing.T) {
 }
 
 // Knowing the flow's cookie is not enough: without the code of the first visit
-// there is nothing to be had, and nothing to wait for.
+// there is nothing to be had, and nothing to wait for. Knowing the code is not either.
 func TestRepeatNeedsTheSameCode(t *testing.T) {
 	a := apptest.New(t, apptest.Options{})
 	b, back := consented(t, a)
@@ -131,6 +134,8 @@ func TestRepeatNeedsTheSameCode(t *testing.T) {
 	if wantLogin(t, "same code", b.Get(back), "/profile") != first {
 		t.Error("same code: got another session cookie")
 	}
+	wantProblem(t, "other browser", a.Browser().Get(back), http.StatusBadRequest, "flow_mismatch")
+	wantProblem(t, "session cookie alone", holding(a, first).Get(back), http.StatusBadRequest, "flow_mismatch")
 	wantCalls(t, "all visits", a, 3)
 	wantStored(t, "all visits", a.Memory, 1, 1, 1)
 }
@@ -289,17 +294,6 @@ func TestFailureThatCannotBeRecorded(t *testing.T) {
 	if !strings.Contains(a.Logs(), "store out of reach") {
 		t.Error("logs: do not say that the failure was not recorded")
 	}
-}
-
-func TestRepeatWithoutTheCookie(t *testing.T) {
-	a := apptest.New(t, apptest.Options{})
-	b, back := consented(t, a)
-	wantLogin(t, "first visit", b.Get(back), "/profile")
-	wantProblem(t, "other browser", a.Browser().Get(back), http.StatusBadRequest, "flow_mismatch")
-	withSession := a.Browser()
-	withSession.SetCookie("__Host-session", b.Cookie("__Host-session"))
-	wantProblem(t, "session cookie alone", withSession.Get(back), http.StatusBadRequest, "flow_mismatch")
-	wantCalls(t, "all visits", a, 3)
 }
 
 // However a login failed, a repeat gets the same problem, at once.
