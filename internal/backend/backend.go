@@ -83,7 +83,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) Answer {
 	line := telemetry.Request{Route: telemetry.TokenRoute}
 	a, err := u.guarded(ctx, payload)
 	if err != nil {
-		a = Answer{Err: problem(err, &line)}
+		a = Answer{Err: u.problem(err, &line)}
 	}
 	record.SetOutcome(a.outcome())
 	f.s.Log.Audit(ctx, telemetry.Entry{
@@ -93,11 +93,18 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) Answer {
 	return a
 }
 
-// problem returns what the backend is told of err. Trouble of our own goes into
-// the line, under the id that the answer quotes.
-func problem(err error, line *telemetry.Request) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
+// problem returns what the backend is told of err. It does not tell why a code opens
+// nothing: a backend starts over in any case. Trouble of our own goes into the line,
+// under the id that the answer quotes.
+func (u *use) problem(err error, line *telemetry.Request) *Error {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case ok:
 		return e
+	case errors.Is(err, account.ErrCodeUsed), errors.Is(err, ErrExpired), u.by == byCode && errors.Is(err, account.ErrNotFound):
+		return errNoCode
+	case errors.Is(err, account.ErrNotFound):
+		return errNoAccount
 	}
 	line.ID, line.Err, line.Level = rand.Text(), err, slog.LevelError
 	return &Error{Code: Internal, Message: "photopass is in trouble of its own. Its log has the reason under the id " + line.ID + "."}
@@ -169,43 +176,33 @@ func (u *use) find(ctx context.Context, r request) (a account.Account, err error
 	default:
 		a, err = u.Store.AccountByUserID(ctx, r.id)
 	}
-	switch {
-	case errors.Is(err, account.ErrNotFound):
-		return a, errNoAccount
-	case err != nil:
+	if err != nil {
 		return a, fmt.Errorf("read account: %w", err)
 	}
 	return a, nil
 }
 
-// redeem returns the account that the code was made for. An answer does not tell
-// why a code opens nothing: a backend starts over in any case.
+// redeem returns the account that the code was made for.
 func (u *use) redeem(ctx context.Context, code secret.Value) (account.Account, error) {
 	if err := u.Tokens.Vault.Ready(ctx); err != nil {
 		return account.Account{}, err // the code stays good
 	}
 	u.Log.HideRecent(code)
 	c, err := u.Store.RedeemCode(ctx, HashConnectCode(code), account.RandomID())
-	switch {
-	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrCodeUsed):
-		return account.Account{}, errNoCode
-	case err != nil:
+	if err != nil {
 		return account.Account{}, fmt.Errorf("redeem code: %w", err)
 	}
 	id, connection, err := OpenConnectCode(code, c, u.Now())
-	switch {
-	case errors.Is(err, ErrExpired):
-		return account.Account{}, errNoCode
-	case err != nil:
+	if err != nil {
 		return account.Account{}, fmt.Errorf("open code: %w", err)
 	}
 	u.accountID = id
 	a, err := u.Store.Account(ctx, id)
 	switch {
-	case errors.Is(err, account.ErrNotFound), err == nil && a.Connection != connection:
-		return account.Account{}, errNoCode
 	case err != nil:
 		return account.Account{}, fmt.Errorf("read account of the code: %w", err)
+	case a.Connection != connection:
+		return account.Account{}, errNoCode
 	}
 	return a, nil
 }
@@ -217,9 +214,9 @@ func (u *use) refresh(ctx context.Context, a account.Account) (account.Account, 
 	}
 	result, err := u.Tokens.Keep(ctx, a)
 	switch {
-	case errors.Is(err, account.ErrNotFound), err == nil && result.Account.Connection != a.Connection:
-		return a, u.errNotFound() // it went while we asked
-	case errors.Is(err, connection.ErrBroken):
+	case err == nil && result.Account.Connection != a.Connection:
+		return a, account.ErrNotFound // it went while we asked
+	case errors.Is(err, account.ErrNotFound), errors.Is(err, connection.ErrBroken):
 		return a, err
 	case err != nil:
 		// A refresh that is due weeks before the end is no reason to have no token.
@@ -250,8 +247,6 @@ func (u *use) refresh(ctx context.Context, a account.Account) (account.Account, 
 func (u *use) check(ctx context.Context, a account.Account) (account.Account, error) {
 	result, err := u.Tokens.Check(ctx, a)
 	switch {
-	case errors.Is(err, account.ErrNotFound):
-		return a, u.errNotFound() // it went while we asked
 	case err != nil:
 		return a, fmt.Errorf("check token: %w", err)
 	case result.Account.Status != account.Active:
@@ -262,11 +257,4 @@ func (u *use) check(ctx context.Context, a account.Account) (account.Account, er
 		u.Log.Log(ctx, instagram.Level(result.Cause), "check token", "account", a.ID, "err", result.Cause)
 	}
 	return a, errUnchecked
-}
-
-func (u *use) errNotFound() error {
-	if u.by == byCode {
-		return errNoCode
-	}
-	return errNoAccount
 }
