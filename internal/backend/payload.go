@@ -27,9 +27,7 @@ type Answer struct {
 // MarshalJSON implements [json.Marshaler].
 func (a Answer) MarshalJSON() ([]byte, error) {
 	if a.Err != nil {
-		return json.Marshal(struct {
-			Error *Error `json:"error"`
-		}{a.Err})
+		return json.Marshal(map[string]*Error{"error": a.Err})
 	}
 	return json.Marshal(struct {
 		ID          string    `json:"id"`

@@ -115,20 +115,19 @@ func (c callback) serve(w http.ResponseWriter, r *http.Request) (err error) {
 	if err := c.Vault.Ready(ctx); err != nil {
 		return err
 	}
-	v := visit{f, authorization}
-	m := v.newMarker(c.Now(), c.FlowTTL)
-	used, err := c.Store.UseState(ctx, m)
+	v := c.newVisit(f, authorization)
+	used, err := c.Store.UseState(ctx, v.marker)
 	switch {
 	case errors.Is(err, account.ErrStateUsed):
 		return c.repeat(ctx, w, v, used)
 	case err != nil:
 		err = fmt.Errorf("use state: %w", err)
-		c.recordFailure(ctx, v, m, err) // only the answer may have been lost
+		c.recordFailure(ctx, v, err) // only the answer may have been lost
 		return err
 	case v.response.problem != nil:
 		return v.response.problem
 	}
-	return c.logIn(ctx, w, r, v, clientSecret, m)
+	return c.logIn(ctx, w, r, v, clientSecret)
 }
 
 // withWayBack adds to an error where the flow was to end, so that the page can lead
@@ -150,16 +149,16 @@ func (c callback) withWayBack(err error, f flow) error {
 
 // logIn connects the account and sends the browser on. A failure, be it by a panic,
 // is recorded for a repeat to say again.
-func (c callback) logIn(ctx context.Context, w http.ResponseWriter, r *http.Request, v visit, clientSecret secret.Value, m account.Marker) error {
+func (c callback) logIn(ctx context.Context, w http.ResponseWriter, r *http.Request, v visit, clientSecret secret.Value) error {
 	err := errPanic // until connect returns
 	defer func() {
 		if err != nil {
-			c.recordFailure(ctx, v, m, err)
+			c.recordFailure(ctx, v, err)
 		}
 	}()
 	var id string
 	var event telemetry.Event
-	if id, event, err = c.connect(ctx, r, v, clientSecret, m); err != nil {
+	if id, event, err = c.connect(ctx, r, v, clientSecret); err != nil {
 		return err
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.LoggedIn)

@@ -22,7 +22,7 @@ import (
 
 // connect exchanges the code, reads the profile and writes the account with
 // its session. It returns the account's id and what the audit log calls it.
-func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientSecret secret.Value, m account.Marker) (string, telemetry.Event, error) {
+func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientSecret secret.Value) (string, telemetry.Event, error) {
 	token, profile, err := c.exchange(ctx, v, clientSecret)
 	if err != nil {
 		return "", 0, err
@@ -48,8 +48,8 @@ func (c callback) connect(ctx context.Context, r *http.Request, v visit, clientS
 				RefreshAt: connection.RefreshAt(token.IssuedAt, token.ExpiresAt),
 			},
 		},
-		State:   m.State,
-		Attempt: m.Attempt,
+		State:   v.marker.State,
+		Attempt: v.marker.Attempt,
 		Result:  v.seal(result{Account: profile.ID}),
 	}
 	if ref, ok := session.FromRequest(r); ok {

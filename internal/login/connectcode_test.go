@@ -110,8 +110,8 @@ func visitAt(t *testing.T, a *apptest.App, b *apptest.Browser, publicURL, query 
 	return b.Get(a.URL + path)
 }
 
-// A code that fails to be written would be a redirect that promises what nobody
-// can redeem, so it is part of the login's transaction. A login that meets a change
+// A redirect whose code was not written would promise what no backend can redeem, so
+// the code is part of the login's transaction. A login that meets a change
 // of the account is written again, and its code names the connection that was written.
 func TestConnectCodeIsStoredWithTheLogin(t *testing.T) {
 	for _, conflicts := range []int{0, 1} {

@@ -14,15 +14,17 @@ import (
 	"photopass/internal/web"
 )
 
-// newMarker returns the marker of a first visit at now. Its attempt holds a random
-// id, the time, and the visit's fingerprint, so that a later visit knows at once
-// whether it brings the same, and whether the first one may still be under way.
-func (v visit) newMarker(now time.Time, flowTTL time.Duration) account.Marker {
-	return account.Marker{
-		State:     v.response.state,
-		Attempt:   account.RandomID() + "." + strconv.FormatInt(now.Unix(), 10) + "." + v.fingerprint(),
-		ExpiresAt: v.started.Add(flowTTL + markerMargin),
+// newVisit returns a visit with its marker. The marker's attempt holds a random id,
+// the time, and the visit's fingerprint, so that a later visit knows at once whether
+// it brings the same, and whether the first one may still be under way.
+func (c callback) newVisit(f flow, authorization response) visit {
+	v := visit{flow: f, response: authorization}
+	v.marker = account.Marker{
+		State:     authorization.state,
+		Attempt:   account.RandomID() + "." + strconv.FormatInt(c.Now().Unix(), 10) + "." + v.fingerprint(),
+		ExpiresAt: f.started.Add(c.FlowTTL + markerMargin),
 	}
+	return v
 }
 
 // isRepeat reports whether an attempt was a visit that brought the same, and
@@ -48,9 +50,10 @@ func (v visit) fingerprint() string {
 // again. It has time of its own, since the login may have failed for want of it.
 // When it fails too, the person is still told of the first failure. A conflict is no
 // failure: the state is not used, or the login was written after all.
-func (c callback) recordFailure(ctx context.Context, v visit, m account.Marker, failure error) {
+func (c callback) recordFailure(ctx context.Context, v visit, failure error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeReserve)
 	defer cancel()
+	m := v.marker
 	m.Result = v.seal(newFailure(failure, c.Now()))
 	if err := c.Store.PutResult(ctx, m); err != nil && !errors.Is(err, account.ErrConflict) {
 		c.Log.WarnContext(ctx, "record a failed login", "err", err)
@@ -79,7 +82,7 @@ func newFailure(failure error, now time.Time) result {
 func (r result) problem(now time.Time) *web.Problem {
 	p := &web.Problem{Code: r.Problem, Cause: r.Cause, Repeated: true}
 	if !r.RetryAt.IsZero() {
-		p.RetryAfter = r.RetryAt.Sub(now) // web takes one that is over for none
+		p.RetryAfter = r.RetryAt.Sub(now) // package web ignores one that is over
 	}
 	return p
 }

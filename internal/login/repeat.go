@@ -15,8 +15,8 @@ import (
 
 // repeat answers a visit whose state has been used; m is the marker of the first
 // visit. One that brings the same as the first visit gets the same answer: at once,
-// or as soon as the first one has it. Any other never waits, so that nobody keeps us
-// busy with codes they made up.
+// or as soon as the first one has it. Any other never waits, so a stranger can't keep
+// us busy with made-up codes.
 func (c callback) repeat(ctx context.Context, w http.ResponseWriter, v visit, m account.Marker) error {
 	at, ok := v.isRepeat(m.Attempt)
 	switch {

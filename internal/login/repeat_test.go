@@ -477,7 +477,7 @@ func TestOnlyTheSameVisitWaits(t *testing.T) {
 	})
 }
 
-// A write whose answer was lost may have been made all the same: then the login
+// A write whose answer was lost may still have been made: then the login
 // has succeeded, and a repeat says so.
 func TestRepeatOfALoginWhoseWriteSeemedToFail(t *testing.T) {
 	a := apptest.New(t, apptest.Options{Store: losing("Connect").Around})

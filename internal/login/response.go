@@ -32,7 +32,7 @@ var (
 )
 
 // parseResponse reads the query. Anything missing, doubled or malformed is an
-// invalid request; a cancel without state is taken at its word.
+// invalid request; a cancel without state is believed.
 func parseResponse(r *http.Request, issuer string) (response, error) {
 	invalid := &web.Problem{Code: web.InvalidRequest}
 	q, err := url.ParseQuery(r.URL.RawQuery)

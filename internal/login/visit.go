@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 
+	"photopass/internal/account"
 	"photopass/internal/secret"
 )
 
@@ -11,12 +12,13 @@ import (
 // that it brings.
 //
 // What a login hands out is derived from the flow's cookie and the authorization
-// code together. Somebody who has planted or copied the cookie does not know the
-// code, and somebody who has seen the code in an address lacks the cookie. So a
-// second visit with both can be given the same answer, and nobody else can.
+// code together. An attacker who has planted or copied the cookie does not know the
+// code, and one who has seen the code in an address lacks the cookie. So a
+// second visit with both can be given the same answer, and no other visit can.
 type visit struct {
 	flow
 	response response
+	marker   account.Marker // uses the state up
 }
 
 // withCode hashes cookie and code for one purpose.

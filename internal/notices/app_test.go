@@ -100,8 +100,8 @@ func TestLegacy(t *testing.T) {
 	wantProfile(t, "after the notice", b, 401)
 }
 
-// A signed_request is good for as long as nobody connects again, and the client
-// secret for everything. Neither gets anywhere, and an answer tells of nobody.
+// A signed_request is good until the person connects again, and the client secret is
+// good for everything. Neither is repeated anywhere, and no answer names an account.
 func TestNothingLeaks(t *testing.T) {
 	app := apptest.New(t, apptest.Options{})
 	app.Browser().Login()

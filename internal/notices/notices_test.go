@@ -69,7 +69,7 @@ func TestBothIDs(t *testing.T) {
 }
 
 // An id that is not there is no error: Meta may tell twice, or of somebody who
-// has disconnected. The store is told all the same, since an earlier deletion may
+// has disconnected. The store is told nevertheless, since an earlier deletion may
 // have died half-way.
 func TestUnknownID(t *testing.T) {
 	b := newBench(t)
@@ -144,7 +144,7 @@ func TestReplay(t *testing.T) {
 }
 
 // What happens between the look at the account and its deletion is not lost: a
-// login decides anew, a refresh changes nothing.
+// login decides again, a refresh changes nothing.
 func TestInBetween(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -233,7 +233,7 @@ func TestActsOnce(t *testing.T) {
 	}
 }
 
-// A notice that has acted, but whose process died at once, has acted all the same: when
+// A notice that has acted counts as such, even if its process died at once: when
 // Meta sends it again, the person may have come back.
 func TestActsOnceThoughItDied(t *testing.T) {
 	for _, path := range []string{deauthorize, deletion} {
@@ -306,7 +306,7 @@ func TestConflictWithoutEnd(t *testing.T) {
 	b.wantAudit("POST")
 }
 
-// Nobody is told that something was done which was not.
+// No answer says that something was done which was not.
 func TestStoreFails(t *testing.T) {
 	for _, tt := range []struct{ method, path, id string }{
 		{"Account", deauthorize, acmeID},
@@ -350,7 +350,7 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// The caller may go away; what it asked for is done all the same.
+// The caller may go away; what it asked for is still done.
 func TestCallerGoesAway(t *testing.T) {
 	b := newBench(t)
 	b.login(acmeID, acmeUserID, "k1")

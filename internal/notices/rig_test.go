@@ -56,7 +56,7 @@ type bench struct {
 	// before, by method, runs ahead of a call; an error takes its place.
 	before map[string]func() error
 	hangs  string // the method that does not return before its context ends
-	dies   bool   // a deletion is done, and nobody learns of it
+	dies   bool   // a deletion is done, but its answer is lost
 }
 
 func newBench(t testing.TB) *bench {

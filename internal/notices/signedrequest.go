@@ -27,8 +27,8 @@ type notice struct {
 	mac      []byte // its signature
 }
 
-// confirmationCode returns the code of a notice: the same for the same request,
-// known to nobody who has not seen the request, and telling nothing of it.
+// confirmationCode returns the code of a notice: the same for the same request. It
+// can't be computed without the request and tells nothing of it.
 func (n notice) confirmationCode() string {
 	sum := sha256.Sum256(append([]byte("photopass/deletion/v1:"), n.mac...))
 	return base32.StdEncoding.EncodeToString(sum[:20])
@@ -114,7 +114,7 @@ func parseSignedRequest(s string) (signedRequest, bool) {
 }
 
 // isSignedWith reports whether s is signed with secret. With the empty one, which
-// stands for none, anybody can sign.
+// stands for none, anyone can sign.
 func (s signedRequest) isSignedWith(secret secret.Value) bool {
 	if secret.Reveal() == "" {
 		return false
