@@ -55,12 +55,9 @@ func parseFlow(value string) (flow, bool) {
 	if len(parts) != 3 || len(parts[0]) != 43 || len(parts[1]) > 14 {
 		return flow{}, false
 	}
-	milliseconds, err := strconv.ParseInt(parts[1], 10, 64)
-	if err != nil {
-		return flow{}, false
-	}
-	returnTo, err := b64.DecodeString(parts[2])
-	if err != nil || len(returnTo) > maxReturnTo {
+	milliseconds, errTime := strconv.ParseInt(parts[1], 10, 64)
+	returnTo, errReturnTo := b64.DecodeString(parts[2])
+	if errTime != nil || errReturnTo != nil || len(returnTo) > maxReturnTo {
 		return flow{}, false
 	}
 	return flow{value, time.UnixMilli(milliseconds), string(returnTo)}, true

@@ -238,6 +238,18 @@ func TestRepeatAfterTheSessionTimedOut(t *testing.T) {
 	}
 }
 
+// That the session can't be read does not mean that it has ended.
+func TestRepeatWhoseSessionCannotBeRead(t *testing.T) {
+	var broken atomic.Bool
+	a := apptest.New(t, apptest.Options{Store: failingStore("Session", &broken).Around})
+	b, back := consented(t, a)
+	wantLogin(t, "first visit", b.Get(back), "/profile")
+	broken.Store(true)
+	wantProblem(t, "repeat", b.Get(back), http.StatusInternalServerError, "internal")
+	broken.Store(false)
+	wantLogin(t, "repeat once it can be read", b.Get(back), "/profile")
+}
+
 // Going back to an older login does not take the place of a newer one.
 func TestRepeatOfAnOlderLoginKeepsTheNewer(t *testing.T) {
 	a := apptest.New(t, apptest.Options{})
