@@ -134,8 +134,13 @@ func parseRequest(payload []byte) (r request, err error) {
 		}
 		r.check = *check
 	}
+	return r.parseValue(members[string(r.by)][0])
+}
+
+// parseValue returns r with the value of its member by.
+func (r request) parseValue(value json.RawMessage) (request, error) {
 	var s *string
-	if json.Unmarshal(members[string(r.by)][0], &s) != nil || s == nil {
+	if json.Unmarshal(value, &s) != nil || s == nil {
 		return r, errString
 	}
 	switch {

@@ -52,8 +52,8 @@ type Problem struct {
 	Redirect string // URL to which the browser is sent at once, in place of any page; empty: none
 }
 
-// ProblemOf returns the Problem that err is or wraps. A secret that the operator has
-// to see to is AppMisconfigured, and any other error Internal.
+// ProblemOf returns the Problem that err is or wraps. A secret that the operator must
+// fix is AppMisconfigured, and any other error Internal.
 func ProblemOf(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p

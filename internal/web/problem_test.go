@@ -208,7 +208,7 @@ func TestProblemError(t *testing.T) {
 	}
 }
 
-// A secret that the operator has to see to is told from trouble that passes.
+// A secret that the operator must fix is told from trouble that passes.
 func TestProblemOf(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
