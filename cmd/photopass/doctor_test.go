@@ -98,10 +98,14 @@ func (d *deployed) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(err)
 	}
-	login.NewAuthorize(login.Settings{
+	authorize, err := login.NewAuthorize(login.Settings{
 		PublicURL: strings.TrimSuffix(d.client.RedirectURI, "/callback"), FlowTTL: 10 * time.Minute,
 		Instagram: client, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-	}).ServeHTTP(w, r)
+	})
+	if err != nil {
+		panic(err)
+	}
+	authorize.ServeHTTP(w, r)
 }
 
 func (d *deployed) createSecret(t *testing.T, value string) {

@@ -83,7 +83,10 @@ var (
 		Paths: []string{web.StartPath, web.AuthorizePath},
 		New: func(p Parts) (http.Handler, error) {
 			s, err := p.login()
-			return login.NewAuthorize(s), err
+			if err != nil {
+				return nil, err
+			}
+			return login.NewAuthorize(s)
 		},
 	}
 	Callback = Function{
@@ -93,9 +96,12 @@ var (
 		Ended: login.CountCallback,
 		New: func(p Parts) (http.Handler, error) {
 			s, err := p.login()
+			if err != nil {
+				return nil, err
+			}
 			return login.NewCallback(login.CallbackSettings{
 				Settings: s, Store: p.Store, Vault: connection.NewVault(p.Keys), Secrets: p.ClientSecret, Sessions: p.sessions(),
-			}), err
+			})
 		},
 	}
 	Profile = Function{
@@ -119,7 +125,7 @@ var (
 			return notices.New(notices.Settings{
 				PublicURL: p.Config.PublicURL, Words: web.Words(p.Config.Words), LogDays: p.Config.LogRetentionInDays,
 				Store: p.Store, Secrets: p.ClientSecrets, Now: p.Now, Log: p.Log,
-			}), nil
+			})
 		},
 	}
 )
@@ -187,7 +193,10 @@ var (
 		Needs: []string{tokenKeysSecretID, tableName},
 		New: func(p Parts) (Invoke, error) {
 			keeper, err := p.Keeper()
-			f := backend.New(backend.Settings{Store: p.Store, Tokens: keeper, Now: p.Now, Log: p.Log})
+			if err != nil {
+				return nil, err
+			}
+			f, err := backend.New(backend.Settings{Store: p.Store, Tokens: keeper, Now: p.Now, Log: p.Log})
 			return func(ctx context.Context, payload []byte) (any, error) { return f.Invoke(ctx, payload), nil }, err
 		},
 	}

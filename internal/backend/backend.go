@@ -2,7 +2,7 @@
 // the connect code that tells it who has connected.
 //
 // The token function gives the application's backend a live access token. It has no
-// route: whoever may invoke the Lambda function may have the token of every
+// route: a caller that may invoke the Lambda function may have the token of every
 // account, so the permission to invoke it is what guards it.
 //
 // A backend asks by the connect code that the redirect of a login carried, once,
@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/config"
 	"photopass/internal/connection"
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
@@ -39,9 +40,16 @@ import (
 // been refreshed.
 const minLife = time.Minute
 
+// store is what a Function calls of [account.Store].
+type store interface {
+	Account(ctx context.Context, id string) (account.Account, error)
+	AccountByUserID(ctx context.Context, userID string) (account.Account, error)
+	RedeemCode(ctx context.Context, hash, attempt string) (account.ConnectCode, error)
+}
+
 // Settings configure [New]. All are required.
 type Settings struct {
-	Store  account.Store
+	Store  store
 	Tokens *connection.Keeper
 	Now    func() time.Time
 	Log    *telemetry.Logger
@@ -51,7 +59,12 @@ type Settings struct {
 type Function struct{ s Settings }
 
 // New returns a Function. It makes no request.
-func New(s Settings) *Function { return &Function{s} }
+func New(s Settings) (*Function, error) {
+	if err := config.Require(s, "Store", "Tokens", "Now", "Log"); err != nil {
+		return nil, err
+	}
+	return &Function{s}, nil
+}
 
 // Invoke answers one payload. Each answer is in the audit log, refusals too, and
 // each invocation has the line of a request. [telemetry.Guard] bounds it: it finishes
@@ -66,7 +79,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) Answer {
 		return err
 	})
 	if err != nil {
-		a = Answer{Err: problem(err, &line)}
+		a = Answer{Err: u.problem(err, &line)}
 	}
 	record.SetOutcome(a.outcome())
 	f.s.Log.Audit(ctx, telemetry.Entry{
@@ -76,11 +89,18 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) Answer {
 	return a
 }
 
-// problem returns what the backend is told of err. Trouble of our own goes into
-// the line, under the id that the answer quotes.
-func problem(err error, line *telemetry.Request) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
+// problem returns what the backend is told of err. It does not tell why a code opens
+// nothing: a backend starts over in any case. Trouble of our own goes into the line,
+// under the id that the answer quotes.
+func (u *use) problem(err error, line *telemetry.Request) *Error {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case ok:
 		return e
+	case errors.Is(err, account.ErrCodeUsed), errors.Is(err, ErrExpired), u.by == byCode && errors.Is(err, account.ErrNotFound):
+		return errNoCode
+	case errors.Is(err, account.ErrNotFound):
+		return errNoAccount
 	}
 	line.ID, line.Err, line.Level = rand.Text(), err, slog.LevelError
 	return &Error{Code: Internal, Message: "photopass is in trouble of its own. Its log has the reason under the id " + line.ID + "."}
@@ -104,7 +124,7 @@ func (u *use) answer(ctx context.Context, payload []byte) (Answer, error) {
 		return Answer{}, err
 	}
 	u.accountID = a.ID
-	if a, err = u.keep(ctx, a); err != nil {
+	if a, err = u.refresh(ctx, a); err != nil {
 		return Answer{}, err
 	}
 	if r.check {
@@ -137,57 +157,47 @@ func (u *use) find(ctx context.Context, r request) (a account.Account, err error
 	default:
 		a, err = u.Store.AccountByUserID(ctx, r.id)
 	}
-	switch {
-	case errors.Is(err, account.ErrNotFound):
-		return a, errNoAccount
-	case err != nil:
+	if err != nil {
 		return a, fmt.Errorf("read account: %w", err)
 	}
 	return a, nil
 }
 
-// redeem returns the account that the code was made for. Why a code opens
-// nothing is for nobody to know: a backend starts over in any case.
+// redeem returns the account that the code was made for.
 func (u *use) redeem(ctx context.Context, code secret.Value) (account.Account, error) {
 	if err := u.Tokens.Vault.Ready(ctx); err != nil {
 		return account.Account{}, err // the code stays good
 	}
 	u.Log.HideRecent(code)
 	c, err := u.Store.RedeemCode(ctx, HashConnectCode(code), account.RandomID())
-	switch {
-	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrCodeUsed):
-		return account.Account{}, errNoCode
-	case err != nil:
+	if err != nil {
 		return account.Account{}, fmt.Errorf("redeem code: %w", err)
 	}
 	id, connection, err := OpenConnectCode(code, c, u.Now())
-	switch {
-	case errors.Is(err, ErrExpired):
-		return account.Account{}, errNoCode
-	case err != nil:
+	if err != nil {
 		return account.Account{}, fmt.Errorf("open code: %w", err)
 	}
 	u.accountID = id
 	a, err := u.Store.Account(ctx, id)
 	switch {
-	case errors.Is(err, account.ErrNotFound), err == nil && a.Connection != connection:
-		return account.Account{}, errNoCode
 	case err != nil:
 		return account.Account{}, fmt.Errorf("read account of the code: %w", err)
+	case a.Connection != connection:
+		return account.Account{}, errNoCode
 	}
 	return a, nil
 }
 
-// keep returns a with a token that Instagram accepts, refreshed if that was due.
-func (u *use) keep(ctx context.Context, a account.Account) (account.Account, error) {
+// refresh returns a with a token that Instagram accepts, refreshed if that was due.
+func (u *use) refresh(ctx context.Context, a account.Account) (account.Account, error) {
 	if a.Status != account.Active {
 		return a, errReconnect(a.ReconnectCause())
 	}
 	result, err := u.Tokens.Keep(ctx, a)
 	switch {
-	case errors.Is(err, account.ErrNotFound), err == nil && result.Account.Connection != a.Connection:
-		return a, u.notFound() // it went while we asked
-	case errors.Is(err, connection.ErrBroken):
+	case err == nil && result.Account.Connection != a.Connection:
+		return a, account.ErrNotFound // it went while we asked
+	case errors.Is(err, account.ErrNotFound), errors.Is(err, connection.ErrBroken):
 		return a, err
 	case err != nil:
 		// A refresh that is due weeks before the end is no reason to have no token.
@@ -204,7 +214,7 @@ func (u *use) keep(ctx context.Context, a account.Account) (account.Account, err
 	case err != nil:
 		return a, fmt.Errorf("keep token: %w", err)
 	case result.Outcome == connection.Held:
-		return a, errUnavailable // another one may be renewing it at this moment
+		return a, errUnavailable // another caller may be refreshing it at this moment
 	case life <= 0:
 		return a, errReconnect(account.Expired)
 	case result.Outcome == connection.Deferred:
@@ -213,13 +223,11 @@ func (u *use) keep(ctx context.Context, a account.Account) (account.Account, err
 	return kept, nil
 }
 
-// check returns a if Instagram takes its token. When Instagram does not say, the
+// check returns a if Instagram accepts its token. When Instagram does not say, the
 // backend gets no token: it may have that one already, from an answer without check.
 func (u *use) check(ctx context.Context, a account.Account) (account.Account, error) {
 	result, err := u.Tokens.Check(ctx, a)
 	switch {
-	case errors.Is(err, account.ErrNotFound):
-		return a, u.notFound() // it went while we asked
 	case err != nil:
 		return a, fmt.Errorf("check token: %w", err)
 	case result.Account.Status != account.Active:
@@ -230,11 +238,4 @@ func (u *use) check(ctx context.Context, a account.Account) (account.Account, er
 		u.Log.Log(ctx, instagram.Level(result.Cause), "check token", "account", a.ID, "err", result.Cause)
 	}
 	return a, errUnchecked
-}
-
-func (u *use) notFound() error {
-	if u.by == byCode {
-		return errNoCode
-	}
-	return errNoAccount
 }

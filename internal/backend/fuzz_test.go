@@ -9,6 +9,7 @@ import (
 
 	"photopass/internal/backend"
 	"photopass/internal/connection"
+	"photopass/internal/secret"
 	"photopass/internal/store/memory"
 	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
@@ -23,10 +24,13 @@ func FuzzInvoke(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	function := backend.New(backend.Settings{
-		Store: memory.New(time.Now), Tokens: &connection.Keeper{Vault: connection.NewVault(ring{apptest.Ring(f)})},
+	function, err := backend.New(backend.Settings{
+		Store: memory.New(time.Now), Tokens: &connection.Keeper{Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(f)})},
 		Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	})
+	if err != nil {
+		f.Fatalf("New: %v", err)
+	}
 	known := map[string]bool{}
 	for _, payload := range []string{
 		"", `{"x":1}`, `{"id":1}`, `{"id":""}`, `{"connect_code":""}`, `{"id":"1"}`, `{"connect_code":"` + strings.Repeat("A", 43) + `"}`,

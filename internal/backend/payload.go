@@ -27,9 +27,7 @@ type Answer struct {
 // MarshalJSON implements [json.Marshaler].
 func (a Answer) MarshalJSON() ([]byte, error) {
 	if a.Err != nil {
-		return json.Marshal(struct {
-			Error *Error `json:"error"`
-		}{a.Err})
+		return json.Marshal(map[string]*Error{"error": a.Err})
 	}
 	return json.Marshal(struct {
 		ID          string    `json:"id"`
@@ -93,7 +91,7 @@ func errReconnect(c account.Cause) *Error {
 	return &Error{ReconnectRequired, "Instagram no longer accepts the token of this account. The person must connect it again.", c}
 }
 
-// A member is what a token may be asked for by.
+// A member of the payload is what a token may be asked for by.
 type member string
 
 const (
@@ -113,38 +111,34 @@ type request struct {
 
 // parseRequest reads a payload. With an error it returns by what was asked for,
 // if that is clear.
-func parseRequest(payload []byte) (request, error) {
-	names, values := members(payload)
-	if len(names) == 0 {
-		return request{}, errShape
-	}
-	var by, check []int // where these are
-	for i, name := range names {
+func parseRequest(payload []byte) (r request, err error) {
+	members := parseObject(payload)
+	asked := 0 // how often an account is named
+	for name, values := range members {
 		switch member(name) {
 		case byCode, byID, byUserID:
-			by = append(by, i)
+			r.by = member(name)
+			asked += len(values)
 		case "check":
-			check = append(check, i)
 		default:
 			return request{}, errUnknown
 		}
 	}
-	if len(by) != 1 || len(check) > 1 {
+	if asked != 1 || len(members["check"]) > 1 {
 		return request{}, errShape
 	}
-	r := request{by: member(names[by[0]])}
-	if len(check) == 1 {
-		var b *bool
-		if json.Unmarshal(values[check[0]], &b) != nil || b == nil || r.by == byCode {
+	for _, value := range members["check"] {
+		var check *bool
+		if json.Unmarshal(value, &check) != nil || check == nil || r.by == byCode {
 			return r, errCheck
 		}
-		r.check = *b
+		r.check = *check
 	}
-	return r.read(values[by[0]])
+	return r.parseValue(members[string(r.by)][0])
 }
 
-// read returns r with the value that its account is asked for by.
-func (r request) read(value json.RawMessage) (request, error) {
+// parseValue returns r with the value of its member by.
+func (r request) parseValue(value json.RawMessage) (request, error) {
 	var s *string
 	if json.Unmarshal(value, &s) != nil || s == nil {
 		return r, errString
@@ -152,33 +146,33 @@ func (r request) read(value json.RawMessage) (request, error) {
 	switch {
 	case r.by == byCode && !ValidConnectCode(*s):
 		return r, errCode
-	case r.by != byCode && !account.ValidID(*s):
-		return r, errID
-	}
-	if r.by == byCode {
+	case r.by == byCode:
 		r.code = secret.New(*s)
-	} else {
+	case !account.ValidID(*s):
+		return r, errID
+	default:
 		r.id = *s
 	}
 	return r, nil
 }
 
-// members returns names and values of a JSON object, a name that occurs twice
-// twice. Of anything else it returns none. [json.Unmarshal] would take the last
-// of two and would not mind how a name is spelled.
-func members(payload []byte) (names []string, values []json.RawMessage) {
+// parseObject returns the values of a JSON object by name, and none of anything
+// else. [json.Unmarshal] would take the last of two values and would not mind how a
+// name is spelled.
+func parseObject(payload []byte) map[string][]json.RawMessage {
 	if !json.Valid(payload) {
-		return nil, nil
+		return nil
 	}
+	members := map[string][]json.RawMessage{}
 	d := json.NewDecoder(bytes.NewReader(payload))
 	if start, _ := d.Token(); start != json.Delim('{') {
-		return nil, nil
+		return nil
 	}
 	for d.More() {
 		name, _ := d.Token() // which can't fail: the payload is valid
 		var value json.RawMessage
 		d.Decode(&value)
-		names, values = append(names, name.(string)), append(values, value)
+		members[name.(string)] = append(members[name.(string)], value)
 	}
-	return names, values
+	return members
 }

@@ -2,22 +2,15 @@ package backend_test
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
-	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
-	"photopass/internal/account"
 	"photopass/internal/backend"
-	"photopass/internal/connection"
-	"photopass/internal/instagram"
 	"photopass/internal/secret"
-	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -31,38 +24,35 @@ const (
 type rig struct {
 	*apptest.App
 	function *backend.Function
-	store    *hooks
+	store    *apptest.Spy
+	secrets  *apptest.Secrets
 
-	t    *testing.T
-	logs *syncBuffer
+	// fail by method takes the place of a call, and before runs ahead of one. They
+	// are set before use.
+	fail   map[string]error
+	before map[string]func()
+
+	t *testing.T
 }
 
-// newRig starts a rig of a dialect; keys nil: the app's.
-func newRig(t *testing.T, api string, keys connection.Keys) *rig {
+// newRig starts a rig of a dialect.
+func newRig(t *testing.T, api string) *rig {
 	t.Helper()
-	a := apptest.New(t, apptest.Options{API: api, ReturnToOrigins: []string{"https://app.example"}})
-	r := &rig{App: a, t: t, store: &hooks{Store: a.Memory}, logs: &syncBuffer{}}
-	if keys == nil {
-		keys = secret.Plain{Keys: apptest.Ring(t)}
-	}
-	c := instagram.Config{
-		API: instagram.Graph, ClientID: apptest.ClientID, Scopes: []string{"instagram_business_basic"},
-		AuthorizeURL: a.FakeURL + "/oauth/authorize", TokenURL: a.FakeURL + "/oauth/access_token",
-		GraphURL: a.FakeURL, GraphVersion: "v26.0", RedirectURI: a.URL + "/callback", Now: a.Clock.Now,
-	}
-	if api == instagram.Legacy {
-		c.API, c.GraphURL = api, a.FakeURL+"/v1"
-	}
-	client, err := instagram.New(c)
-	if err != nil {
-		t.Fatalf("instagram.New: %v", err)
-	}
-	log := telemetry.Wrap(slog.New(slog.NewJSONHandler(r.logs, nil)))
-	r.function = backend.New(backend.Settings{
-		Store:  r.store,
-		Tokens: &connection.Keeper{Store: r.store, Vault: connection.NewVault(keys), Instagram: client, Now: a.Clock.Now, Log: log},
-		Now:    a.Clock.Now, Log: log,
+	r := &rig{t: t, secrets: &apptest.Secrets{Plain: secret.Plain{Client: secret.New(apptest.ClientSecret), Keys: apptest.Ring(t)}}}
+	r.store = &apptest.Spy{Before: func(_ context.Context, method string) error {
+		if f := r.before[method]; f != nil {
+			f()
+		}
+		return r.fail[method]
+	}}
+	r.App = apptest.New(t, apptest.Options{
+		API: api, ReturnToOrigins: []string{"https://app.example"}, Store: r.store.Around, Secrets: r.secrets, Keys: r.secrets,
 	})
+	var err error
+	r.function, err = backend.New(backend.Settings{Store: r.store, Tokens: r.Keeper, Now: r.Clock.Now, Log: r.Keeper.Log})
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
 	return r
 }
 
@@ -75,6 +65,7 @@ func (r *rig) login() (*apptest.Browser, string) {
 	if err != nil || u.Host != "app.example" || u.Query().Get("state") != "s1" {
 		r.t.Fatalf("GET /callback: got status %d and a redirect to elsewhere, want app.example with the application's state", answer.Status)
 	}
+	r.store.Calls() // forgets what the login called
 	return b, u.Query().Get("connect_code")
 }
 
@@ -148,7 +139,7 @@ func wantError(t *testing.T, op string, a answer, code string) {
 func (r *rig) audit() []string {
 	r.t.Helper()
 	var lines []string
-	for _, line := range strings.Split(strings.TrimSpace(r.logs.String()), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(r.Logs()), "\n") {
 		var l struct{ Msg, Level, Event, By, Account, Outcome string }
 		if err := json.Unmarshal([]byte(line), &l); err != nil {
 			r.t.Fatalf("log: got a line that is no JSON: %v", err)
@@ -165,94 +156,4 @@ func (r *rig) wantAudit(want ...string) {
 	if got := r.audit(); !slices.Equal(got, want) {
 		r.t.Errorf("audit log: got %q, want %q", got, want)
 	}
-}
-
-// hooks is a Store whose calls a test may fail, by name; calls counts them.
-type hooks struct {
-	account.Store
-	fail   map[string]error  // set before use
-	before map[string]func() // set before use; what happens just before a call
-
-	mu    sync.Mutex // guards calls
-	calls []string
-}
-
-// call fails like a store behind a network when ctx has ended.
-func (h *hooks) call(ctx context.Context, method string) error {
-	if f := h.before[method]; f != nil {
-		f()
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.calls = append(h.calls, method)
-	return cmp.Or(h.fail[method], ctx.Err())
-}
-
-// taken returns the methods called so far and forgets them.
-func (h *hooks) taken() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s := strings.Join(h.calls, " ")
-	h.calls = nil
-	return s
-}
-
-// Account implements [account.Store].
-func (h *hooks) Account(ctx context.Context, id string) (account.Account, error) {
-	if err := h.call(ctx, "Account"); err != nil {
-		return account.Account{}, err
-	}
-	return h.Store.Account(ctx, id)
-}
-
-// AccountByUserID implements [account.Store].
-func (h *hooks) AccountByUserID(ctx context.Context, userID string) (account.Account, error) {
-	if err := h.call(ctx, "AccountByUserID"); err != nil {
-		return account.Account{}, err
-	}
-	return h.Store.AccountByUserID(ctx, userID)
-}
-
-// RedeemCode implements [account.Store].
-func (h *hooks) RedeemCode(ctx context.Context, hash, attempt string) (account.ConnectCode, error) {
-	if err := h.call(ctx, "RedeemCode"); err != nil {
-		return account.ConnectCode{}, err
-	}
-	return h.Store.RedeemCode(ctx, hash, attempt)
-}
-
-// Lease implements [account.Store].
-func (h *hooks) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
-	if err := h.call(ctx, "Lease"); err != nil {
-		return err
-	}
-	return h.Store.Lease(ctx, id, tokenRev, l)
-}
-
-// PutToken implements [account.Store].
-func (h *hooks) PutToken(ctx context.Context, id, tokenRev string, s account.TokenState) error {
-	if err := h.call(ctx, "PutToken"); err != nil {
-		return err
-	}
-	return h.Store.PutToken(ctx, id, tokenRev, s)
-}
-
-// syncBuffer is a bytes.Buffer for many goroutines.
-type syncBuffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-// Write implements [io.Writer].
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-// String returns what was written.
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

@@ -27,10 +27,13 @@ func TestInvokeEnds(t *testing.T) {
 				s := &slow{Store: memory.New(time.Now), ring: apptest.Ring(t)}
 				connectDue(t, s)
 				began := time.Now()
-				f := backend.New(backend.Settings{
+				f, err := backend.New(backend.Settings{
 					Store: s, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 					Tokens: &connection.Keeper{Store: s, Vault: connection.NewVault(s), Instagram: s, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))},
 				})
+				if err != nil {
+					t.Fatalf("New: %v", err)
+				}
 				if a := decode(t, f.Invoke(t.Context(), []byte(payload))); a.Error != nil {
 					t.Errorf("Invoke: got %s, want a token", a.Error.Code)
 				}

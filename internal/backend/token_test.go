@@ -28,7 +28,7 @@ import (
 
 // From the browser's redirect to the token in the backend's hand.
 func TestConnectCodeToToken(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	_, code := r.login()
 	a := r.invoke(by("connect_code", code))
 	r.wantToken("connect_code", a)
@@ -49,13 +49,13 @@ func TestConnectCodeToToken(t *testing.T) {
 	if want := []string{"instagram_business_basic"}; !slices.Equal(a.Permissions, want) {
 		t.Errorf("permissions: got %v, want %v", a.Permissions, want)
 	}
-	if got, want := r.store.taken(), "RedeemCode Account"; got != want {
+	if got, want := r.store.Calls(), "RedeemCode Account"; got != want {
 		t.Errorf("calls of the store: got %q, want %q", got, want)
 	}
 
 	r.wantToken("id", r.invoke(by("id", acmeID)))
 	r.wantToken("user_id", r.invoke(by("user_id", acmeUserID)))
-	if got, want := r.store.taken(), "Account AccountByUserID"; got != want {
+	if got, want := r.store.Calls(), "Account AccountByUserID"; got != want {
 		t.Errorf("calls of the store: got %q, want %q", got, want)
 	}
 	r.wantAudit("connect_code "+acmeID+" given", "id "+acmeID+" given", "user_id "+acmeID+" given")
@@ -63,7 +63,7 @@ func TestConnectCodeToToken(t *testing.T) {
 
 // The token of the API of 2018 has no end, and the account no second id.
 func TestLegacy(t *testing.T) {
-	r := newRig(t, "legacy", nil)
+	r := newRig(t, "legacy")
 	_, code := r.login()
 	r.Clock.Advance(59 * time.Second)
 	a := r.invoke(by("connect_code", code))
@@ -81,7 +81,7 @@ func TestLegacy(t *testing.T) {
 }
 
 func TestCodeIsRedeemedOnce(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	_, code := r.login()
 	answers := make([]answer, 50)
 	var invocations sync.WaitGroup
@@ -125,14 +125,14 @@ func TestCodeThatOpensNothing(t *testing.T) {
 			b.Post("/disconnect", nil)
 			return code
 		}},
-		{"account disconnected and connected anew", func(r *rig, b *apptest.Browser, code string) string {
+		{"account disconnected and connected again", func(r *rig, b *apptest.Browser, code string) string {
 			b.Post("/disconnect", nil)
 			r.login()
 			return code
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t, "", nil)
+			r := newRig(t, "")
 			b, code := r.login()
 			a := r.invoke(by("connect_code", tt.spoil(r, b, code)))
 			wantError(t, "connect_code", a, "not_found")
@@ -152,14 +152,14 @@ func TestCodeThatOpensNothing(t *testing.T) {
 // A second login of a connected account leaves its connection alone, and so the
 // code of the first.
 func TestCodeOutlivesAnotherLogin(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	_, code := r.login()
 	r.login()
 	r.wantToken("connect_code", r.invoke(by("connect_code", code)))
 }
 
 func TestUnknownIDs(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	r.login()
 	wantError(t, "unknown id", r.invoke(by("id", "27640875392278832")), "not_found")
 	wantError(t, "unknown user_id", r.invoke(by("user_id", "17841405793187219")), "not_found")
@@ -171,7 +171,7 @@ func TestUnknownIDs(t *testing.T) {
 
 func TestInvalidRequests(t *testing.T) {
 	const code = "3q2-7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs"
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	r.login()
 	for _, tt := range []struct{ name, payload, message string }{
 		{"nothing", "", "exactly one member"},
@@ -220,7 +220,7 @@ func TestInvalidRequests(t *testing.T) {
 		{"invalid UTF-8", "{\"connect_code\":\"\xff" + code[1:] + `"}`, "43 characters"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r.store.taken()
+			r.store.Calls()
 			a := r.invoke(tt.payload)
 			wantError(t, "Invoke", a, "invalid_request")
 			if a.Error == nil {
@@ -234,7 +234,7 @@ func TestInvalidRequests(t *testing.T) {
 					t.Errorf("message: got %q, which quotes the payload", a.Error.Message)
 				}
 			}
-			if got := r.store.taken(); got != "" {
+			if got := r.store.Calls(); got != "" {
 				t.Errorf("calls of the store: got %q, want none", got)
 			}
 		})
@@ -252,7 +252,7 @@ func TestInvalidRequests(t *testing.T) {
 // The professional id that a profile shows is one that asks for the token and that
 // Meta's notices mean, also when Instagram did not send it at the login.
 func TestUserIDThatComesWithALaterRead(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	r.Fake.SetShape(fakeinstagram.Shape{OmitFields: []string{"user_id"}})
 	b, _ := r.login()
 	wantError(t, "user_id that nobody knows", r.invoke(by("user_id", acmeUserID)), "not_found")
@@ -276,7 +276,7 @@ func TestUserIDThatComesWithALaterRead(t *testing.T) {
 const due = 37 * 24 * time.Hour
 
 func TestRefreshWhenDue(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	r.login()
 	before := r.invoke(by("id", acmeID))
 	if got := r.Fake.Count(fakeinstagram.OpRefresh); got != 0 {
@@ -321,9 +321,9 @@ func TestDueTokenThatIsNotRefreshed(t *testing.T) {
 		{"long expired", 2 * life, nil, "reconnect_required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t, "", nil)
+			r := newRig(t, "")
 			r.login()
-			r.store.fail = map[string]error{"Lease": tt.lease}
+			r.fail = map[string]error{"Lease": tt.lease}
 			r.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpRefresh, Kind: fakeinstagram.KindHTML, Count: -1})
 			r.Clock.Advance(tt.age)
 			a := r.invoke(by("id", acmeID))
@@ -340,10 +340,10 @@ func TestDueTokenThatIsNotRefreshed(t *testing.T) {
 
 // A backend that asks for one connection gets no token of the next.
 func TestConnectionEndsWhileItsTokenIsRefreshed(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	r.login()
 	r.Clock.Advance(due)
-	r.store.before = map[string]func(){"Lease": func() {
+	r.before = map[string]func(){"Lease": func() {
 		if err := r.Memory.Delete(t.Context(), acmeID, account.Version{}, r.Clock.Now()); err != nil {
 			t.Errorf("Delete: %v", err)
 		}
@@ -365,7 +365,7 @@ func TestReconnectRequired(t *testing.T) {
 		{"app removed", 190, 458, "app_removed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t, "", nil)
+			r := newRig(t, "")
 			r.login()
 			r.Clock.Advance(due)
 			r.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpRefresh, Code: tt.code, Subcode: tt.subcode})
@@ -393,7 +393,7 @@ func checked(member, value string) string { return `{"check":true,"` + member + 
 // A backend that got a 190 asks with check, and gets a token that works or hears
 // that only a login helps.
 func TestCheck(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	r.login()
 	r.Fake.ResetRequests()
 	r.wantToken("id", r.invoke(checked("id", acmeID)))
@@ -425,7 +425,7 @@ func TestCheck(t *testing.T) {
 	if err != nil || a.Status != account.ReconnectRequired || a.Token.Sealed != nil {
 		t.Errorf("account: got status %q, a token of %d bytes, error %v, want reconnect_required, none", a.Status, len(a.Token.Sealed), err)
 	}
-	if logs := r.logs.String(); strings.Count(logs, `"event":"token_dead"`) != 1 {
+	if logs := r.Logs(); strings.Count(logs, `"event":"token_dead"`) != 1 {
 		t.Errorf("log: got %d lines token_dead, want 1", strings.Count(logs, `"event":"token_dead"`))
 	}
 
@@ -446,7 +446,7 @@ func TestCheckWhenInstagramDoesNotSay(t *testing.T) {
 		"unknown":         {Code: 987654},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, "", nil)
+			r := newRig(t, "")
 			r.login()
 			r.Fake.ResetRequests()
 			fault.Operation, fault.Count = fakeinstagram.OpProfile, -1
@@ -466,7 +466,7 @@ func TestCheckWhenInstagramDoesNotSay(t *testing.T) {
 }
 
 func TestCheckOfADueToken(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	r.login()
 	r.Clock.Advance(due)
 	r.Fake.ResetRequests()
@@ -477,7 +477,7 @@ func TestCheckOfADueToken(t *testing.T) {
 }
 
 func TestCheckLegacy(t *testing.T) {
-	r := newRig(t, "legacy", nil)
+	r := newRig(t, "legacy")
 	r.login()
 	if a := r.invoke(checked("id", "1574083")); a.Error != nil || a.AccessToken == nil {
 		t.Errorf("with check: got an error, want a token")
@@ -501,45 +501,47 @@ func TestInternal(t *testing.T) {
 		{"reading the code's account", "Account", "connect_code"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t, "", nil)
+			r := newRig(t, "")
 			_, code := r.login()
-			r.store.fail = map[string]error{tt.fail: broken}
+			r.fail = map[string]error{tt.fail: broken}
 			value := map[string]string{"id": acmeID, "user_id": acmeUserID, "connect_code": code}[tt.member]
 			a := r.invoke(by(tt.member, value))
 			r.wantInternal("Invoke", a, "store is broken")
 		})
 	}
+	unreadable := func(string) error { return errors.New("ring is unreadable") }
 	t.Run("key ring", func(t *testing.T) {
-		r := newRig(t, "", noKeys{})
+		r := newRig(t, "")
 		r.login()
+		r.secrets.Before = unreadable
 		r.wantInternal("Invoke", r.invoke(by("id", acmeID)), "ring is unreadable")
 	})
 	t.Run("key ring, by a code, which stays good", func(t *testing.T) {
-		keys := &flakyKeys{Keys: ring{apptest.Ring(t)}}
-		r := newRig(t, "", keys)
+		r := newRig(t, "")
 		_, code := r.login()
-		keys.err = errors.New("ring is unreadable")
+		r.secrets.Before = unreadable
 		r.wantInternal("Invoke", r.invoke(by("connect_code", code)), "ring is unreadable")
-		keys.err = nil
+		r.secrets.Before = nil
 		r.wantToken("connect_code afterwards", r.invoke(by("connect_code", code)))
 	})
 	t.Run("token that does not open", func(t *testing.T) {
-		other, err := secret.ParseRing([]byte(`{"current":"k1","k1":"another key than the one it was sealed under"}`))
-		if err != nil {
+		r := newRig(t, "")
+		r.login()
+		var err error
+		if r.secrets.Keys, err = secret.ParseRing([]byte(`{"current":"k1","k1":"another key than the one it was sealed under"}`)); err != nil {
 			t.Fatalf("ParseRing: %v", err)
 		}
-		r := newRig(t, "", ring{other})
-		r.login()
 		r.wantInternal("Invoke", r.invoke(by("id", acmeID)), "token does not open")
 		if _, err := r.Memory.Account(t.Context(), acmeID); err != nil {
 			t.Errorf("account afterwards: got error %v, want it untouched", err)
 		}
 	})
 	t.Run("panic", func(t *testing.T) {
-		r := newRig(t, "", panicking{})
+		r := newRig(t, "")
 		r.login()
+		r.secrets.Before = func(string) error { panic("IGAA-in-a-panic") }
 		r.wantInternal("Invoke", r.invoke(by("id", acmeID)), "panic with a value of type string")
-		if strings.Contains(r.logs.String(), "IGAA-in-a-panic") {
+		if strings.Contains(r.Logs(), "IGAA-in-a-panic") {
 			t.Error("log: it holds the panic's value")
 		}
 	})
@@ -556,7 +558,7 @@ func (r *rig) wantInternal(op string, a answer, reason string) {
 	if strings.Contains(a.Error.Message, reason) {
 		r.t.Errorf("%s: got message %q, which tells the reason", op, a.Error.Message)
 	}
-	for _, line := range strings.Split(r.logs.String(), "\n") {
+	for _, line := range strings.Split(r.Logs(), "\n") {
 		var l struct{ Msg, ID, Err string }
 		if json.Unmarshal([]byte(line), &l) != nil || l.Msg != "request" || l.Err == "" {
 			continue
@@ -569,32 +571,9 @@ func (r *rig) wantInternal(op string, a answer, reason string) {
 	r.t.Errorf("%s: log: got no line with an error", op)
 }
 
-// noKeys is a key ring that can't be read.
-type noKeys struct{}
-
-func (noKeys) Ring(context.Context) (*secret.Ring, error) {
-	return nil, errors.New("ring is unreadable")
-}
-
-func (k noKeys) RereadRing(ctx context.Context) (*secret.Ring, error) { return k.Ring(ctx) }
-
-// ring is a fixed key ring.
-type ring struct{ r *secret.Ring }
-
-func (k ring) Ring(context.Context) (*secret.Ring, error) { return k.r, nil }
-
-func (k ring) RereadRing(context.Context) (*secret.Ring, error) { return k.r, nil }
-
-// panicking is a key ring with a bug that shows a secret.
-type panicking struct{}
-
-func (panicking) Ring(context.Context) (*secret.Ring, error) { panic("IGAA-in-a-panic") }
-
-func (k panicking) RereadRing(ctx context.Context) (*secret.Ring, error) { return k.Ring(ctx) }
-
 // A backend that goes away wastes neither its code nor the refresh that it caused.
 func TestCallerGoesAway(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	_, code := r.login()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -605,7 +584,7 @@ func TestCallerGoesAway(t *testing.T) {
 
 // Neither codes nor tokens are in a log or in the store.
 func TestNothingLeaks(t *testing.T) {
-	r := newRig(t, "", nil)
+	r := newRig(t, "")
 	_, code := r.login()
 	_, other := r.login()
 	r.invoke(by("connect_code", code))
@@ -621,7 +600,7 @@ func TestNothingLeaks(t *testing.T) {
 		r.Fake.ClearFaults()
 		r.login()
 	}
-	r.store.fail = map[string]error{"Account": errors.New("broken")}
+	r.fail = map[string]error{"Account": errors.New("broken")}
 	_, last := r.login()
 	r.invoke(by("connect_code", last))
 
@@ -629,8 +608,8 @@ func TestNothingLeaks(t *testing.T) {
 	if len(secrets) < 15 {
 		t.Errorf("got %d secrets to search for, want more", len(secrets))
 	}
-	for place, text := range map[string]string{"log": r.logs.String(), "app's log": r.Logs(), "store": string(r.Memory.Dump())} {
-		if place != "app's log" && len(text) < 500 {
+	for place, text := range map[string]string{"log": r.Logs(), "store": string(r.Memory.Dump())} {
+		if len(text) < 500 {
 			t.Errorf("%s: only %d bytes to search", place, len(text))
 		}
 		for _, s := range secrets {
@@ -665,28 +644,33 @@ func TestAnswerShowsItsTokenOnlyAsJSON(t *testing.T) {
 	}
 }
 
+func TestRequiredSettings(t *testing.T) {
+	full := backend.Settings{Store: memory.New(time.Now), Tokens: &connection.Keeper{}, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
+	for want, remove := range map[string]func(*backend.Settings){
+		"backend.Settings.Store is required":  func(s *backend.Settings) { s.Store = nil },
+		"backend.Settings.Tokens is required": func(s *backend.Settings) { s.Tokens = nil },
+		"backend.Settings.Now is required":    func(s *backend.Settings) { s.Now = nil },
+		"backend.Settings.Log is required":    func(s *backend.Settings) { s.Log = nil },
+	} {
+		s := full
+		remove(&s)
+		if _, err := backend.New(s); err == nil || err.Error() != want {
+			t.Errorf("New: got error %v, want %s", err, want)
+		}
+	}
+}
+
 func ExampleFunction_Invoke() {
-	f := backend.New(backend.Settings{
-		Store: memory.New(time.Now), Now: time.Now,
+	f, err := backend.New(backend.Settings{
+		Store: memory.New(time.Now), Tokens: &connection.Keeper{}, Now: time.Now,
 		Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	})
+	if err != nil {
+		panic(err)
+	}
 	json.NewEncoder(os.Stdout).Encode(f.Invoke(context.Background(), []byte(`{"id": 27640875392278831}`)))
 	json.NewEncoder(os.Stdout).Encode(f.Invoke(context.Background(), []byte(`{"id": "27640875392278831"}`)))
 	// Output:
 	// {"error":{"code":"invalid_request","message":"The value must be a string. Ids are strings too: they exceed what a JavaScript number holds."}}
 	// {"error":{"code":"not_found","message":"No account with this id is connected."}}
-}
-
-// flakyKeys can't be read while err is set.
-type flakyKeys struct {
-	connection.Keys
-	err error
-}
-
-// Ring implements [connection.Keys].
-func (k *flakyKeys) Ring(ctx context.Context) (*secret.Ring, error) {
-	if k.err != nil {
-		return nil, k.err
-	}
-	return k.Keys.Ring(ctx)
 }

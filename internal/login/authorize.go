@@ -16,13 +16,15 @@ import (
 	"slices"
 	"time"
 
+	"photopass/internal/config"
 	"photopass/internal/instagram"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
-// Settings are what both halves of a login must agree on.
+// Settings are what both halves of a login must agree on. All but Words and
+// ReturnToOrigins are required.
 type Settings struct {
 	PublicURL       string           // the origin that browsers use
 	Words           web.Words        // the operator's, for the pages
@@ -33,14 +35,21 @@ type Settings struct {
 	Log             *telemetry.Logger
 }
 
+func (s Settings) check() error {
+	return config.Require(s, "PublicURL", "FlowTTL", "Instagram", "Now", "Log")
+}
+
 // NewAuthorize returns the handler of "/" and "/authorize". Every other path is
 // "not_found".
-func NewAuthorize(s Settings) http.Handler {
+func NewAuthorize(s Settings) (http.Handler, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	a := authorize{s}
 	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
 		web.StartPath:     {Get: a.landing},
 		web.AuthorizePath: {Get: a.authorize},
-	})
+	}), nil
 }
 
 type authorize struct{ Settings }
@@ -61,7 +70,7 @@ func (a authorize) writeLanding(w http.ResponseWriter, r *http.Request, returnTo
 // return_to and force_reauth are read: state, scope, client and redirect URI are
 // ours.
 func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
-	returnTo, forceReauth, ok := a.wishes(r)
+	returnTo, forceReauth, ok := a.parseRequest(r)
 	if !ok {
 		return &web.Problem{Code: web.InvalidRequest}
 	}
@@ -83,9 +92,9 @@ func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// wishes returns the query's return_to, empty if there is none, and whether it
+// parseRequest returns the query's return_to, empty if there is none, and whether it
 // has force_reauth. It reports false when one of them is not valid.
-func (a authorize) wishes(r *http.Request) (returnTo string, forceReauth, ok bool) {
+func (a authorize) parseRequest(r *http.Request) (returnTo string, forceReauth, ok bool) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || len(q["return_to"]) > 1 || len(q["force_reauth"]) > 1 {
 		return "", false, false

@@ -61,8 +61,8 @@ func TestAuthorizationRequest(t *testing.T) {
 }
 
 func TestAuthorizationRequestsAreDistinctAndLeaveNothing(t *testing.T) {
-	s := &spy{}
-	a := apptest.New(t, spied(s))
+	s := &apptest.Spy{}
+	a := apptest.New(t, apptest.Options{Store: s.Around})
 	before := string(a.Memory.Dump())
 	seen := map[string]bool{}
 	shape := regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
@@ -93,7 +93,7 @@ func TestAuthorizationRequestsAreDistinctAndLeaveNothing(t *testing.T) {
 	if string(a.Memory.Dump()) != before {
 		t.Error("store: changed by GET /authorize")
 	}
-	if got := s.taken(); got != "" {
+	if got := s.Calls(); got != "" {
 		t.Errorf("calls of the store: got %s, want none", got)
 	}
 	wantCalls(t, "GET /authorize", a, 0)

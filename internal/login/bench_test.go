@@ -7,27 +7,26 @@ import (
 )
 
 func BenchmarkLanding(b *testing.B) {
-	s := newService(b, &stub{issuer: "https://instagram.test"})
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		w := httptest.NewRecorder()
-		s.authorize.ServeHTTP(w, r)
-		if w.Code != http.StatusOK {
-			b.Fatalf("GET /: got status %d, want 200", w.Code)
-		}
-	}
+	benchmarkGet(b, newService(b, &stub{issuer: "https://instagram.test"}).authorize, "/", http.StatusOK)
 }
 
 func BenchmarkAuthorize(b *testing.B) {
-	s := newService(b, &stub{issuer: "https://instagram.test"})
-	r := httptest.NewRequest(http.MethodGet, "/authorize?return_to=%2Fprofile", nil)
+	benchmarkGet(b, newService(b, &stub{issuer: "https://instagram.test"}).authorize, "/authorize?return_to=%2Fprofile", http.StatusFound)
+}
+
+func BenchmarkCallbackOfAStranger(b *testing.B) {
+	const target = "/callback?code=AQcode&state=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	benchmarkGet(b, newService(b, &stub{issuer: "https://instagram.test"}).callback, target, http.StatusBadRequest)
+}
+
+func benchmarkGet(b *testing.B, h http.Handler, target string, want int) {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		w := httptest.NewRecorder()
-		s.authorize.ServeHTTP(w, r)
-		if w.Code != http.StatusFound {
-			b.Fatalf("GET /authorize: got status %d, want 302", w.Code)
+		h.ServeHTTP(w, r)
+		if w.Code != want {
+			b.Fatalf("GET %s: got status %d, want %d", target, w.Code, want)
 		}
 	}
 }
@@ -47,19 +46,6 @@ func BenchmarkCallback(b *testing.B) {
 		s.callback.ServeHTTP(w, r)
 		if w.Code != http.StatusSeeOther {
 			b.Fatalf("GET /callback: got status %d, want 303", w.Code)
-		}
-	}
-}
-
-func BenchmarkCallbackOfAStranger(b *testing.B) {
-	s := newService(b, &stub{issuer: "https://instagram.test"})
-	r := httptest.NewRequest(http.MethodGet, "/callback?code=AQcode&state=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		w := httptest.NewRecorder()
-		s.callback.ServeHTTP(w, r)
-		if w.Code != http.StatusBadRequest {
-			b.Fatalf("GET /callback: got status %d, want 400", w.Code)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"photopass/internal/test/apptest"
 )
 
-// One login costs exactly this; whoever raises it has to say why.
+// One login costs exactly this. A change that raises it has to say why.
 func TestWhatALoginCosts(t *testing.T) {
 	for _, tt := range []struct {
 		api  string
@@ -24,13 +24,11 @@ func TestWhatALoginCosts(t *testing.T) {
 		{"legacy", []fakeinstagram.Operation{"exchange", "profile"}},
 	} {
 		t.Run(tt.api, func(t *testing.T) {
-			s := &spy{}
-			o := spied(s)
-			o.API = tt.api
-			a := apptest.New(t, o)
+			s := &apptest.Spy{}
+			a := apptest.New(t, apptest.Options{API: tt.api, Store: s.Around})
 			for _, round := range []string{"first login", "second login"} {
 				b, back := consented(t, a)
-				if got := s.taken(); got != "" {
+				if got := s.Calls(); got != "" {
 					t.Errorf("%s: calls of the store before the callback: got %s, want none", round, got)
 				}
 				wantLogin(t, round, b.Get(back), "/profile")
@@ -43,7 +41,7 @@ func TestWhatALoginCosts(t *testing.T) {
 						t.Errorf("%s: request %d: got %s, want %s", round, n+1, r.Operation, tt.want[n])
 					}
 				}
-				if got, want := s.taken(), "UseState Existing Connect"; got != want {
+				if got, want := s.Calls(), "UseState Existing Connect"; got != want {
 					t.Errorf("%s: calls of the store: got %s, want %s", round, got, want)
 				}
 			}
@@ -282,27 +280,18 @@ func TestDisguisedCookieDoesNotShadow(t *testing.T) {
 	}
 }
 
+// After a change of dialect no flow matches that was begun before.
 func TestFlowOfAnotherIssuerDoesNotMatch(t *testing.T) {
-	a := apptest.New(t, apptest.Options{})
-	s := newService(t, otherIssuer{newClient(t, a)})
-	s.settings.Settings.Now = a.Clock.Now
-	s.authorize = login.NewAuthorize(s.settings.Settings)
-	v := s.begin(t, "")
-	b := a.Browser()
-	name, value, _ := strings.Cut(v.cookie, "=")
-	b.SetCookie(name, value)
-	before := string(a.Memory.Dump())
-	wantProblem(t, "GET /callback", b.Get("/callback?"+v.query), http.StatusBadRequest, "flow_mismatch")
-	wantCalls(t, "GET /callback", a, 0)
-	if string(a.Memory.Dump()) != before {
-		t.Error("GET /callback: changed the store")
+	instagram := &stub{issuer: "https://instagram.test"}
+	s := newService(t, instagram)
+	other := s.with(t, func(s *login.CallbackSettings) { s.Instagram = &stub{issuer: "https://other.example"} })
+	v := other.begin(t, "")
+	wantProblem(t, "GET /callback", s.visit(v), http.StatusBadRequest, "flow_mismatch")
+	if got := instagram.called(); got != 0 {
+		t.Errorf("calls to Instagram: got %d, want 0", got)
 	}
-
-	// The same cookie and query count where that issuer is configured.
-	s.settings.Store = a.Memory
-	own := login.NewCallback(s.settings)
-	r := serve(own, http.MethodGet, "/callback?"+v.query, "Cookie", v.cookie)
-	wantProblem(t, "GET /callback of that issuer", r, http.StatusBadRequest, "exchange_rejected")
+	wantStored(t, "GET /callback", s.store, 0, 0, 0)
+	wantLogin(t, "GET /callback of that issuer", other.visit(v), "/profile")
 }
 
 func TestFlowTime(t *testing.T) {
@@ -418,39 +407,17 @@ func TestOtherMethodsUseNothingUp(t *testing.T) {
 	}
 }
 
-func TestDenied(t *testing.T) {
-	for _, api := range []string{"graph", "legacy"} {
-		t.Run(api, func(t *testing.T) {
-			a := apptest.New(t, apptest.Options{API: api})
-			b := a.Browser()
-			back := b.Decide(b.Authorize(""), "deny")
-			a.Fake.ResetRequests()
-			wantProblem(t, "denied", b.Get(back), http.StatusForbidden, "access_denied")
-			wantStored(t, "denied", a.Memory, 0, 0, 1)
-			wantProblem(t, "denied, repeated", b.Get(back), http.StatusForbidden, "access_denied")
-			wantStored(t, "denied, repeated", a.Memory, 0, 0, 1)
-			wantCalls(t, "denied", a, 0)
-			b.Login()
-		})
-	}
-}
-
 func TestDeniedUsesTheStateUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		instagram := &stub{issuer: "https://instagram.test"}
 		s := newService(t, instagram)
 		v := s.begin(t, "")
-		denial := v
-		denial.query = strings.Replace(v.query, "code=AQcode", "error=access_denied", 1)
+		denial := v.instead("error=access_denied")
 		wantProblem(t, "denied", s.visit(denial), http.StatusForbidden, "access_denied")
 		start := time.Now()
 		wantProblem(t, "code for the same state", s.visit(v), http.StatusConflict, "flow_used")
-		other := v
-		other.query = strings.Replace(v.query, "code=AQcode", "error=server_error", 1)
-		wantProblem(t, "another error for the same state", s.visit(other), http.StatusConflict, "flow_used")
-		forged := v
-		forged.query = strings.Replace(v.query, "AQcode", "access_denied", 1)
-		wantProblem(t, "error's name as the code", s.visit(forged), http.StatusConflict, "flow_used")
+		wantProblem(t, "another error for the same state", s.visit(v.instead("error=server_error")), http.StatusConflict, "flow_used")
+		wantProblem(t, "error's name as the code", s.visit(v.instead("code=access_denied")), http.StatusConflict, "flow_used")
 		wantProblem(t, "denied again", s.visit(denial), http.StatusForbidden, "access_denied")
 		if got := time.Since(start); got != 0 {
 			t.Errorf("visits after the denial: took %v, want none to wait", got)
@@ -462,80 +429,36 @@ func TestDeniedUsesTheStateUp(t *testing.T) {
 	})
 }
 
-func TestDeniedWithoutStateUsesNothing(t *testing.T) {
-	a := apptest.New(t, apptest.Options{})
-	b, back := consented(t, a)
-	before := string(a.Memory.Dump())
-	for _, query := range []string{
-		"error=access_denied&error_reason=user_denied&error_description=The+user+denied+your+request",
-		"error=access_denied",
-	} {
-		wantProblem(t, "denied without state", b.Get("/callback?"+query), http.StatusForbidden, "access_denied")
-		wantProblem(t, "denied without state and cookie", a.Browser().Get("/callback?"+query), http.StatusForbidden, "access_denied")
-	}
-	wantCalls(t, "denied without state", a, 0)
-	if string(a.Memory.Dump()) != before {
-		t.Error("denied without state: changed the store")
-	}
-	wantLogin(t, "next attempt", b.Get(back), "/profile")
-}
-
+// An error uses the state up, keeps the way back and is in the log with its flow, never
+// with its message. Meta's dialogs also send a number without an error.
 func TestErrorResponses(t *testing.T) {
-	for _, tt := range []struct {
-		error      string
-		status     int
-		code       string
-		retryAfter string
-	}{
-		{"access_denied", 403, "access_denied", ""},
-		{"server_error", 503, "instagram_unavailable", "30"},
-		{"temporarily_unavailable", 503, "instagram_unavailable", "30"},
-		{"invalid_request", 500, "app_misconfigured", ""},
-		{"unauthorized_client", 500, "app_misconfigured", ""},
-		{"unsupported_response_type", 500, "app_misconfigured", ""},
-		{"invalid_scope", 500, "app_misconfigured", ""},
-		{"something_new", 400, "exchange_rejected", ""},
-		{strings.Repeat("e", 64), 400, "exchange_rejected", ""},
-	} {
-		t.Run(tt.error, func(t *testing.T) {
-			a := apptest.New(t, apptest.Options{})
-			b, back := consented(t, a)
-			r := b.Get(edit(t, back, func(q url.Values) {
-				q.Del("code")
-				q.Set("error", tt.error)
-			}))
-			wantProblem(t, "GET /callback", r, tt.status, tt.code)
-			if got := r.Header.Get("Retry-After"); got != tt.retryAfter {
-				t.Errorf("Retry-After: got %q, want %q", got, tt.retryAfter)
-			}
-			wantCalls(t, "GET /callback", a, 0)
-			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
-			b.Login()
-		})
-	}
-}
-
-// Meta's dialogs also send a number without an error. It is an error like others:
-// it uses the state up, keeps the way back and is in the log with its flow.
-func TestErrorCodes(t *testing.T) {
 	const message = "&error_message=This+app+is+in+sandbox+mode.++Edit+the+app+configuration+at+http%3A%2F%2Fdevelopers.facebook.com%2Fapps"
+	longest := strings.Repeat("e", 64)
 	for _, tt := range []struct {
 		query  string
 		status int
 		code   string
 		err    string
 	}{
-		{"error_code=901" + message, 500, "app_misconfigured", "authorization response: error_code 901"},
-		{"error_code=901", 500, "app_misconfigured", "authorization response: error_code 901"},
-		{"error_code=100" + message, 500, "app_misconfigured", "authorization response: error_code 100"},
-		{"error_code=1349126" + message, 400, "exchange_rejected", "authorization response: error_code 1349126"},
-		{"error_code=99", 400, "exchange_rejected", "authorization response: error_code 99"},
-		{"error_code=200&error_reason=user_denied_x" + message, 400, "exchange_rejected", "authorization response: error_code 200"},
-		{"error_code=1" + message, 503, "instagram_unavailable", "authorization response: error_code 1"},
-		{"error_code=2" + message, 503, "instagram_unavailable", "authorization response: error_code 2"},
-		{"error=server_error&error_code=901" + message, 503, "instagram_unavailable", `authorization response: error \"server_error\", error_code 901`},
-		{"error=server_error&error_code=sandbox" + message, 503, "instagram_unavailable", `authorization response: error \"server_error\"`},
-		{"error=unknown&error_code=901&error_reason=user_denied" + message, 400, "exchange_rejected", `authorization response: error \"unknown\", error_code 901`},
+		{"error=server_error", 503, "instagram_unavailable", `error \"server_error\"`},
+		{"error=temporarily_unavailable", 503, "instagram_unavailable", `error \"temporarily_unavailable\"`},
+		{"error=invalid_request", 500, "app_misconfigured", `error \"invalid_request\"`},
+		{"error=unauthorized_client", 500, "app_misconfigured", `error \"unauthorized_client\"`},
+		{"error=unsupported_response_type", 500, "app_misconfigured", `error \"unsupported_response_type\"`},
+		{"error=invalid_scope", 500, "app_misconfigured", `error \"invalid_scope\"`},
+		{"error=something_new", 400, "exchange_rejected", `error \"something_new\"`},
+		{"error=901", 400, "exchange_rejected", `error \"901\"`},
+		{"error=" + longest, 400, "exchange_rejected", `error \"` + longest + `\"`},
+		{"error_code=901" + message, 500, "app_misconfigured", "error_code 901"},
+		{"error_code=901", 500, "app_misconfigured", "error_code 901"},
+		{"error_code=100" + message, 500, "app_misconfigured", "error_code 100"},
+		{"error_code=1349126" + message, 400, "exchange_rejected", "error_code 1349126"},
+		{"error_code=200&error_reason=user_denied_x" + message, 400, "exchange_rejected", "error_code 200"},
+		{"error_code=1" + message, 503, "instagram_unavailable", "error_code 1"},
+		{"error_code=2" + message, 503, "instagram_unavailable", "error_code 2"},
+		{"error=server_error&error_code=901" + message, 503, "instagram_unavailable", `error \"server_error\", error_code 901`},
+		{"error=server_error&error_code=sandbox" + message, 503, "instagram_unavailable", `error \"server_error\"`},
+		{"error=unknown&error_code=901&error_reason=user_denied" + message, 400, "exchange_rejected", `error \"unknown\", error_code 901`},
 	} {
 		t.Run(tt.query, func(t *testing.T) {
 			a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
@@ -546,6 +469,9 @@ func TestErrorCodes(t *testing.T) {
 			if r.Status != tt.status {
 				t.Errorf("GET /callback: got status %d, want %d", r.Status, tt.status)
 			}
+			if got, want := r.Header.Get("Retry-After"), map[int]string{503: "30"}[tt.status]; got != want {
+				t.Errorf("Retry-After: got %q, want %q", got, want)
+			}
 			if got, want := backLink.FindStringSubmatch(r.Body), "https://app.example/done?error="+tt.code; got == nil || got[1] != want {
 				t.Errorf("way back: got %q, want %s", got, want)
 			}
@@ -553,7 +479,7 @@ func TestErrorCodes(t *testing.T) {
 			wantStored(t, "GET /callback", a.Memory, 0, 0, 1)
 			logs := a.Logs()
 			line := logs[strings.LastIndex(logs[:len(logs)-1], "\n")+1:]
-			for _, want := range []string{`"outcome":"` + tt.code + `"`, `"flow":"`, `"err":"` + tt.err + `"`} {
+			for _, want := range []string{`"outcome":"` + tt.code + `"`, `"flow":"`, `"err":"authorization response: ` + tt.err + `"`} {
 				if !strings.Contains(line, want) {
 					t.Errorf("log: got %s, want a last line with %s", line, want)
 				}
@@ -590,6 +516,7 @@ func TestFormsOfADenial(t *testing.T) {
 			}
 			before := string(a.Memory.Dump())
 			wantProblem(t, "without a state", b.Get("/callback?"+query), http.StatusForbidden, "access_denied")
+			wantProblem(t, "without state and cookie", a.Browser().Get("/callback?"+query), http.StatusForbidden, "access_denied")
 			if string(a.Memory.Dump()) != before {
 				t.Error("without a state: changed the store")
 			}
@@ -701,7 +628,7 @@ func TestSuccessIsACleanRedirect(t *testing.T) {
 	}
 }
 
-// A page is true of everybody who reads it: the address of a login that succeeded
+// A page is true for every reader: the address of a login that succeeded
 // may be opened again when its flow has ended.
 func TestExpiredPageAfterALogin(t *testing.T) {
 	a := apptest.New(t, apptest.Options{})

@@ -6,13 +6,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"photopass/internal/account"
 	"photopass/internal/backend"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/login"
 	"photopass/internal/secret"
 	"photopass/internal/test/apptest"
 )
@@ -23,8 +21,8 @@ func storedCodes(t *testing.T, a *apptest.App) int {
 	return len(stored(t, a.Memory).Codes)
 }
 
-// A planted connect_code would have the application take the account of whoever
-// planted it for the visitor's.
+// With a planted connect_code the application would take the account of the person
+// who planted it for the visitor's.
 func TestConnectCodeIsTheOnlyOne(t *testing.T) {
 	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
 	for _, tt := range []struct{ name, target, want string }{
@@ -50,6 +48,7 @@ func TestConnectCodeIsTheOnlyOne(t *testing.T) {
 		{"planted escaped", "/done?%63onnect%5Fcode=evil", "/done?connect_code=CODE#"},
 		{"planted escaped in capitals", "/done?%43ONNECT_%63ode=evil", "/done?connect_code=CODE#"},
 		{"planted beside a bad escape", "/done?%63onnect_code[%zz]=evil", "/done?connect_code=CODE#"},
+		{"names that do not decode", "/done?connect_code%zz=evil&%=1&a=1", "/done?a=1&connect_code=CODE#"},
 		{"planted as a list", "/done?connect_code[]=evil", "/done?connect_code=CODE#"},
 		{"planted as an object", "/done?connect_code[a][b]=evil", "/done?connect_code=CODE#"},
 		{"planted as an escaped list", "/done?connect_code%5B0%5D=evil", "/done?connect_code=CODE#"},
@@ -111,61 +110,40 @@ func visitAt(t *testing.T, a *apptest.App, b *apptest.Browser, publicURL, query 
 	return b.Get(a.URL + path)
 }
 
-// A code that fails to be written would be a redirect that promises what nobody
-// can redeem, so it is part of the login's transaction.
+// A redirect whose code was not written would promise what no backend can redeem, so
+// the code is part of the login's transaction. A login that meets a change
+// of the account is written again, and its code names the connection that was written.
 func TestConnectCodeIsStoredWithTheLogin(t *testing.T) {
-	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
-	b := a.Browser()
-	back := b.Decide(b.Authorize("?return_to=https://app.example/done"), "allow")
-	_, code := splitCode(b.Get(back).Location)
-	secret := secret.New(code)
-
-	c, err := a.Memory.RedeemCode(t.Context(), backend.HashConnectCode(secret), "backend")
-	if err != nil {
-		t.Fatalf("RedeemCode: got error %v, want none", err)
-	}
-	if got, want := c.ExpiresAt, apptest.Start.Add(time.Minute); !got.Equal(want) {
-		t.Errorf("ExpiresAt: got %v, want %v", got, want)
-	}
-	id, connection, err := backend.OpenConnectCode(secret, c, apptest.Start)
-	if err != nil || id != acmeID {
-		t.Errorf("Open: got id %q, error %v; want %q, none", id, err, acmeID)
-	}
-	if want := stored(t, a.Memory).Accounts[acmeID].Connection; connection != want {
-		t.Error("Open: got another connection than the account's")
-	}
-	if got, want := storedCodes(t, a), 1; got != want {
-		t.Errorf("stored codes: got %d, want %d", got, want)
-	}
-}
-
-// A login that meets a change of the account is written anew, and then its code
-// must name the connection that was written.
-func TestConnectCodeNamesTheConnectionThatWasWritten(t *testing.T) {
-	conflicts := 0
-	s := &spy{fail: func(method string) error {
-		if method == "Connect" && conflicts == 0 {
-			conflicts++
-			return account.ErrConflict
+	for _, conflicts := range []int{0, 1} {
+		left := conflicts
+		s := &apptest.Spy{Before: func(_ context.Context, method string) error {
+			if method == "Connect" && left > 0 {
+				left--
+				return account.ErrConflict
+			}
+			return nil
+		}}
+		a := apptest.New(t, apptest.Options{Store: s.Around, ReturnToOrigins: []string{"https://app.example"}})
+		b := a.Browser()
+		_, revealed := splitCode(b.Get(b.Decide(b.Authorize("?return_to=https://app.example/done"), "allow")).Location)
+		code := secret.New(revealed)
+		c, err := a.Memory.RedeemCode(t.Context(), backend.HashConnectCode(code), "backend")
+		if err != nil {
+			t.Fatalf("RedeemCode after %d conflicts: got error %v, want none", conflicts, err)
 		}
-		return nil
-	}}
-	o := spied(s)
-	o.ReturnToOrigins = []string{"https://app.example"}
-	a := apptest.New(t, o)
-	b := a.Browser()
-	_, code := splitCode(b.Get(b.Decide(b.Authorize("?return_to=https://app.example/done"), "allow")).Location)
-	secret := secret.New(code)
-	c, err := a.Memory.RedeemCode(t.Context(), backend.HashConnectCode(secret), "backend")
-	if err != nil {
-		t.Fatalf("RedeemCode: got error %v, want none", err)
-	}
-	_, connection, err := backend.OpenConnectCode(secret, c, apptest.Start)
-	if err != nil || connection == "" || connection != stored(t, a.Memory).Accounts[acmeID].Connection {
-		t.Errorf("Open: got error %v or another connection than the account's", err)
-	}
-	if conflicts != 1 {
-		t.Errorf("conflicts: got %d, want 1", conflicts)
+		if got, want := c.ExpiresAt, apptest.Start.Add(time.Minute); !got.Equal(want) {
+			t.Errorf("ExpiresAt: got %v, want %v", got, want)
+		}
+		id, connection, err := backend.OpenConnectCode(code, c, apptest.Start)
+		if err != nil || id != acmeID {
+			t.Errorf("Open: got id %q, error %v; want %q, none", id, err, acmeID)
+		}
+		if want := stored(t, a.Memory).Accounts[acmeID].Connection; connection == "" || connection != want {
+			t.Errorf("Open after %d conflicts: got another connection than the account's", conflicts)
+		}
+		if got := storedCodes(t, a); got != 1 || left != 0 {
+			t.Errorf("stored codes: got %d, want 1 after %d conflicts", got, conflicts)
+		}
 	}
 }
 
@@ -183,53 +161,6 @@ func TestNoConnectCodeWithoutALogin(t *testing.T) {
 	if got := storedCodes(t, a); got != 0 {
 		t.Errorf("stored codes: got %d, want 0", got)
 	}
-}
-
-// Double click, reload and lost answer: every answer to a flow is the same to
-// the byte, and there is one code.
-func TestRepeatedCallbackGivesTheSameConnectCode(t *testing.T) {
-	a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
-	b := a.Browser()
-	back := b.Decide(b.Authorize("?return_to=https://app.example/done?a=1"), "allow")
-	answers := parallel(20, func() apptest.Response { return b.Get(back) })
-	wantAlike(t, answers, "https://app.example/done?a=1")
-	a.Clock.Advance(2 * time.Minute) // the code is dead by now, and a new one would be a second
-	answers = append(answers, b.Get(back))
-	for _, r := range answers[1:] {
-		if r.Location != answers[0].Location {
-			t.Error("repeat: got another redirect than the first visit")
-		}
-	}
-	if got, want := storedCodes(t, a), 1; got != want {
-		t.Errorf("stored codes: got %d, want %d", got, want)
-	}
-	other := a.Browser()
-	r := other.Get(other.Decide(other.Authorize("?return_to=https://app.example/done?a=1"), "allow"))
-	if r.Location == answers[0].Location {
-		t.Error("another login: got the first one's code")
-	}
-}
-
-// Here the second click comes while the first is still at Instagram.
-func TestDoubleClickGivesTheSameConnectCode(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		i := &stub{issuer: "https://instagram.test", exchange: func(context.Context) error {
-			time.Sleep(3 * time.Second)
-			return nil
-		}}
-		s := newService(t, i)
-		s.settings.ReturnToOrigins = []string{"https://app.example"}
-		s.authorize, s.callback = login.NewAuthorize(s.settings.Settings), login.NewCallback(s.settings)
-		v := s.begin(t, "?return_to=https://app.example/done")
-		answers := parallel(2, func() apptest.Response { return s.visit(v) })
-		wantAlike(t, answers, "https://app.example/done")
-		if answers[0].Location != answers[1].Location {
-			t.Error("double click: got two redirects, want the same twice")
-		}
-		if got := len(stored(t, s.store).Codes); got != 1 {
-			t.Errorf("stored codes: got %d, want 1", got)
-		}
-	})
 }
 
 // The code is in the Location of the answer and nowhere else.

@@ -19,7 +19,7 @@ const (
 	flowCookieState  = 16 // characters of state in the cookie's name
 
 	// maxFlows bounds the flows of one browser: five cookies of at most 800
-	// bytes stay well below the 10,240 bytes of headers that the gateway takes.
+	// bytes stay well below the 10,240 bytes of headers that the gateway accepts.
 	maxFlows = 5
 
 	// maxAhead is how far a flow's time may lie ahead of ours: the clocks of two
@@ -55,12 +55,9 @@ func parseFlow(value string) (flow, bool) {
 	if len(parts) != 3 || len(parts[0]) != 43 || len(parts[1]) > 14 {
 		return flow{}, false
 	}
-	milliseconds, err := strconv.ParseInt(parts[1], 10, 64)
-	if err != nil {
-		return flow{}, false
-	}
-	returnTo, err := b64.DecodeString(parts[2])
-	if err != nil || len(returnTo) > maxReturnTo {
+	milliseconds, errTime := strconv.ParseInt(parts[1], 10, 64)
+	returnTo, errReturnTo := b64.DecodeString(parts[2])
+	if errTime != nil || errReturnTo != nil || len(returnTo) > maxReturnTo {
 		return flow{}, false
 	}
 	return flow{value, time.UnixMilli(milliseconds), string(returnTo)}, true
@@ -70,7 +67,11 @@ func parseFlow(value string) (flow, bool) {
 // bits, so what is derived for one purpose tells nothing of the others. It is for
 // what a login sends out; what it hands out needs the code too (see [visit]).
 func (f flow) derive(purpose string) string {
-	sum := sha256.Sum256([]byte("photopass/" + purpose + ":" + f.value))
+	return hash("photopass/" + purpose + ":" + f.value)
+}
+
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return b64.EncodeToString(sum[:])
 }
 
@@ -81,18 +82,13 @@ func (f flow) state(issuer string) string { return f.derive("state/v1 " + issuer
 
 // flowID names a flow in the log: in the lines of its authorization request and
 // of all its callbacks. It is a hash, so it does not tell the state.
-func flowID(state string) string {
-	sum := sha256.Sum256([]byte("photopass/flow-id/v1:" + state))
-	return b64.EncodeToString(sum[:])[:12]
-}
+func flowID(state string) string { return hash("photopass/flow-id/v1:" + state)[:12] }
 
 // verifier is PKCE's code_verifier (RFC 7636, section 4.1), 43 characters.
 func (f flow) verifier() secret.Value { return secret.New(f.derive("pkce/v1")) }
 
-func (f flow) challenge() string {
-	sum := sha256.Sum256([]byte(f.verifier().Reveal()))
-	return b64.EncodeToString(sum[:])
-}
+// challenge is PKCE's code_challenge by the method S256 (RFC 7636, section 4.2).
+func (f flow) challenge() string { return hash(f.verifier().Reveal()) }
 
 // flowCookieName names the cookie after the flow, so that the flows of many tabs
 // stand side by side.
@@ -127,22 +123,15 @@ func flowOf(r *http.Request, state, issuer string) (flow, bool) {
 // surplusFlows returns the names of the flow cookies that must go so that one
 // more makes maxFlows at most: those that are no flow at all, then the oldest.
 func surplusFlows(r *http.Request) []string {
-	type found struct {
-		name    string
-		started time.Time // zero: no flow
-	}
-	var flows []found
-	for _, c := range r.Cookies() {
-		if !strings.HasPrefix(c.Name, flowCookiePrefix) {
-			continue
-		}
-		f, _ := parseFlow(c.Value)
-		flows = append(flows, found{c.Name, f.started})
-	}
-	slices.SortStableFunc(flows, func(a, b found) int { return a.started.Compare(b.started) })
+	cookies := slices.DeleteFunc(r.Cookies(), func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, flowCookiePrefix) })
+	slices.SortStableFunc(cookies, func(a, b *http.Cookie) int {
+		one, _ := parseFlow(a.Value) // what is no flow has the zero time
+		other, _ := parseFlow(b.Value)
+		return one.started.Compare(other.started)
+	})
 	var names []string
-	for _, f := range flows[:max(0, len(flows)-(maxFlows-1))] {
-		names = append(names, f.name)
+	for _, c := range cookies[:max(0, len(cookies)-(maxFlows-1))] {
+		names = append(names, c.Name)
 	}
 	return names
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/login"
+	"photopass/internal/test/apptest"
 )
 
 // FuzzCallback sends what a stranger could send. A state is no use without the
@@ -54,7 +54,7 @@ func FuzzCallback(f *testing.F) {
 		r.URL.RawQuery = query
 		r.Header.Set("Cookie", cookie)
 		r.Header.Set("Accept", accept)
-		w := record(s.callback, r)
+		w := apptest.Record(s.callback, r)
 		if w.Status < 400 || w.Status >= 500 {
 			t.Errorf("GET /callback: got status %d, want one of 400 to 499", w.Status)
 		}
@@ -85,9 +85,7 @@ func FuzzConnectCode(f *testing.F) {
 	}
 	i := &stub{issuer: "https://instagram.test"}
 	f.Fuzz(func(t *testing.T, target string) {
-		s := newService(t, i)
-		s.settings.ReturnToOrigins = []string{"https://app.example"}
-		s.authorize, s.callback = login.NewAuthorize(s.settings.Settings), login.NewCallback(s.settings)
+		s := newService(t, i).listing(t, "https://app.example")
 		query := "?" + url.Values{"return_to": {"https://app.example" + target}}.Encode()
 		if serve(s.authorize, http.MethodGet, "/authorize"+query).Status != http.StatusFound {
 			return // not a valid return_to

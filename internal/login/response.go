@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -31,7 +32,7 @@ var (
 )
 
 // parseResponse reads the query. Anything missing, doubled or malformed is an
-// invalid request; a cancel without state is taken at its word.
+// invalid request; a cancel without state is believed.
 func parseResponse(r *http.Request, issuer string) (response, error) {
 	invalid := &web.Problem{Code: web.InvalidRequest}
 	q, err := url.ParseQuery(r.URL.RawQuery)
@@ -49,7 +50,7 @@ func parseResponse(r *http.Request, issuer string) (response, error) {
 	// Instagram appends a fragment "#_"; scripts that relay a code take it along.
 	code := strings.TrimSuffix(q.Get("code"), "#_")
 	state := strings.TrimSuffix(q.Get("state"), "#_")
-	problem, ok := refusal(q)
+	problem, ok := parseError(q)
 	switch {
 	case !ok || q.Has("code") == (problem != nil):
 		return response{}, invalid
@@ -57,7 +58,7 @@ func parseResponse(r *http.Request, issuer string) (response, error) {
 		return response{}, &web.Problem{Code: web.AccessDenied}
 	case !stateShape.MatchString(state):
 		if problem != nil {
-			invalid.Err = problem.Err // so that the operator learns it all the same
+			invalid.Err = problem.Err // so that the operator learns of it
 		}
 		return response{}, invalid
 	case problem != nil:
@@ -68,10 +69,10 @@ func parseResponse(r *http.Request, issuer string) (response, error) {
 	return response{state: state, code: secret.New(code)}, nil
 }
 
-// refusal returns what the error in an authorization response means; nil: there
+// parseError returns what the error in an authorization response means; nil: there
 // is none. It reports false for one that is malformed. Meta's dialogs also send
 // error_code, with error or without: with it, the number is for the log alone.
-func refusal(q url.Values) (p *web.Problem, ok bool) {
+func parseError(q url.Values) (p *web.Problem, ok bool) {
 	name, number := q.Get("error"), q.Get("error_code")
 	numbered := errorNumberShape.MatchString(number)
 	switch {
@@ -80,43 +81,35 @@ func refusal(q url.Values) (p *web.Problem, ok bool) {
 		if numbered {
 			err = fmt.Errorf("%w, error_code %s", err, number)
 		}
-		return &web.Problem{Code: codeOfError(name), Err: err}, errorShape.MatchString(name)
+		return &web.Problem{Code: cmp.Or(codesOfErrors[name], web.ExchangeRejected), Err: err}, errorShape.MatchString(name)
 	case q.Has("error_code"):
-		err := fmt.Errorf("authorization response: error_code %s", number)
-		return &web.Problem{Code: codeOfNumber(number, q.Get("error_reason")), Err: err}, numbered
+		code := cmp.Or(codesOfNumbers[number], web.ExchangeRejected)
+		if q.Get("error_reason") == "user_denied" { // Facebook's form of a cancel
+			code = web.AccessDenied
+		}
+		return &web.Problem{Code: code, Err: fmt.Errorf("authorization response: error_code %s", number)}, numbered
 	}
 	return nil, true
 }
 
-// codeOfNumber says what an error_code without error means. With user_denied it is
-// Facebook's form of a cancel. 901 and 100 refuse the app before the person is
-// asked: 901 is an app in development and a person who is not its tester
-// (jaredhanson/passport-oauth, issue 16), 100 an unknown permission. 1 and 2 are
-// Meta's own trouble (Meta, "Handling Errors"). Of any other number no more is
-// known than of an unknown error.
-func codeOfNumber(number, reason string) web.Code {
-	if reason == "user_denied" {
-		return web.AccessDenied
-	}
-	switch number {
-	case "1", "2":
-		return web.InstagramUnavailable
-	case "100", "901":
-		return web.AppMisconfigured
-	}
-	return web.ExchangeRejected
+// codesOfErrors says what an error means (RFC 6749, section 4.1.2.1).
+var codesOfErrors = map[string]web.Code{
+	"access_denied":             web.AccessDenied, // the person's choice, as a rule
+	"server_error":              web.InstagramUnavailable,
+	"temporarily_unavailable":   web.InstagramUnavailable,
+	"invalid_request":           web.AppMisconfigured,
+	"unauthorized_client":       web.AppMisconfigured,
+	"unsupported_response_type": web.AppMisconfigured,
+	"invalid_scope":             web.AppMisconfigured,
 }
 
-// codeOfError says what an error means (RFC 6749, section 4.1.2.1). What the
-// person did is the usual case.
-func codeOfError(name string) web.Code {
-	switch name {
-	case "access_denied":
-		return web.AccessDenied
-	case "server_error", "temporarily_unavailable":
-		return web.InstagramUnavailable
-	case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope":
-		return web.AppMisconfigured
-	}
-	return web.ExchangeRejected
+// codesOfNumbers says what an error_code without error means. 1 and 2 are Meta's own
+// trouble (Meta, "Handling Errors"). 100 and 901 refuse the app before the person is
+// asked: 100 is an unknown permission, 901 an app in development and a person who is
+// not its tester (jaredhanson/passport-oauth, issue 16).
+var codesOfNumbers = map[string]web.Code{
+	"1":   web.InstagramUnavailable,
+	"2":   web.InstagramUnavailable,
+	"100": web.AppMisconfigured,
+	"901": web.AppMisconfigured,
 }

@@ -17,13 +17,9 @@ const maxReturnTo = 512
 // origin. Everything that browsers and net/url could read differently is
 // refused, so that the redirect is never an open one (RFC 9700, section 4.11).
 func validReturnTo(target string, origins []string) bool {
-	if target == "" || len(target) > maxReturnTo {
+	isOdd := func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '\\' }
+	if target == "" || len(target) > maxReturnTo || strings.ContainsFunc(target, isOdd) {
 		return false
-	}
-	for _, c := range []byte(target) {
-		if c <= ' ' || c >= 0x7f || c == '\\' {
-			return false
-		}
 	}
 	u, err := url.Parse(target)
 	if err != nil || u.User != nil || u.Opaque != "" || strings.ContainsAny(u.Path, "\\\x00\r\n\t") {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"photopass/internal/login"
 	"photopass/internal/test/apptest"
 )
 
@@ -197,18 +196,12 @@ func TestReturnToAccepted(t *testing.T) {
 func TestReturnToIsCheckedAgainAtTheCallback(t *testing.T) {
 	instagram := &stub{issuer: "https://instagram.test"}
 	s := newService(t, instagram)
-	before := s.settings.Settings
-	before.ReturnToOrigins = []string{"https://app.example"}
-	s.authorize = login.NewAuthorize(before)
-
-	v := s.begin(t, "?return_to=https%3A%2F%2Fapp.example%2Fdone")
+	listed := s.listing(t, "https://app.example")
+	v := listed.begin(t, "?return_to=https%3A%2F%2Fapp.example%2Fdone")
 	wantProblem(t, "GET /callback", s.visit(v), http.StatusBadRequest, "invalid_request")
 	if got := instagram.called(); got != 0 {
 		t.Errorf("calls to Instagram: got %d, want 0", got)
 	}
 	wantStored(t, "GET /callback", s.store, 0, 0, 0)
-
-	s.settings.ReturnToOrigins = []string{"https://app.example"}
-	s.callback = login.NewCallback(s.settings)
-	wantLogin(t, "GET /callback with the origin listed", s.visit(v), "https://app.example/done")
+	wantLogin(t, "GET /callback with the origin listed", listed.visit(v), "https://app.example/done")
 }

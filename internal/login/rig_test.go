@@ -2,15 +2,14 @@ package login_test
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,32 +32,11 @@ const (
 	casualID   = "27640875392278833"
 )
 
-// wantProblem checks that r is a problem as JSON, with this status and code,
-// and that it hands out no cookie.
-func wantProblem(t *testing.T, op string, r apptest.Response, status int, code string) {
-	t.Helper()
-	var problem struct {
-		Code   string
-		Status int
-		ID     string
-	}
-	if err := json.Unmarshal([]byte(r.Body), &problem); err != nil {
-		t.Errorf("%s: got status %d and a body that is no JSON, want problem %s", op, r.Status, code)
-		return
-	}
-	if r.Status != status || problem.Status != status || problem.Code != code {
-		t.Errorf("%s: got status %d, problem %d %s; want %d %s", op, r.Status, problem.Status, problem.Code, status, code)
-	}
-	if got, want := r.Header.Get("Content-Type"), "application/problem+json"; got != want {
-		t.Errorf("%s: Content-Type: got %q, want %q", op, got, want)
-	}
-	if problem.ID == "" {
-		t.Errorf("%s: problem has no id", op)
-	}
-	if len(r.Cookies) != 0 {
-		t.Errorf("%s: got %d cookies, want none", op, len(r.Cookies))
-	}
-}
+var (
+	wantProblem = apptest.WantProblem
+	wantProfile = apptest.WantProfile
+	stored      = apptest.Stored
+)
 
 // wantLogin checks that r ends a login at target with a new session, and
 // returns the session cookie's value. A target of another origin gets a connect
@@ -95,38 +73,12 @@ func splitCode(location string) (target, code string) {
 	return location[:m[0]] + location[m[4]:], location[m[2]:m[3]]
 }
 
-// wantProfile checks what the profile says to a browser.
-func wantProfile(t *testing.T, op string, b *apptest.Browser, status int) {
-	t.Helper()
-	if got := b.Get("/profile").Status; got != status {
-		t.Errorf("%s: GET /profile: got status %d, want %d", op, got, status)
-	}
-}
-
 // wantCalls checks how many requests of any kind the fake has on record.
 func wantCalls(t *testing.T, op string, a *apptest.App, want int) {
 	t.Helper()
 	if got := len(a.Fake.Requests()); got != want {
 		t.Errorf("%s: requests to Instagram: got %d, want %d", op, got, want)
 	}
-}
-
-// A content is what the memory store holds.
-type content struct {
-	Accounts map[string]account.Account
-	Aliases  map[string]string
-	Sessions []account.Session
-	Markers  map[string]account.Marker
-	Codes    map[string]account.ConnectCode
-}
-
-func stored(t *testing.T, m *memory.Store) content {
-	t.Helper()
-	var c content
-	if err := json.Unmarshal(m.Dump(), &c); err != nil {
-		t.Fatalf("decode dump: %v", err)
-	}
-	return c
 }
 
 // wantStored checks how many accounts, sessions and used states there are. An
@@ -164,7 +116,7 @@ func edit(t *testing.T, address string, change func(url.Values)) string {
 }
 
 // param returns one parameter of an address.
-func param(t *testing.T, address, name string) string {
+func param(t testing.TB, address, name string) string {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
@@ -173,105 +125,27 @@ func param(t *testing.T, address, name string) string {
 	return u.Query().Get(name)
 }
 
-// A spy is a Store that records which methods are called and fails when a test
-// wants it to. fail returns the error of a call, nil for none.
-type spy struct {
-	account.Store
-	fail func(method string) error
-
-	mu    sync.Mutex // guards calls
-	calls []string
-}
-
-// spied returns Options with a spy around the store.
-func spied(s *spy) apptest.Options {
-	return apptest.Options{Store: func(inner account.Store) account.Store {
-		s.Store = inner
-		return s
+// failingStore returns a Spy whose method fails while broken says so.
+func failingStore(method string, broken *atomic.Bool) *apptest.Spy {
+	return &apptest.Spy{Before: func(_ context.Context, called string) error {
+		if called == method && broken.Load() {
+			return errBroken
+		}
+		return nil
 	}}
 }
 
-func (s *spy) call(method string) error {
-	s.mu.Lock()
-	s.calls = append(s.calls, method)
-	s.mu.Unlock()
-	if s.fail == nil {
+var errBroken = errors.New("store out of reach")
+
+// before returns a Spy that calls f once, ahead of the first call of a method.
+func before(method string, f *func()) *apptest.Spy {
+	return &apptest.Spy{Before: func(_ context.Context, called string) error {
+		if g := *f; called == method && g != nil {
+			*f = nil
+			g()
+		}
 		return nil
-	}
-	return s.fail(method)
-}
-
-// taken returns the methods called so far and forgets them.
-func (s *spy) taken() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	calls := strings.Join(s.calls, " ")
-	s.calls = nil
-	return calls
-}
-
-// UseState implements [account.Store].
-func (s *spy) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
-	if err := s.call("UseState"); err != nil {
-		return account.Marker{}, err
-	}
-	return s.Store.UseState(ctx, m)
-}
-
-// Marker implements [account.Store].
-func (s *spy) Marker(ctx context.Context, state string) (account.Marker, error) {
-	if err := s.call("Marker"); err != nil {
-		return account.Marker{}, err
-	}
-	return s.Store.Marker(ctx, state)
-}
-
-// PutResult implements [account.Store].
-func (s *spy) PutResult(ctx context.Context, m account.Marker) error {
-	if err := s.call("PutResult"); err != nil {
-		return err
-	}
-	return s.Store.PutResult(ctx, m)
-}
-
-// Existing implements [account.Store].
-func (s *spy) Existing(ctx context.Context, id, userID string) (account.Existing, error) {
-	if err := s.call("Existing"); err != nil {
-		return account.Existing{}, err
-	}
-	return s.Store.Existing(ctx, id, userID)
-}
-
-// Connect implements [account.Store].
-func (s *spy) Connect(ctx context.Context, l account.Login) error {
-	if err := s.call("Connect"); err != nil {
-		return err
-	}
-	return s.Store.Connect(ctx, l)
-}
-
-// Session implements [account.Store].
-func (s *spy) Session(ctx context.Context, ref account.SessionRef) (account.Account, account.Session, error) {
-	if err := s.call("Session"); err != nil {
-		return account.Account{}, account.Session{}, err
-	}
-	return s.Store.Session(ctx, ref)
-}
-
-// EndSession implements [account.Store].
-func (s *spy) EndSession(ctx context.Context, ref account.SessionRef) error {
-	if err := s.call("EndSession"); err != nil {
-		return err
-	}
-	return s.Store.EndSession(ctx, ref)
-}
-
-// Account implements [account.Store].
-func (s *spy) Account(ctx context.Context, id string) (account.Account, error) {
-	if err := s.call("Account"); err != nil {
-		return account.Account{}, err
-	}
-	return s.Store.Account(ctx, id)
+	}}
 }
 
 // A stub is an Instagram without network, for tests under synctest and for
@@ -344,15 +218,41 @@ func newService(t testing.TB, i instagram.Client) service {
 	t.Helper()
 	plain := secret.Plain{Client: secret.New(apptest.ClientSecret), Keys: apptest.Ring(t)}
 	store := memory.New(time.Now)
-	s := login.CallbackSettings{
+	s := service{store: store, settings: login.CallbackSettings{
 		Settings: login.Settings{
 			PublicURL: "https://photopass.example", FlowTTL: 10 * time.Minute,
 			Instagram: i, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 		},
 		Store: store, Vault: connection.NewVault(plain), Secrets: plain,
 		Sessions: session.Policy{Idle: 168 * time.Hour, Max: 720 * time.Hour},
+	}}
+	return s.with(t, func(*login.CallbackSettings) {})
+}
+
+// with returns s with other settings.
+func (s service) with(t testing.TB, change func(*login.CallbackSettings)) service {
+	t.Helper()
+	change(&s.settings)
+	var err error
+	if s.authorize, err = login.NewAuthorize(s.settings.Settings); err != nil {
+		t.Fatalf("NewAuthorize: %v", err)
 	}
-	return service{login.NewAuthorize(s.Settings), login.NewCallback(s), store, s}
+	if s.callback, err = login.NewCallback(s.settings); err != nil {
+		t.Fatalf("NewCallback: %v", err)
+	}
+	return s
+}
+
+// listing returns s with origins that return_to may name.
+func (s service) listing(t testing.TB, origins ...string) service {
+	t.Helper()
+	return s.with(t, func(settings *login.CallbackSettings) { settings.ReturnToOrigins = origins })
+}
+
+// over returns s with a Spy around its store.
+func (s service) over(t testing.TB, spy *apptest.Spy) service {
+	t.Helper()
+	return s.with(t, func(settings *login.CallbackSettings) { settings.Store = spy.Around(s.store) })
 }
 
 // A visit is a request of the callback that can be made over and over.
@@ -366,12 +266,8 @@ func (s service) begin(t testing.TB, query string) visit {
 	if w.Status != http.StatusFound || len(w.Cookies) != 1 {
 		t.Fatalf("GET /authorize: got status %d and %d cookies, want 302 and 1", w.Status, len(w.Cookies))
 	}
-	u, err := url.Parse(w.Location)
-	if err != nil {
-		t.Fatal("GET /authorize: Location does not parse")
-	}
 	c := w.Cookies[0]
-	return visit{"code=AQcode&state=" + u.Query().Get("state"), c.Name + "=" + c.Value}
+	return visit{"code=AQcode&state=" + param(t, w.Location, "state"), c.Name + "=" + c.Value}
 }
 
 // visit goes to the callback; header is pairs of names and values.
@@ -379,46 +275,12 @@ func (s service) visit(v visit, header ...string) apptest.Response {
 	return serve(s.callback, http.MethodGet, "/callback?"+v.query, append(header, "Cookie", v.cookie)...)
 }
 
-// serve sends one request to a handler in process. A pair "Host" sets the
-// request's host.
+// instead returns the visit with other parameters in place of its code.
+func (v visit) instead(parameters string) visit {
+	return visit{strings.Replace(v.query, "code=AQcode", parameters, 1), v.cookie}
+}
+
+// serve sends one request without a body to a handler in process.
 func serve(h http.Handler, method, target string, header ...string) apptest.Response {
-	r := httptest.NewRequest(method, target, nil)
-	for pair := range slices.Chunk(header, 2) {
-		if pair[0] == "Host" {
-			r.Host = pair[1]
-			continue
-		}
-		r.Header.Add(pair[0], pair[1])
-	}
-	return record(h, r)
-}
-
-func record(h http.Handler, r *http.Request) apptest.Response {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	result := w.Result()
-	return apptest.Response{
-		Status: result.StatusCode, Header: result.Header, Body: w.Body.String(),
-		Location: result.Header.Get("Location"), Cookies: result.Cookies(),
-	}
-}
-
-// otherIssuer is a client of another authorization server.
-type otherIssuer struct{ instagram.Client }
-
-// Issuer implements [instagram.Client].
-func (otherIssuer) Issuer() string { return "https://other.example" }
-
-// newClient returns the real client.
-func newClient(t *testing.T, a *apptest.App) instagram.Client {
-	t.Helper()
-	c, err := instagram.New(instagram.Config{
-		API: instagram.Graph, ClientID: apptest.ClientID, Scopes: []string{"instagram_business_basic"},
-		AuthorizeURL: a.FakeURL + "/oauth/authorize", TokenURL: a.FakeURL + "/oauth/access_token", GraphURL: a.FakeURL,
-		GraphVersion: "v26.0", RedirectURI: a.URL + "/callback", Now: a.Clock.Now,
-	})
-	if err != nil {
-		t.Fatalf("instagram.New: %v", err)
-	}
-	return c
+	return apptest.Serve(h, method, target, "", header...)
 }

@@ -98,7 +98,7 @@ func TestLoginHealsAndEndsOldSessions(t *testing.T) {
 	wantProfile(t, "session of the new connection", two, http.StatusOK)
 }
 
-// Whoever could plant a session cookie knows its value; after the login it must
+// An attacker who could plant a session cookie knows its value; after the login it must
 // be worth nothing.
 func TestSessionFixation(t *testing.T) {
 	a := apptest.New(t, apptest.Options{})
@@ -111,7 +111,7 @@ func TestSessionFixation(t *testing.T) {
 	wantProfile(t, "own cookie", b, http.StatusOK)
 }
 
-// Whoever could plant a flow's cookie, or copy one, knows its value, before the
+// An attacker who could plant a flow's cookie, or copy one, knows its value, before the
 // login and after. That must yield nothing: not by a visit to the callback, and not
 // by computing what the service derives.
 func TestFlowFixation(t *testing.T) {

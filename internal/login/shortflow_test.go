@@ -12,10 +12,7 @@ import (
 // A flow that lasts a second lasts a whole one, whenever it begins.
 func TestShortFlowLastsItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t, &stub{issuer: "https://instagram.test"})
-		s.settings.FlowTTL = time.Second
-		s.authorize = login.NewAuthorize(s.settings.Settings)
-		s.callback = login.NewCallback(s.settings)
+		s := newService(t, &stub{issuer: "https://instagram.test"}).with(t, func(s *login.CallbackSettings) { s.FlowTTL = time.Second })
 		time.Sleep(900 * time.Millisecond) // of synctest's clock, into a second
 		v := s.begin(t, "")
 		time.Sleep(999 * time.Millisecond)
@@ -28,12 +25,11 @@ func TestShortFlowLastsItsTime(t *testing.T) {
 	})
 }
 
-// The cookie outlives its flow by five minutes: without it, whoever is late would be
+// The cookie outlives its flow by five minutes: without it, a person who is late would be
 // told that cookies may be blocked. Max-Age counts whole seconds.
 func TestFlowCookieOfLessThanASecond(t *testing.T) {
-	s := newService(t, &stub{issuer: "https://instagram.test"})
-	s.settings.FlowTTL = 500 * time.Millisecond
-	w := serve(login.NewAuthorize(s.settings.Settings), http.MethodGet, "/authorize")
+	s := newService(t, &stub{issuer: "https://instagram.test"}).with(t, func(s *login.CallbackSettings) { s.FlowTTL = 500 * time.Millisecond })
+	w := serve(s.authorize, http.MethodGet, "/authorize")
 	if len(w.Cookies) != 1 || w.Cookies[0].MaxAge != 301 {
 		t.Errorf("GET /authorize: got no cookie with Max-Age=301")
 	}

@@ -27,7 +27,7 @@ func TestDeletion(t *testing.T) {
 			t.Errorf("Content-Type: got %q, want %q", got, want)
 		}
 		wantGone(t, "POST", b.memory)
-		receipts := contentOf(t, b.memory).Receipts
+		receipts := stored(t, b.memory).Receipts
 		got := receipts[code]
 		if len(receipts) != 1 || !got.Deleted || !got.At.Equal(start.Add(90*time.Second)) || !got.ExpiresAt.Equal(start.Add(90*24*time.Hour+90*time.Second)) {
 			t.Errorf("receipts: got %v, want the first one alone", receipts)
@@ -50,7 +50,7 @@ func TestDeletionReplayed(t *testing.T) {
 		t.Errorf("POST again: got status %d and %s, want 200 and %s", r.Status, r.Body, answer)
 	}
 	b.wantAccounts("POST again", acmeID)
-	if !contentOf(t, b.memory).Receipts[code].Deleted {
+	if !stored(t, b.memory).Receipts[code].Deleted {
 		t.Error("receipt: got superseded, want what it said at first")
 	}
 }
@@ -96,7 +96,7 @@ func TestStatus(t *testing.T) {
 			}
 			b.login(acmeID, acmeUserID, "k1")
 			b.post(deletion, notice(start))
-			b.calls = nil
+			b.Calls()
 
 			for _, accept := range []string{"", html} {
 				r := b.do("GET", deletion+"/"+code, "", "Accept", accept)
@@ -163,7 +163,7 @@ func TestStatusNotFound(t *testing.T) {
 			t.Run(tt.name+" "+accept, func(t *testing.T) {
 				b := newBench(t)
 				b.post(deletion, notice(start))
-				b.calls = nil
+				b.Calls()
 				b.now = b.now.Add(tt.after)
 				r := b.do("GET", tt.path, "", "Accept", accept)
 				if accept == "" {

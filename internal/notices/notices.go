@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/config"
 	"photopass/internal/secret"
 	"photopass/internal/telemetry"
 	"photopass/internal/web"
@@ -31,7 +32,7 @@ const (
 	// maxSkew is how far Meta's clock and ours may lie apart.
 	maxSkew = 5 * time.Minute
 
-	// deleteTries bounds how often a notice is judged anew because the account
+	// deleteTries bounds how often a notice is judged again because the account
 	// changed in between.
 	deleteTries = 3
 
@@ -55,12 +56,22 @@ type Secrets interface {
 	ClientSecrets(ctx context.Context) (secret.ClientSecret, error)
 }
 
-// Settings configure [New]. All are required.
+// store is what the handler calls of [account.Store].
+type store interface {
+	Account(ctx context.Context, id string) (account.Account, error)
+	AccountByUserID(ctx context.Context, userID string) (account.Account, error)
+	Delete(ctx context.Context, id string, seen account.Version, at time.Time) error
+	DeleteWithReceipt(ctx context.Context, id string, seen account.Version, at time.Time, r account.Receipt) error
+	PutReceipt(ctx context.Context, r account.Receipt) error
+	Receipt(ctx context.Context, code string) (account.Receipt, error)
+}
+
+// Settings configure [New]. All but Words and LogDays are required.
 type Settings struct {
 	PublicURL string
 	Words     web.Words
 	LogDays   int // for which the log keeps a line; 0: not known
-	Store     account.Store
+	Store     store
 	Secrets   Secrets
 	Now       func() time.Time
 	Log       *telemetry.Logger
@@ -68,55 +79,53 @@ type Settings struct {
 
 // New returns the handler of "/notices/deauthorize", "/notices/deletion" and
 // the status pages below the latter.
-func New(s Settings) http.Handler {
+func New(s Settings) (http.Handler, error) {
+	if err := config.Require(s, "PublicURL", "Store", "Secrets", "Now", "Log"); err != nil {
+		return nil, err
+	}
 	h := handler{s}
 	return web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}.Handler(web.Routes{
 		web.DeauthorizePath:    {Post: h.deauthorize},
 		web.DeletionPath:       {Post: h.deletion},
 		web.DeletionStatusPath: {Get: h.status},
-	})
+	}), nil
 }
 
 type handler struct{ Settings }
 
 // deauthorize answers the notice that a person has removed the app.
 func (h handler) deauthorize(w http.ResponseWriter, r *http.Request) error {
-	n, err := h.read(w, r)
-	if err != nil {
-		return err
-	}
-	if err := h.obey(r.Context(), telemetry.Deauthorize, n); err != nil {
-		return fmt.Errorf("%s: %w", telemetry.Deauthorize, err)
-	}
-	w.WriteHeader(http.StatusOK)
-	return nil
+	_, err := h.obey(w, r, telemetry.Deauthorize)
+	return err
 }
 
 // deletion answers the notice that a person wants their data deleted.
 func (h handler) deletion(w http.ResponseWriter, r *http.Request) error {
-	n, err := h.read(w, r)
+	n, err := h.obey(w, r, telemetry.Deletion)
 	if err != nil {
 		return err
 	}
-	if err := h.obey(r.Context(), telemetry.Deletion, n); err != nil {
-		return fmt.Errorf("%s: %w", telemetry.Deletion, err)
-	}
 	code := n.confirmationCode()
-	return writeJSON(w, struct {
+	writeJSON(w, struct {
 		URL              string `json:"url"`
 		ConfirmationCode string `json:"confirmation_code"`
 	}{h.PublicURL + statusPath + code, code})
+	return nil
 }
 
-// obey does what n asks for, and writes to the log what came of it.
-func (h handler) obey(ctx context.Context, event telemetry.Event, n notice) error {
-	id, done, err := h.act(ctx, n)
+// obey does what the notice of r asks for, and writes to the log what came of it.
+func (h handler) obey(w http.ResponseWriter, r *http.Request, event telemetry.Event) (notice, error) {
+	n, err := h.read(w, r)
 	if err != nil {
-		return err
+		return notice{}, err
 	}
-	telemetry.Of(ctx).SetOutcome(done)
-	h.Log.Audit(ctx, telemetry.Entry{Event: event, Account: id, Outcome: done})
-	return nil
+	id, done, err := h.act(r.Context(), n)
+	if err != nil {
+		return notice{}, fmt.Errorf("%s: %w", event, err)
+	}
+	telemetry.Of(r.Context()).SetOutcome(done)
+	h.Log.Audit(r.Context(), telemetry.Entry{Event: event, Account: id, Outcome: done})
+	return n, nil
 }
 
 // act does what n asks for, unless a receipt says that this very notice has acted
@@ -130,9 +139,10 @@ func (h handler) act(ctx context.Context, n notice) (id string, done telemetry.O
 	case !errors.Is(err, account.ErrNotFound):
 		return "", "", fmt.Errorf("read receipt: %w", err)
 	}
-	err = account.ErrConflict
-	for try := 0; try < deleteTries && errors.Is(err, account.ErrConflict); try++ {
-		id, done, err = h.delete(ctx, n)
+	for range deleteTries {
+		if id, done, err = h.delete(ctx, n); !errors.Is(err, account.ErrConflict) {
+			break
+		}
 	}
 	if errors.Is(err, account.ErrNoticeUsed) { // by a copy of it, at this moment
 		return id, telemetry.Repeated, nil
@@ -140,60 +150,55 @@ func (h handler) act(ctx context.Context, n notice) (id string, done telemetry.O
 	return id, done, err
 }
 
-// cleanUp removes what is left if n died when it had acted.
+// cleanUp removes what is left if the process died when n had acted.
 func (h handler) cleanUp(ctx context.Context, n notice) error {
-	err := h.Store.Delete(ctx, n.userID, nobodys(), h.Now())
+	err := h.Store.Delete(ctx, n.userID, noVersion(), h.Now())
 	if errors.Is(err, account.ErrConflict) { // the person is back
 		return nil
 	}
 	return err
 }
 
-// nobodys is like no account. So one that is there, or that a login makes meanwhile,
-// is a conflict, and a deletion only removes what an earlier one has left.
-func nobodys() account.Version { return account.Version{TokenRev: account.RandomID()} }
+// noVersion returns the version of no account. An account that is there, or that a
+// login makes meanwhile, is a conflict with it, so a deletion only removes what an
+// earlier one has left.
+func noVersion() account.Version { return account.Version{TokenRev: account.RandomID()} }
 
-// delete removes the account that n is about, and returns its id and what came
-// of it: deleted; unknown, when there is no such account, any more or at all; or
+// delete removes the account that n is about, and returns its id and what came of
+// it: deleted; unknown, when there is no such account, or none any more; or
 // superseded, when the person has connected again since. The receipt is written with
 // it: one that came later could be missing when Meta sends n again. It fails with
-// [account.ErrConflict] when the account is not what it was judged by any more.
+// [account.ErrConflict] when the account has changed since it was read.
 func (h handler) delete(ctx context.Context, n notice) (string, telemetry.Outcome, error) {
 	now := h.Now().UTC().Truncate(time.Second)
 	receipt := account.Receipt{Code: n.confirmationCode(), At: now, Deleted: true, ExpiresAt: now.Add(receiptAge)}
 	a, err := h.find(ctx, n.userID)
 	switch {
 	case errors.Is(err, account.ErrNotFound):
-		return n.userID, telemetry.Unknown, h.Store.DeleteWithReceipt(ctx, n.userID, nobodys(), now, receipt)
+		return n.userID, telemetry.Unknown, h.Store.DeleteWithReceipt(ctx, n.userID, noVersion(), now, receipt)
 	case err != nil:
 		return "", "", fmt.Errorf("find account: %w", err)
-	case h.superseded(n, a.LastLoginAt):
+	case h.isSuperseded(n, a.LastLoginAt):
 		receipt.Deleted = false
 		return a.ID, telemetry.Superseded, h.Store.PutReceipt(ctx, receipt)
 	}
 	return a.ID, telemetry.Deleted, h.Store.DeleteWithReceipt(ctx, a.ID, account.Version{TokenRev: a.TokenRev}, now, receipt)
 }
 
-// superseded reports whether a login came after n. Within maxSkew the clocks don't
-// tell: then n counts, since it acts only once. Once that is not certain any more,
-// the login counts.
-func (h handler) superseded(n notice, login time.Time) bool {
-	if h.forgotten(n) {
+// isSuperseded reports whether a login came after n. Within maxSkew the clocks don't
+// tell; then n counts, since it acts only once. A notice acts at most maxSkew before
+// its issued_at and has a receipt for receiptAge from then on. When n is so old that
+// its receipt may be gone, the login counts.
+func (h handler) isSuperseded(n notice, login time.Time) bool {
+	if !h.Now().Before(n.issuedAt.Add(receiptAge - maxSkew)) {
 		return n.issuedAt.Before(login.Add(maxSkew))
 	}
 	return n.issuedAt.Before(login.Add(-maxSkew))
 }
 
-// forgotten reports whether n is so old that it may have acted and its receipt may
-// be gone. A notice acts at most maxSkew before its issued_at, and has a receipt
-// for receiptAge from then on.
-func (h handler) forgotten(n notice) bool {
-	return !h.Now().Before(n.issuedAt.Add(receiptAge - maxSkew))
-}
-
-// find returns the account that Meta means by id. That is the app-scoped id by
-// all that is written, so the professional one counts only where it can't
-// hit another person's account.
+// find returns the account that Meta means by id. Meta's pages say that it is the
+// app-scoped id, so the professional one counts only where it can't hit another
+// person's account.
 func (h handler) find(ctx context.Context, id string) (account.Account, error) {
 	a, err := h.Store.Account(ctx, id)
 	if errors.Is(err, account.ErrNotFound) {
@@ -207,7 +212,7 @@ func validCode(code string) bool {
 	return len(code) == 32 && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
-// status tells whoever has a confirmation code what became of the deletion.
+// status tells a person who has a confirmation code what became of the deletion.
 func (h handler) status(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
 	code := strings.TrimPrefix(r.URL.Path, statusPath)
@@ -232,7 +237,8 @@ func (h handler) writeStatus(w http.ResponseWriter, r *http.Request, receipt acc
 	if web.PrefersHTML(r) {
 		return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.DeletionPage(h.Words, receipt, d.BackupsUntil, h.LogDays, h.Now())})
 	}
-	return writeJSON(w, d)
+	writeJSON(w, d)
+	return nil
 }
 
 // document is what a status page says, as JSON.
@@ -243,12 +249,9 @@ type document struct {
 	BackupsUntil time.Time         `json:"backups_until,omitzero"` // at the latest
 }
 
-func writeJSON(w http.ResponseWriter, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
+// writeJSON answers with v, which holds what always encodes: strings and times.
+func writeJSON(w http.ResponseWriter, v any) {
+	body, _ := json.Marshal(v)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Write(body) // a caller that has gone needs no second answer
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -12,8 +13,28 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/notices"
+	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
+
+func TestRequiredSettings(t *testing.T) {
+	b := newBench(t)
+	full := notices.Settings{PublicURL: publicURL, Store: b, Secrets: b, Now: b.clock, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
+	for want, remove := range map[string]func(*notices.Settings){
+		"notices.Settings.PublicURL is required": func(s *notices.Settings) { s.PublicURL = "" },
+		"notices.Settings.Store is required":     func(s *notices.Settings) { s.Store = nil },
+		"notices.Settings.Secrets is required":   func(s *notices.Settings) { s.Secrets = nil },
+		"notices.Settings.Now is required":       func(s *notices.Settings) { s.Now = nil },
+		"notices.Settings.Log is required":       func(s *notices.Settings) { s.Log = nil },
+	} {
+		s := full
+		remove(&s)
+		if _, err := notices.New(s); err == nil || err.Error() != want {
+			t.Errorf("New: got error %v, want %s", err, want)
+		}
+	}
+}
 
 // about is a signed_request about the id.
 func about(id string, issuedAt time.Time) string {
@@ -48,7 +69,7 @@ func TestBothIDs(t *testing.T) {
 }
 
 // An id that is not there is no error: Meta may tell twice, or of somebody who
-// has disconnected. The store is told all the same, since an earlier deletion may
+// has disconnected. The store is told nevertheless, since an earlier deletion may
 // have died half-way.
 func TestUnknownID(t *testing.T) {
 	b := newBench(t)
@@ -65,7 +86,7 @@ func TestCopyCleansUp(t *testing.T) {
 	b := newBench(t)
 	b.login(acmeID, acmeUserID, "k1")
 	wantDone(t, "POST", b.post(deauthorize, notice(start)))
-	b.calls = nil
+	b.Calls()
 	wantDone(t, "POST again", b.post(deauthorize, notice(start)))
 	b.wantCalls("POST again", "ClientSecrets", "Receipt", "Delete")
 	b.before["Delete"] = func() error { return errUnreachable }
@@ -114,7 +135,7 @@ func TestReplay(t *testing.T) {
 					return
 				}
 				b.wantAccounts("POST", acmeID)
-				if got := len(contentOf(t, b.memory).Sessions); got != 1 {
+				if got := len(stored(t, b.memory).Sessions); got != 1 {
 					t.Errorf("sessions: got %d, want 1", got)
 				}
 			})
@@ -123,7 +144,7 @@ func TestReplay(t *testing.T) {
 }
 
 // What happens between the look at the account and its deletion is not lost: a
-// login decides anew, a refresh changes nothing.
+// login decides again, a refresh changes nothing.
 func TestInBetween(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -212,7 +233,7 @@ func TestActsOnce(t *testing.T) {
 	}
 }
 
-// A notice that has acted, but whose process died at once, has acted all the same: when
+// A notice that has acted counts as such, even if its process died at once: when
 // Meta sends it again, the person may have come back.
 func TestActsOnceThoughItDied(t *testing.T) {
 	for _, path := range []string{deauthorize, deletion} {
@@ -285,7 +306,7 @@ func TestConflictWithoutEnd(t *testing.T) {
 	b.wantAudit("POST")
 }
 
-// Nobody is told that something was done which was not.
+// No answer says that something was done which was not.
 func TestStoreFails(t *testing.T) {
 	for _, tt := range []struct{ method, path, id string }{
 		{"Account", deauthorize, acmeID},
@@ -309,7 +330,7 @@ func TestStoreFails(t *testing.T) {
 				issued = start.Add(-time.Hour)
 			}
 			wantProblem(t, "POST", b.post(tt.path, about(tt.id, issued)), 500, "internal")
-			if got := len(contentOf(t, b.memory).Receipts); got != 0 {
+			if got := len(stored(t, b.memory).Receipts); got != 0 {
 				t.Errorf("receipts: got %d, want 0", got)
 			}
 			b.wantAudit("POST")
@@ -319,7 +340,7 @@ func TestStoreFails(t *testing.T) {
 			if r := b.post(tt.path, about(tt.id, issued)); r.Status != 200 {
 				t.Errorf("POST again: got status %d, want 200", r.Status)
 			}
-			if got := len(contentOf(t, b.memory).Receipts); got != 1 {
+			if got := len(stored(t, b.memory).Receipts); got != 1 {
 				t.Errorf("receipts in the end: got %d, want 1", got)
 			}
 			if tt.id != "1" && tt.method != "PutReceipt" {
@@ -329,7 +350,7 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// The caller may go away; what it asked for is done all the same.
+// The caller may go away; what it asked for is still done.
 func TestCallerGoesAway(t *testing.T) {
 	b := newBench(t)
 	b.login(acmeID, acmeUserID, "k1")
@@ -364,7 +385,7 @@ func TestManySessions(t *testing.T) {
 	for n := range 250 {
 		b.login(acmeID, acmeUserID, fmt.Sprint("k", n))
 	}
-	if got := len(contentOf(t, b.memory).Sessions); got != 250 {
+	if got := len(stored(t, b.memory).Sessions); got != 250 {
 		t.Fatalf("sessions: got %d, want 250", got)
 	}
 	wantDone(t, "POST", b.post(deauthorize, notice(start)))
@@ -406,7 +427,7 @@ func BenchmarkDeauthorize(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.login(acmeID, acmeUserID, "k1")
-		r.calls = nil
+		r.Calls()
 		r.log.Reset()
 		if got := r.post(deauthorize, signed).Status; got != 200 {
 			b.Fatalf("POST: got status %d, want 200", got)

@@ -10,8 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -45,7 +45,7 @@ var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 // A bench is the handler in process. It is the handler's Store and Secrets too,
 // around the memory store: it notes the calls and lets a test step in.
 type bench struct {
-	account.Store
+	apptest.Spy
 	t       testing.TB
 	handler http.Handler
 	memory  *memory.Store
@@ -56,8 +56,7 @@ type bench struct {
 	// before, by method, runs ahead of a call; an error takes its place.
 	before map[string]func() error
 	hangs  string // the method that does not return before its context ends
-	dies   bool   // a deletion is done, and nobody learns of it
-	calls  []string
+	dies   bool   // a deletion is done, but its answer is lost
 }
 
 func newBench(t testing.TB) *bench {
@@ -67,7 +66,7 @@ func newBench(t testing.TB) *bench {
 		secrets: secret.ClientSecret{Current: secret.New(apptest.ClientSecret)},
 	}
 	b.memory = memory.New(b.clock)
-	b.Store = b.memory
+	b.Spy = apptest.Spy{Store: b.memory, Before: b.stepIn, After: b.die}
 	b.handler = b.newHandler(b)
 	return b
 }
@@ -75,18 +74,19 @@ func newBench(t testing.TB) *bench {
 func (b *bench) clock() time.Time { return b.now }
 
 func (b *bench) newHandler(s notices.Secrets) http.Handler {
-	return notices.New(notices.Settings{
+	b.t.Helper()
+	h, err := notices.New(notices.Settings{
 		PublicURL: publicURL, Store: b, Secrets: s, Now: b.clock, Log: telemetry.Wrap(slog.New(slog.NewJSONHandler(&b.log, nil))),
 	})
+	if err != nil {
+		b.t.Fatalf("New: %v", err)
+	}
+	return h
 }
 
-func (b *bench) call(ctx context.Context, method string) error {
-	b.calls = append(b.calls, method)
+func (b *bench) stepIn(ctx context.Context, method string) error {
 	if method == b.hangs {
 		<-ctx.Done()
-	}
-	if err := ctx.Err(); err != nil {
-		return err
 	}
 	if f := b.before[method]; f != nil {
 		return f()
@@ -94,74 +94,25 @@ func (b *bench) call(ctx context.Context, method string) error {
 	return nil
 }
 
-// ClientSecrets implements [notices.Secrets].
-func (b *bench) ClientSecrets(ctx context.Context) (secret.ClientSecret, error) {
-	return b.secrets, b.call(ctx, "ClientSecrets")
-}
-
-// Account implements [account.Store].
-func (b *bench) Account(ctx context.Context, id string) (account.Account, error) {
-	if err := b.call(ctx, "Account"); err != nil {
-		return account.Account{}, err
-	}
-	return b.Store.Account(ctx, id)
-}
-
-// AccountByUserID implements [account.Store].
-func (b *bench) AccountByUserID(ctx context.Context, userID string) (account.Account, error) {
-	if err := b.call(ctx, "AccountByUserID"); err != nil {
-		return account.Account{}, err
-	}
-	return b.Store.AccountByUserID(ctx, userID)
-}
-
-// Delete implements [account.Store].
-func (b *bench) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
-	if err := b.call(ctx, "Delete"); err != nil {
-		return err
-	}
-	return b.died(b.Store.Delete(ctx, id, seen, at))
-}
-
-// DeleteWithReceipt implements [account.Store].
-func (b *bench) DeleteWithReceipt(ctx context.Context, id string, seen account.Version, at time.Time, r account.Receipt) error {
-	if err := b.call(ctx, "DeleteWithReceipt"); err != nil {
-		return err
-	}
-	return b.died(b.Store.DeleteWithReceipt(ctx, id, seen, at, r))
-}
-
-// died returns what the handler learns of a deletion that returned err.
-func (b *bench) died(err error) error {
-	if b.dies {
+// die returns what the handler learns of a call that returned err.
+func (b *bench) die(method string, err error) error {
+	if b.dies && strings.HasPrefix(method, "Delete") {
 		return errUnreachable
 	}
 	return err
 }
 
-// PutReceipt implements [account.Store].
-func (b *bench) PutReceipt(ctx context.Context, r account.Receipt) error {
-	if err := b.call(ctx, "PutReceipt"); err != nil {
-		return err
-	}
-	return b.Store.PutReceipt(ctx, r)
-}
-
-// Receipt implements [account.Store].
-func (b *bench) Receipt(ctx context.Context, code string) (account.Receipt, error) {
-	if err := b.call(ctx, "Receipt"); err != nil {
-		return account.Receipt{}, err
-	}
-	return b.Store.Receipt(ctx, code)
+// ClientSecrets implements [notices.Secrets].
+func (b *bench) ClientSecrets(ctx context.Context) (secret.ClientSecret, error) {
+	return b.secrets, b.Call(ctx, "ClientSecrets", func() error { return nil })
 }
 
 // wantCalls checks the calls since the last time and forgets them.
 func (b *bench) wantCalls(op string, want ...string) {
 	b.t.Helper()
-	if got, want := strings.Join(b.calls, " "), strings.Join(want, " "); got != want {
+	if got, want := b.Calls(), strings.Join(want, " "); got != want {
 		b.t.Errorf("%s: calls: got %q, want %q", op, got, want)
 	}
-	b.calls = nil
 }
 
 // login stores a login of an account at the time of the clock. Its session has
@@ -210,38 +161,17 @@ func (b *bench) refresh() {
 // wantAccounts checks the ids of the accounts that there are.
 func (b *bench) wantAccounts(op string, want ...string) {
 	b.t.Helper()
-	c := contentOf(b.t, b.memory)
-	var got []string
-	for id := range c.Accounts {
-		got = append(got, id)
-	}
-	slices.Sort(got)
+	got := slices.Sorted(maps.Keys(stored(b.t, b.memory).Accounts))
 	if !slices.Equal(got, want) {
 		b.t.Errorf("%s: accounts: got %q, want %q", op, got, want)
 	}
-}
-
-// A content is what the memory store holds.
-type content struct {
-	Accounts, Aliases, Tombstones map[string]json.RawMessage
-	Receipts                      map[string]account.Receipt
-	Sessions                      []account.Session
-}
-
-func contentOf(t testing.TB, m *memory.Store) content {
-	t.Helper()
-	var c content
-	if err := json.Unmarshal(m.Dump(), &c); err != nil {
-		t.Fatalf("decode dump: %v", err)
-	}
-	return c
 }
 
 // wantGone checks that nothing of acme is left but its tombstone, the SHA-256
 // of its id.
 func wantGone(t testing.TB, op string, m *memory.Store) {
 	t.Helper()
-	c := contentOf(t, m)
+	c := stored(t, m)
 	if len(c.Accounts) != 0 || len(c.Aliases) != 0 || len(c.Sessions) != 0 {
 		t.Errorf("%s: store: got %d accounts, %d aliases, %d sessions, want none", op, len(c.Accounts), len(c.Aliases), len(c.Sessions))
 	}
@@ -283,14 +213,7 @@ func (b *bench) postBody(target, body string) apptest.Response {
 
 // do sends a request; header is pairs of names and values.
 func (b *bench) do(method, target, body string, header ...string) apptest.Response {
-	r := httptest.NewRequest(method, target, strings.NewReader(body))
-	for pair := range slices.Chunk(header, 2) {
-		r.Header.Add(pair[0], pair[1])
-	}
-	w := httptest.NewRecorder()
-	b.handler.ServeHTTP(w, r)
-	result := w.Result()
-	return apptest.Response{Status: result.StatusCode, Header: result.Header, Body: w.Body.String(), Cookies: result.Cookies()}
+	return apptest.Serve(b.handler, method, target, body, header...)
 }
 
 // wantDone checks the answer to a deauthorize notice that was accepted.
@@ -298,23 +221,6 @@ func wantDone(t testing.TB, op string, r apptest.Response) {
 	t.Helper()
 	if r.Status != http.StatusOK || r.Body != "" {
 		t.Errorf("%s: got status %d and body %q, want 200 and none", op, r.Status, r.Body)
-	}
-}
-
-// wantProblem checks that r is a problem as JSON, with this status and code.
-func wantProblem(t testing.TB, op string, r apptest.Response, status int, code string) {
-	t.Helper()
-	var problem struct {
-		Code   string
-		Status int
-		ID     string
-	}
-	if err := json.Unmarshal([]byte(r.Body), &problem); err != nil {
-		t.Errorf("%s: got status %d and a body that is no JSON, want problem %s", op, r.Status, code)
-		return
-	}
-	if r.Status != status || problem.Status != status || problem.Code != code || problem.ID == "" {
-		t.Errorf("%s: got status %d, problem %d %s with id %q; want %d %s with an id", op, r.Status, problem.Status, problem.Code, problem.ID, status, code)
 	}
 }
 
@@ -335,5 +241,11 @@ func (b *bench) wantAudit(op string, want ...string) {
 		b.t.Errorf("%s: audit log: got %q, want %q", op, got, want)
 	}
 }
+
+var (
+	wantProblem = apptest.WantProblem
+	wantProfile = apptest.WantProfile
+	stored      = apptest.Stored
+)
 
 var errUnreachable = errors.New("service can't be reached")

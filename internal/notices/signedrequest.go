@@ -1,7 +1,6 @@
 package notices
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
@@ -12,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -27,8 +27,8 @@ type notice struct {
 	mac      []byte // its signature
 }
 
-// confirmationCode returns the code of a notice: the same for the same request,
-// known to nobody who has not seen the request, and telling nothing of it.
+// confirmationCode returns the code of a notice: the same for the same request. It
+// can't be computed without the request and tells nothing of it.
 func (n notice) confirmationCode() string {
 	sum := sha256.Sum256(append([]byte("photopass/deletion/v1:"), n.mac...))
 	return base32.StdEncoding.EncodeToString(sum[:20])
@@ -46,46 +46,38 @@ var (
 // for only when the shape is right, and nothing of the payload is believed before
 // the signature fits.
 func (h handler) read(w http.ResponseWriter, r *http.Request) (notice, error) {
-	raw, ok := signedRequestOf(w, r)
+	raw, ok := readForm(w, r)
 	if !ok {
-		return notice{}, refused(errNoForm)
+		return notice{}, invalid(errNoForm)
 	}
 	s, ok := parseSignedRequest(raw)
 	if !ok {
-		return notice{}, refused(errShape)
+		return notice{}, invalid(errShape)
 	}
-	signed, err := h.signed(r.Context(), s)
-	switch {
-	case err != nil:
-		return notice{}, unreadable(err)
-	case !signed:
-		return notice{}, refused(errSignature)
+	c, err := h.Secrets.ClientSecrets(r.Context())
+	if err != nil {
+		return notice{}, err
+	}
+	previousCounts := c.PreviousUntil.IsZero() || h.Now().Before(c.PreviousUntil)
+	if !s.isSignedWith(c.Current) && !(previousCounts && s.isSignedWith(c.Previous)) {
+		return notice{}, invalid(errSignature)
 	}
 	h.Log.HideRecent(secret.New(raw))
 	n, ok := s.notice(h.Now())
 	if !ok {
-		return notice{}, refused(errPayload)
+		return notice{}, invalid(errPayload)
 	}
 	return n, nil
 }
 
-func refused(why error) error { return &web.Problem{Code: web.InvalidRequest, Err: why} }
-
-// unreadable says what a secret that can't be had means: the operator's fault
-// or a passing one.
-func unreadable(err error) error {
-	if errors.Is(err, secret.ErrMisconfigured) {
-		return &web.Problem{Code: web.AppMisconfigured, Err: err}
-	}
-	return err
-}
+func invalid(why error) error { return &web.Problem{Code: web.InvalidRequest, Err: why} }
 
 // maxBody bounds the body of a notice, in bytes. Meta's are below one KiB.
 const maxBody = 64 << 10
 
-// signedRequestOf returns the form's only signed_request. What stands in the
-// query is not looked at: queries end up in logs.
-func signedRequestOf(w http.ResponseWriter, r *http.Request) (string, bool) {
+// readForm returns the form's only signed_request. The query is not looked at:
+// queries end up in logs.
+func readForm(w http.ResponseWriter, r *http.Request) (string, bool) {
 	kind, _, err := mime.ParseMediaType(web.Header(r, "Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
 		return "", false
@@ -101,41 +93,29 @@ func signedRequestOf(w http.ResponseWriter, r *http.Request) (string, bool) {
 	return form.Get("signed_request"), true
 }
 
-// A signedRequest is a message and its HMAC-SHA256.
+// A signedRequest is a message and its HMAC-SHA256. On the wire both are base64url,
+// with a dot between them (Meta, "Data Deletion Request Callback").
 type signedRequest struct {
 	mac     []byte
-	message string // a JSON object in base64url
+	message string // a JSON object in base64url: what is signed
 }
 
-const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+// signedRequestShape accepts padding in both parts, which Meta leaves out. It checks
+// the letters because the decoder skips line breaks.
+var signedRequestShape = regexp.MustCompile(`^([A-Za-z0-9_-]{43})=?\.([A-Za-z0-9_-]+={0,2})$`)
 
-// parseSignedRequest takes both parts with padding as well, which Meta leaves out. The
-// letters are checked here: the decoder skips line breaks.
 func parseSignedRequest(s string) (signedRequest, bool) {
-	signature, message, _ := strings.Cut(s, ".")
-	signature = strings.TrimSuffix(signature, "=")
-	text := strings.TrimSuffix(strings.TrimSuffix(message, "="), "=")
-	if len(signature) != 43 || text == "" || strings.Trim(signature+text, base64url) != "" {
+	parts := signedRequestShape.FindStringSubmatch(s)
+	if parts == nil {
 		return signedRequest{}, false
 	}
-	mac, err := base64.RawURLEncoding.DecodeString(signature)
-	return signedRequest{mac, message}, err == nil
+	mac, err := base64.RawURLEncoding.DecodeString(parts[1])
+	return signedRequest{mac, parts[2]}, err == nil
 }
 
-// signed reports whether s is signed with a secret that counts. One that is not
-// never causes a secret to be read anew: anybody can send it.
-func (h handler) signed(ctx context.Context, s signedRequest) (bool, error) {
-	c, err := h.Secrets.ClientSecrets(ctx)
-	if err != nil {
-		return false, err
-	}
-	previousCounts := c.PreviousUntil.IsZero() || h.Now().Before(c.PreviousUntil)
-	return s.signedWith(c.Current) || previousCounts && s.signedWith(c.Previous), nil
-}
-
-// signedWith reports whether s is signed with secret. With the empty one, which
-// stands for none, anybody can sign.
-func (s signedRequest) signedWith(secret secret.Value) bool {
+// isSignedWith reports whether s is signed with secret. With the empty one, which
+// stands for none, anyone can sign.
+func (s signedRequest) isSignedWith(secret secret.Value) bool {
 	if secret.Reveal() == "" {
 		return false
 	}
@@ -144,10 +124,9 @@ func (s signedRequest) signedWith(secret secret.Value) bool {
 	return hmac.Equal(mac.Sum(nil), s.mac)
 }
 
-// notice returns what s says. Its member expires is not looked at: a person's
-// wish to be deleted is theirs however late it arrives, and what must not happen
-// late, the deletion of an account that was connected again, is judged by
-// issued_at.
+// notice returns what s says. It ignores the member expires: a person's wish to be
+// deleted counts however late it arrives, and what must not happen late, the
+// deletion of an account that was connected again, is judged by issued_at.
 func (s signedRequest) notice(now time.Time) (notice, bool) {
 	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(s.message, "="))
 	if err != nil {

@@ -299,7 +299,7 @@ func FuzzSignedRequest(f *testing.F) {
 			body = url.Values{"signed_request": {text}}.Encode()
 		}
 		b.log.Reset()
-		b.calls = nil
+		b.Calls()
 		r := b.postBody(deletion, body)
 		if form, err := url.ParseQuery(body); err == nil && signed[form.Get("signed_request")] && r.Status == 500 {
 			return // it got as far as the store

@@ -151,7 +151,12 @@ func (s *scene) sweep() {
 }
 
 func (s *scene) invoke(payload string) {
-	backend.New(backend.Settings{Store: s.store, Tokens: s.Keeper, Now: s.Clock.Now, Log: s.Keeper.Log}).Invoke(s.t.Context(), []byte(payload))
+	s.t.Helper()
+	f, err := backend.New(backend.Settings{Store: s.store, Tokens: s.Keeper, Now: s.Clock.Now, Log: s.Keeper.Log})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	f.Invoke(s.t.Context(), []byte(payload))
 }
 
 // fault is an error of Instagram's.

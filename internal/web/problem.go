@@ -3,12 +3,14 @@ package web
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/secret"
 )
 
 // A Code is the stable name of an error in our answers.
@@ -48,6 +50,18 @@ type Problem struct {
 	ReturnTo string // where the login that failed was to end; connecting again keeps it. It must be a valid return_to
 	Back     string // URL at the origin that sent the person here, which the page links to
 	Redirect string // URL to which the browser is sent at once, in place of any page; empty: none
+}
+
+// ProblemOf returns the Problem that err is or wraps. A secret that the operator must
+// fix is AppMisconfigured, and any other error Internal.
+func ProblemOf(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	if errors.Is(err, secret.ErrMisconfigured) {
+		return &Problem{Code: AppMisconfigured, Err: err}
+	}
+	return &Problem{Code: Internal, Err: err}
 }
 
 // Error implements error.

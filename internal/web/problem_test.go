@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"photopass/internal/secret"
 	"photopass/internal/web"
 )
 
@@ -204,5 +205,19 @@ func TestProblemError(t *testing.T) {
 	}
 	if err := error(&web.Problem{Code: web.Internal, Err: io.EOF}); !errors.Is(err, io.EOF) {
 		t.Error("errors.Is: got false, want true for the cause")
+	}
+}
+
+// A secret that the operator must fix is told from trouble that passes.
+func TestProblemOf(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want web.Code
+	}{
+		{fmt.Errorf("read: %w", &web.Problem{Code: web.AccessDenied}), web.AccessDenied},
+		{fmt.Errorf("read: %w", secret.ErrMisconfigured), web.AppMisconfigured},
+		{io.EOF, web.Internal},
+	} {
+		wantEqual(t, "ProblemOf "+tt.err.Error(), web.ProblemOf(tt.err).Code, tt.want)
 	}
 }

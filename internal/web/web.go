@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -165,10 +164,8 @@ func (w *answerWriter) Write(b []byte) (int, error) {
 
 // fail writes err as the answer, and into the line what it says of it.
 func (s Site) fail(w http.ResponseWriter, r *http.Request, hidesQuery bool, err error, line *telemetry.Request) {
-	p, ok := errors.AsType[*Problem](err)
-	if !ok {
-		p = &Problem{Code: Internal, Err: err}
-	} else if _, known := texts[p.Code]; !known {
+	p := ProblemOf(err)
+	if _, known := texts[p.Code]; !known {
 		p = &Problem{Code: Internal, Err: p}
 	}
 	line.ID, line.Err = rand.Text(), p.Err
