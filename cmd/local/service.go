@@ -39,7 +39,7 @@ type service struct {
 	listener net.Listener
 	fakeAt   net.Listener // nil: a real Instagram
 	fake     *fakeinstagram.Instagram
-	tokens   *connection.Keeper
+	tokens   *connection.Service
 	handler  http.Handler
 	log      *telemetry.Logger
 }
@@ -92,7 +92,7 @@ func newService(ctx context.Context, o options, getenv func(string) string, log 
 	if err != nil {
 		return nil, err
 	}
-	if s.tokens, err = parts.Keeper(); err != nil {
+	if s.tokens, err = parts.Connections(); err != nil {
 		return nil, err
 	}
 	s.log = log

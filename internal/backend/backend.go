@@ -48,7 +48,7 @@ const (
 // Settings configure [New]. All are required.
 type Settings struct {
 	Store  account.Store
-	Tokens *connection.Keeper
+	Tokens *connection.Service
 	Now    func() time.Time
 	Log    *telemetry.Logger
 }
@@ -168,7 +168,7 @@ func (u *use) find(ctx context.Context, r request) (a account.Account, err error
 // redeem returns the account that the code was made for. Why a code opens
 // nothing is for nobody to know: a backend starts over in any case.
 func (u *use) redeem(ctx context.Context, code secret.Value) (account.Account, error) {
-	if err := u.Tokens.Vault.Ready(ctx); err != nil {
+	if err := u.Tokens.Ready(ctx); err != nil {
 		return account.Account{}, err // the code stays good
 	}
 	u.Log.HideRecent(code)
@@ -202,7 +202,7 @@ func (u *use) keep(ctx context.Context, a account.Account) (account.Account, err
 	if a.Status != account.Active {
 		return a, errReconnect(a.ReconnectCause())
 	}
-	result, err := u.Tokens.Keep(ctx, a)
+	result, err := u.Tokens.Refresh(ctx, a)
 	switch {
 	case errors.Is(err, account.ErrNotFound), err == nil && result.Account.Connection != a.Connection:
 		return a, u.notFound() // it went while we asked

@@ -24,7 +24,7 @@ func FuzzInvoke(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	function := backend.New(backend.Settings{
-		Store: memory.New(time.Now), Tokens: &connection.Keeper{Vault: connection.NewVault(ring{apptest.Ring(f)})},
+		Store: memory.New(time.Now), Tokens: apptest.Connections(f, connection.Config{Store: memory.New(time.Now), Instagram: &slow{}}),
 		Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	})
 	known := map[string]bool{}

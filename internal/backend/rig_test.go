@@ -60,7 +60,7 @@ func newRig(t *testing.T, api string, keys connection.Keys) *rig {
 	log := telemetry.Wrap(slog.New(slog.NewJSONHandler(r.logs, nil)))
 	r.function = backend.New(backend.Settings{
 		Store:  r.store,
-		Tokens: &connection.Keeper{Store: r.store, Vault: connection.NewVault(keys), Instagram: client, Now: a.Clock.Now, Log: log},
+		Tokens: apptest.Connections(t, connection.Config{Store: r.store, Vault: connection.NewVault(keys), Instagram: client, Now: a.Clock.Now, Log: log}),
 		Now:    a.Clock.Now, Log: log,
 	})
 	return r

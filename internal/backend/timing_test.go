@@ -29,7 +29,7 @@ func TestInvokeEnds(t *testing.T) {
 				began := time.Now()
 				f := backend.New(backend.Settings{
 					Store: s, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-					Tokens: &connection.Keeper{Store: s, Vault: connection.NewVault(s), Instagram: s, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))},
+					Tokens: apptest.Connections(t, connection.Config{Store: s, Vault: connection.NewVault(s), Instagram: s}),
 				})
 				if a := decode(t, f.Invoke(t.Context(), []byte(payload))); a.Error != nil {
 					t.Errorf("Invoke: got %s, want a token", a.Error.Code)

@@ -145,7 +145,7 @@ func TestAppRefusedCostsNoToken(t *testing.T) {
 			t.Run(way+" "+f.Message, func(t *testing.T) {
 				c := connect(t, 30*time.Hour, "")
 				var log bytes.Buffer
-				c.keeper.Log = telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil)))
+				c.Log = telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil)))
 				f.Operation = fakeinstagram.OpRefresh
 				c.app.Fake.Order(f)
 				c.want(t, way, off)

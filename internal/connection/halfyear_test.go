@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -25,7 +24,6 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
-	"photopass/internal/telemetry"
 )
 
 // TestHalfYear keeps 200 accounts alive for half a year by an hourly sweep,
@@ -197,8 +195,8 @@ type halfYear struct {
 	client     instagram.Client
 	store      account.Store
 	vault      *connection.Vault
-	keeper     *connection.Keeper
-	people     []*person
+	*rig
+	people []*person
 
 	mu       sync.Mutex // guards what follows, and the members of people
 	byID     map[string]*person
@@ -245,10 +243,7 @@ func newHalfYear(t *testing.T, seed uint64) *halfYear {
 	if err != nil {
 		t.Fatalf("instagram.New: %v", err)
 	}
-	y.keeper = &connection.Keeper{
-		Store: y.store, Vault: y.vault, Instagram: watchedClient{y.client, y},
-		Now: y.clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-	}
+	y.rig = &rig{connection.Config{Store: y.store, Vault: y.vault, Instagram: watchedClient{y.client, y}, Now: y.clock.Now}, t}
 	y.people = y.populate()
 	return y
 }
@@ -521,7 +516,7 @@ func (y *halfYear) day() int { return int(y.clock.Now().Sub(y.start) / dayLong) 
 // sweep makes the run of one hour and looks at the calls it made.
 func (y *halfYear) sweep() {
 	y.t.Helper()
-	r, err := y.keeper.Sweep(y.t.Context())
+	r, err := y.service().Sweep(y.t.Context())
 	if err != nil {
 		y.t.Fatalf("Sweep: got error %v, want none", err)
 	}

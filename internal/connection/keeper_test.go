@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
-	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -167,9 +165,9 @@ func TestKeepInTheLastSecond(t *testing.T) {
 // A connected is an account whose token has some age, and a browser of it whose
 // profile is an hour old.
 type connected struct {
+	*rig
 	app     *apptest.App
 	browser *apptest.Browser
-	keeper  *connection.Keeper
 	account account.Account // as it is stored
 }
 
@@ -197,7 +195,7 @@ func connect(t *testing.T, age time.Duration, body string) *connected {
 	}
 	app.Clock.Advance(time.Hour)
 	app.Fake.ResetRequests()
-	return &connected{app, b, newKeeper(t, app, app.Memory, options.HTTP), stored(t, app)}
+	return &connected{newRig(t, app, options.HTTP), app, b, stored(t, app)}
 }
 
 // answering is a network on which every refresh is answered with it, after
@@ -216,9 +214,9 @@ func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// newKeeper returns a Keeper beside the one in app, which reaches app's
+// newRig returns the parts of a service beside the one in app, which reaches app's
 // Instagram over HTTP.
-func newKeeper(t *testing.T, app *apptest.App, store account.Store, client *http.Client) *connection.Keeper {
+func newRig(t *testing.T, app *apptest.App, client *http.Client) *rig {
 	t.Helper()
 	ig, err := instagram.New(instagram.Config{
 		API: instagram.Graph, ClientID: apptest.ClientID, GraphURL: app.FakeURL, GraphVersion: "v26.0",
@@ -227,10 +225,9 @@ func newKeeper(t *testing.T, app *apptest.App, store account.Store, client *http
 	if err != nil {
 		t.Fatalf("instagram.New: %v", err)
 	}
-	return &connection.Keeper{
-		Store: store, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}),
-		Instagram: ig, Now: app.Clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-	}
+	return &rig{connection.Config{
+		Store: app.Memory, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}), Instagram: ig, Now: app.Clock.Now,
+	}, t}
 }
 
 func stored(t *testing.T, app *apptest.App) account.Account {
@@ -337,7 +334,7 @@ func (c *connected) visit(t *testing.T) string {
 // sweep runs a sweep and returns the outcome that its report counts.
 func (c *connected) sweep(t *testing.T) string {
 	t.Helper()
-	r, err := c.keeper.Sweep(t.Context())
+	r, err := c.service().Sweep(t.Context())
 	if err != nil {
 		t.Errorf("Sweep: got error %v, want none", err)
 	}
@@ -471,7 +468,7 @@ func TestSecondLookAfterAVisit(t *testing.T) {
 	app := apptest.New(t, apptest.Options{})
 	b := app.Browser()
 	b.Login()
-	c := &connected{app, b, newKeeper(t, app, app.Memory, nil), stored(t, app)}
+	c := &connected{newRig(t, app, nil), app, b, stored(t, app)}
 	app.Clock.Advance(15 * time.Minute)
 	app.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190, Subcode: 458})
 	b.Get("/profile")
@@ -515,7 +512,7 @@ func TestSecondLookSparesALogin(t *testing.T) {
 	c.sweep(t)
 	c.app.Clock.Advance(168 * time.Hour)
 	c.app.Fake.Order(gone)
-	c.keeper.Store = lateDelete{c.app.Memory, func() { c.app.Browser().Login() }}
+	c.Store = lateDelete{c.app.Memory, func() { c.app.Browser().Login() }}
 	if got := c.sweep(t); got != "held" {
 		t.Errorf("Sweep: got %q, want held", got)
 	}
@@ -576,7 +573,7 @@ func TestKeepStoresTheTokenThatCame(t *testing.T) {
 // open returns the stored token in the clear.
 func (c *connected) open(t *testing.T) string {
 	t.Helper()
-	token, err := c.keeper.Vault.Open(t.Context(), acme, stored(t, c.app).Token.Sealed)
+	token, err := c.Vault.Open(t.Context(), acme, stored(t, c.app).Token.Sealed)
 	if err != nil {
 		t.Fatalf("Open: got error %v, want none", err)
 	}
@@ -597,7 +594,7 @@ func TestKeepNeverShortensALife(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := connect(t, 24*time.Hour, "")
 			now := c.app.Clock.Now()
-			c.keeper.Instagram = &stub{refresh: func(context.Context) (instagram.RefreshResponse, error) {
+			c.Instagram = &stub{refresh: func(context.Context) (instagram.RefreshResponse, error) {
 				return instagram.RefreshResponse{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.Add(tt.life)}, nil
 			}}
 			if got := c.sweep(t); got != "refreshed" {
@@ -655,6 +652,12 @@ type stub struct {
 	instagram.Client
 	refresh func(context.Context) (instagram.RefreshResponse, error)
 	id      func(context.Context) (string, error)
+	profile func() error
+}
+
+// FullProfile implements [instagram.Client].
+func (s *stub) FullProfile(context.Context, secret.Value) (account.Profile, instagram.Usage, error) {
+	return account.Profile{}, instagram.Usage{}, s.profile()
 }
 
 // ID implements [instagram.Client].

@@ -72,7 +72,7 @@ func TestKeepOnceAcrossProcesses(t *testing.T) {
 				}
 			}
 			if total.Refreshed != 1 || total.Held != 99 {
-				t.Errorf("Keep: got %d refreshed and %d held, want 1 and 99", total.Refreshed, total.Held)
+				t.Errorf("Refresh: got %d refreshed and %d held, want 1 and 99", total.Refreshed, total.Held)
 			}
 			if got := c.app.Fake.Count(""); got != 1 || c.app.Fake.Count(fakeinstagram.OpRefresh) != 1 {
 				t.Errorf("calls to Instagram: got %d, want 1 that refreshes", got)
@@ -82,11 +82,11 @@ func TestKeepOnceAcrossProcesses(t *testing.T) {
 				t.Errorf("Account: got error %v, the same mark %t, ExpiresAt %v, want a new life",
 					err, now.TokenRev == a.TokenRev, now.Token.ExpiresAt)
 			}
-			token, err := c.keeper.Vault.Open(t.Context(), acme, now.Token.Sealed)
+			token, err := c.Vault.Open(t.Context(), acme, now.Token.Sealed)
 			if err != nil {
 				t.Fatalf("Open: got error %v, want none", err)
 			}
-			if _, _, err := c.keeper.Instagram.Profile(t.Context(), token); err != nil {
+			if _, _, err := c.Instagram.Profile(t.Context(), token); err != nil {
 				t.Errorf("Profile with the stored token: got error %v, want none", err)
 			}
 		})
@@ -189,13 +189,18 @@ func (r *runningProcess) result(t *testing.T) tally {
 
 // keepInProcess is what a process does. It returns its exit status.
 func keepInProcess() int {
-	k, err := processKeeper()
+	c, err := processConfig()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	s, err := connection.New(c)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	ctx := context.Background()
-	a, err := k.Store.Account(ctx, acme)
+	a, err := c.Store.Account(ctx, acme)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -209,10 +214,10 @@ func keepInProcess() int {
 	for range perProcess {
 		g.Go(func() {
 			<-release
-			r, err := k.Keep(ctx, a)
+			r, err := s.Refresh(ctx, a)
 			mu.Lock()
 			defer mu.Unlock()
-			result.add(ctx, k, r, err)
+			result.add(ctx, s, r, err)
 		})
 	}
 	close(release)
@@ -221,35 +226,35 @@ func keepInProcess() int {
 	return 0
 }
 
-func (s *tally) add(ctx context.Context, k *connection.Keeper, r connection.Result, err error) {
+func (t *tally) add(ctx context.Context, s *connection.Service, r connection.Result, err error) {
 	switch {
 	case err != nil:
-		s.Problems = append(s.Problems, fmt.Sprintf("Keep: got error %v, want none", err))
+		t.Problems = append(t.Problems, fmt.Sprintf("Refresh: got error %v, want none", err))
 		return
 	case r.Outcome == connection.Refreshed:
-		s.Refreshed++
+		t.Refreshed++
 	case r.Outcome == connection.Held:
-		s.Held++
+		t.Held++
 	}
-	if _, err := k.Vault.Open(ctx, acme, r.Account.Token.Sealed); err != nil || r.Account.Status != account.Active {
-		s.Problems = append(s.Problems, fmt.Sprintf("Keep: got status %q and, of Open, error %v, want active and none", r.Account.Status, err))
+	if _, err := s.Open(ctx, r.Account); err != nil || r.Account.Status != account.Active {
+		t.Problems = append(t.Problems, fmt.Sprintf("Refresh: got status %q and, of Open, error %v, want active and none", r.Account.Status, err))
 	}
 }
 
-// processKeeper returns the Keeper that the environment describes.
-func processKeeper() (*connection.Keeper, error) {
+// processConfig returns what the environment describes.
+func processConfig() (connection.Config, error) {
 	var p process
 	if err := json.Unmarshal([]byte(os.Getenv(processVariable)), &p); err != nil {
-		return nil, err
+		return connection.Config{}, err
 	}
 	ring, err := secret.ParseRing([]byte(apptestRing))
 	if err != nil {
-		return nil, err
+		return connection.Config{}, err
 	}
 	now := func() time.Time { return p.Now }
 	ig, err := instagram.New(instagram.Config{API: instagram.Graph, GraphURL: p.Instagram, GraphVersion: "v26.0", HTTP: &http.Client{}, Now: now})
 	if err != nil {
-		return nil, err
+		return connection.Config{}, err
 	}
 	client := dynamodb.New(dynamodb.Options{
 		Region: mototest.Region, BaseEndpoint: aws.String(p.Endpoint),
@@ -257,7 +262,7 @@ func processKeeper() (*connection.Keeper, error) {
 			return aws.Credentials{AccessKeyID: "moto", SecretAccessKey: "moto"}, nil
 		}),
 	})
-	return &connection.Keeper{
+	return connection.Config{
 		Store: patient{dynamo.New(client, p.Table)}, Vault: connection.NewVault(secret.Plain{Keys: ring}),
 		Instagram: ig, Now: now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	}, nil

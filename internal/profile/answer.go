@@ -32,7 +32,7 @@ type connectionDocument struct {
 // write answers with a, as a page or as JSON. The session has been checked, so
 // If-None-Match can reveal nothing.
 func (h handler) write(w http.ResponseWriter, r *http.Request, a account.Account) error {
-	w.Header().Set("Age", strconv.FormatInt(int64(max(0, h.age(a)/time.Second)), 10))
+	w.Header().Set("Age", strconv.FormatInt(int64(max(0, h.Now().Sub(a.Profile.FetchedAt)/time.Second)), 10))
 	if web.PrefersHTML(r) {
 		return web.WritePage(w, r, web.Page{
 			Status:   http.StatusOK,

@@ -94,10 +94,9 @@ func TestProfileThatAnotherBroughtMeanwhile(t *testing.T) {
 // network, for tests that wait in a clock of their own. Its profile is too old
 // to be served.
 type bubble struct {
-	t      *testing.T
-	store  *memory.Store
-	keeper *connection.Keeper
-	http   http.Handler
+	t     *testing.T
+	store *memory.Store
+	http  http.Handler
 
 	instagram.Client
 	ask          func(context.Context) error // what Instagram takes and says
@@ -112,17 +111,20 @@ var bubbleSecret = secret.New(strings.Repeat("A", 43))
 func newBubble(t *testing.T, due bool, age, maxStale time.Duration) *bubble {
 	t.Helper()
 	b := &bubble{t: t, store: memory.New(time.Now), ask: func(context.Context) error { return nil }}
-	log := telemetry.Wrap(slog.New(slog.DiscardHandler))
-	b.keeper = &connection.Keeper{
-		Store: b.store, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}), Instagram: b, Now: time.Now, Log: log,
-	}
+	vault := connection.NewVault(secret.Plain{Keys: apptest.Ring(t)})
 	sessions := session.Policy{Idle: 168 * time.Hour, Max: 720 * time.Hour}
-	b.http = profile.New(profile.Settings{
-		PublicURL: "https://photopass.example", TTL: min(15*time.Minute, maxStale), MaxStale: maxStale,
-		Store: b.store, Tokens: b.keeper, Sessions: sessions, Now: time.Now, Log: log,
+	var err error
+	b.http, err = profile.New(profile.Settings{
+		PublicURL: "https://photopass.example", Store: b.store, Sessions: sessions, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
+		Connections: apptest.Connections(t, connection.Config{
+			Store: b.store, Vault: vault, Instagram: b, TTL: min(15*time.Minute, maxStale), MaxStale: maxStale,
+		}),
 	})
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
 	now := time.Now().UTC()
-	sealed, err := b.keeper.Vault.Seal(t.Context(), acmeID, secret.New("IGAAold"))
+	sealed, err := vault.Seal(t.Context(), acmeID, secret.New("IGAAold"))
 	if err != nil {
 		t.Fatalf("Seal: %v", err)
 	}
@@ -268,12 +270,10 @@ func TestWaitersWhenTheTokenIsDead(t *testing.T) {
 func TestWaitersWhenTheWinnerDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t, false, 25*time.Hour, 24*time.Hour)
-		a, err := b.store.Account(t.Context(), acmeID)
-		if err != nil {
-			t.Fatalf("Account: %v", err)
-		}
-		if _, err := b.keeper.Hold(t.Context(), a); err != nil {
-			t.Fatalf("Hold: %v", err)
+		now := time.Now().UTC()
+		lease := account.Lease{Holder: "one who died", From: now, Until: now.Add(20 * time.Second)}
+		if err := b.store.Lease(t.Context(), acmeID, "R", lease); err != nil {
+			t.Fatalf("Lease: %v", err)
 		}
 		began := time.Now()
 		b.many(http.StatusServiceUnavailable, "Retry-After", "15")
@@ -459,15 +459,15 @@ func TestUsageSlowsNothingButReads(t *testing.T) {
 	calls.want(t, "Session", "Lease", "PutProfile")
 
 	app.Clock.Advance(30 * time.Minute)
-	r, err := app.Keeper.Check(t.Context(), acmeAccount(t, app))
+	r, err := app.Connections.Check(t.Context(), acmeAccount(t, app))
 	if err != nil || r.Outcome != connection.Works {
 		t.Errorf("Check: got %q and error %v, want works", r.Outcome, err)
 	}
 	wantAge(t, b, "1800")
 	app.Fake.ResetRequests()
 	makeDue(t, app)
-	if r, err := app.Keeper.Keep(t.Context(), acmeAccount(t, app)); err != nil || r.Outcome != connection.Refreshed {
-		t.Errorf("Keep: got %q and error %v, want refreshed", r.Outcome, err)
+	if r, err := app.Connections.Refresh(t.Context(), acmeAccount(t, app)); err != nil || r.Outcome != connection.Refreshed {
+		t.Errorf("Refresh: got %q and error %v, want refreshed", r.Outcome, err)
 	}
 	wantAge(t, b, "1800")
 	wantCalls(t, app, 1, 0)
