@@ -67,23 +67,13 @@ func TestTokensAreKeptAlive(t *testing.T) {
 func connect(t *testing.T, store account.Store) {
 	t.Helper()
 	now := time.Now().UTC()
-	m := account.Marker{State: "S", Attempt: account.RandomID(), ExpiresAt: now.Add(time.Hour)}
-	if _, err := store.UseState(t.Context(), m); err != nil {
-		t.Fatalf("UseState: %v", err)
-	}
 	sealed, err := connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}).Seal(t.Context(), "1", secret.New("token"))
 	if err != nil {
 		t.Fatalf("Seal: %v", err)
 	}
-	err = store.Connect(t.Context(), account.Login{
-		Account: account.Account{
-			ID: "1", Connection: "C", TokenRev: "R", Status: account.Active,
-			Token: account.Token{Sealed: sealed, IssuedAt: now.Add(-30 * 24 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour), RefreshAt: now.Add(time.Hour)},
-		},
-		Session: account.Session{AccountID: "1", Key: "K", Connection: "C", CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour)},
-		State:   "S", Attempt: m.Attempt, Result: []byte("result"),
-	})
-	if err != nil {
-		t.Fatalf("Connect: %v", err)
+	a := account.Account{
+		ID: "1", Connection: "C", TokenRev: "R", Status: account.Active,
+		Token: account.Token{Sealed: sealed, IssuedAt: now.Add(-30 * 24 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour), RefreshAt: now.Add(time.Hour)},
 	}
+	apptest.PutAccount(t, store, a, account.Session{AccountID: "1", Key: "K", Connection: "C", CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour)})
 }

@@ -16,10 +16,10 @@ const checkEvery = time.Minute
 // Check asks Instagram whether it accepts the token of a, an active account: at most
 // once a minute, over all processes. Within the minute its last answer holds.
 //
-// The outcome is Works; Deferred when Instagram did not say; or Held when Instagram
-// is to be left alone or another request is still asking. An account whose token is
-// dead is returned as it was marked, so callers look at its status first. Check fails
-// as [Service.Refresh] does.
+// The outcome is Works; Dead or Removed when Instagram rejected the token; Deferred
+// when it did not say; or Held when it is to be left alone or another request is still
+// asking. Another request may have marked the account, so callers look at its status
+// first. Check fails as [Service.Refresh] does.
 func (s *Service) Check(ctx context.Context, a account.Account) (Result, error) {
 	waiting, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
@@ -38,7 +38,7 @@ func (s *Service) Check(ctx context.Context, a account.Account) (Result, error) 
 // the account since it was read, the outcome is Held.
 func (s *Service) checkOnce(ctx context.Context, a account.Account) (Result, error) {
 	switch {
-	case s.clock().Before(a.CheckedAt.Add(checkEvery)):
+	case s.c.Now().Before(a.CheckedAt.Add(checkEvery)):
 		return Result{Account: a, Outcome: Works}, nil
 	case s.rests(a):
 		return Result{Account: a, Outcome: Held}, nil
@@ -47,16 +47,13 @@ func (s *Service) checkOnce(ctx context.Context, a account.Account) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	l, err := s.acquire(ctx, a)
-	switch {
-	case errors.Is(err, account.ErrConflict):
-		return s.reread(ctx, a)
-	case err != nil:
-		return Result{}, err
+	lease, err := s.acquire(ctx, a)
+	if err != nil {
+		return s.orHeld(ctx, a, err)
 	}
 	ctx, cancel := underLease(ctx) // what Instagram says is stored
 	defer cancel()
-	id, err := s.instagram.ID(ctx, token)
+	id, err := s.c.Instagram.ID(ctx, token)
 	if err == nil && id == a.ID {
 		return s.storeWorks(ctx, a, token)
 	}
@@ -65,15 +62,14 @@ func (s *Service) checkOnce(ctx context.Context, a account.Account) (Result, err
 		e = &instagram.Error{Op: "profile", Class: instagram.Unknown, Err: errOtherAccount}
 	}
 	if e.Class.Meaning().Token != instagram.Keep {
-		result, err := s.mark(ctx, a, e)
-		return Result{Account: result.Account, Outcome: Held, Cause: e}, err
+		return s.mark(ctx, a, e)
 	}
-	l.rest(ctx, max(e.RetryAfter, checkEvery))
+	s.rest(ctx, a, lease, max(e.RetryAfter, checkEvery))
 	return Result{Account: a, Outcome: Deferred, Cause: e}, nil
 }
 
 // rests reports whether Instagram is left alone about a, so that waiting is in vain.
-func (s *Service) rests(a account.Account) bool { return a.Resting && s.clock().Before(a.LeaseUntil) }
+func (s *Service) rests(a account.Account) bool { return a.Resting && s.c.Now().Before(a.LeaseUntil) }
 
 var errOtherAccount = errors.New("answer names another account than the token's")
 
@@ -82,10 +78,10 @@ var errOtherAccount = errors.New("answer names another account than the token's"
 func (s *Service) storeWorks(ctx context.Context, a account.Account, token secret.Value) (Result, error) {
 	t := stateOf(a)
 	t.CheckedAt = s.fromNow(0)
-	t.Token.Sealed = s.vault.reseal(ctx, a, token)
+	t.Token.Sealed = s.c.Vault.reseal(ctx, a, token)
 	result, err := s.put(ctx, a, t, Result{Outcome: Works})
 	if err != nil && !errors.Is(err, account.ErrNotFound) {
-		s.log.ErrorContext(ctx, "store that the token works", "account", a.ID, "err", err)
+		s.c.Log.ErrorContext(ctx, "store that the token works", "account", a.ID, "err", err)
 		return Result{Account: a, Outcome: Works}, nil
 	}
 	return result, err

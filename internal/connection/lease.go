@@ -20,38 +20,29 @@ const (
 	leaseTime = 20 * time.Second
 )
 
-// A lease is the right to be the only one, over all processes, who asks Instagram
-// about an account. It ends after leaseTime, or when the account's profile or token
-// is stored.
-type lease struct {
-	service *Service
-	account account.Account
-	holder  string
-}
-
-// acquire takes the lease of a. It fails with [account.ErrConflict] when another
-// request has it, or has changed token or profile since a was read.
-func (s *Service) acquire(ctx context.Context, a account.Account) (lease, error) {
-	l := lease{s, a, account.RandomID()}
+// acquire takes the lease of a: the right to be the only one, over all processes, who
+// asks Instagram about it. It ends after leaseTime, or when a's profile or token is
+// stored. acquire fails with [account.ErrConflict] when another request has the lease,
+// or has changed token or profile since a was read.
+func (s *Service) acquire(ctx context.Context, a account.Account) (account.Lease, error) {
 	now := s.now()
-	return l, l.put(ctx, account.Lease{Holder: l.holder, From: now, Until: now.Add(leaseTime), FetchedAt: a.Profile.FetchedAt})
+	l := account.Lease{Holder: account.RandomID(), From: now, Until: now.Add(leaseTime), FetchedAt: a.Profile.FetchedAt}
+	return l, s.putLease(ctx, a, l)
 }
 
-// rest keeps all requests from asking Instagram about the account for d. That this
-// could not be stored, because another request has the lease by now or for any other
-// reason, is logged.
-func (l lease) rest(ctx context.Context, d time.Duration) {
-	s := l.service
-	err := l.put(ctx, account.Lease{Holder: l.holder, From: s.now(), Until: s.fromNow(d), Rest: true})
+// rest keeps all requests from asking Instagram about a for d. It requires a's lease.
+// That another request has that by now, or any other error, is only logged.
+func (s *Service) rest(ctx context.Context, a account.Account, l account.Lease, d time.Duration) {
+	err := s.putLease(ctx, a, account.Lease{Holder: l.Holder, From: s.now(), Until: s.fromNow(d), Rest: true})
 	if err != nil {
-		s.log.WarnContext(ctx, "leave Instagram alone", "err", err)
+		s.c.Log.WarnContext(ctx, "leave Instagram alone", "err", err)
 	}
 }
 
-func (l lease) put(ctx context.Context, want account.Lease) error {
+func (s *Service) putLease(ctx context.Context, a account.Account, l account.Lease) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	if err := l.service.store.Lease(ctx, l.account.ID, l.account.TokenRev, want); err != nil {
+	if err := s.c.Store.Lease(ctx, a.ID, a.TokenRev, l); err != nil {
 		return fmt.Errorf("connection: take lease: %w", err)
 	}
 	return nil

@@ -25,15 +25,15 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/store/dynamo"
 	"photopass/internal/telemetry"
-	"photopass/internal/test/dynamotest"
+	"photopass/internal/test/apptest"
 	"photopass/internal/test/mototest"
 )
 
 // processVariable holds a process, as JSON, for a run of this test program
 // that shall be one.
-const processVariable = "PHOTOPASS_TEST_KEEP"
+const processVariable = "PHOTOPASS_TEST_REFRESH"
 
-// A process keeps acme's token 50 times at once. It writes a line when it has
+// A process refreshes acme's token 50 times at once. It writes a line when it has
 // read the account, begins when its standard input ends, and writes a tally.
 type process struct {
 	Endpoint, Table, Instagram string
@@ -50,13 +50,14 @@ type tally struct {
 
 // A hundred visits at once, in two processes that share a table: one of them
 // asks Instagram, and each has an account to go on with.
-func TestKeepOnceAcrossProcesses(t *testing.T) {
+func TestRefreshOnceAcrossProcesses(t *testing.T) {
 	for _, shape := range []fakeinstagram.Shape{{}, {RotateOnRefresh: true, InvalidateOnRotate: true}} {
 		t.Run(fmt.Sprint("rotates ", shape.RotateOnRefresh), func(t *testing.T) {
-			table := openTable(t)
+			table := newTable(t)
+			store := dynamo.New(table, table.name)
 			c := connect(t, 24*time.Hour, "")
 			a := stored(t, c.app)
-			addAccount(t, table.store, a)
+			apptest.PutAccount(t, store, a, account.Session{AccountID: a.ID, Key: "K", Connection: a.Connection, ExpiresAt: a.ConnectedAt.Add(time.Hour)})
 			c.app.Fake.SetShape(shape)
 
 			p := process{mototest.OneAtATime(t), table.name, c.app.FakeURL, c.app.Clock.Now()}
@@ -77,7 +78,7 @@ func TestKeepOnceAcrossProcesses(t *testing.T) {
 			if got := c.app.Fake.Count(""); got != 1 || c.app.Fake.Count(fakeinstagram.OpRefresh) != 1 {
 				t.Errorf("calls to Instagram: got %d, want 1 that refreshes", got)
 			}
-			now, err := table.store.Account(t.Context(), acme)
+			now, err := store.Account(t.Context(), acme)
 			if err != nil || now.TokenRev == a.TokenRev || !now.Token.ExpiresAt.Equal(p.Now.Add(5183944*time.Second)) {
 				t.Errorf("Account: got error %v, the same mark %t, ExpiresAt %v, want a new life",
 					err, now.TokenRev == a.TokenRev, now.Token.ExpiresAt)
@@ -90,46 +91,6 @@ func TestKeepOnceAcrossProcesses(t *testing.T) {
 				t.Errorf("Profile with the stored token: got error %v, want none", err)
 			}
 		})
-	}
-}
-
-// A sharedTable is a table in moto.
-type sharedTable struct {
-	name  string
-	store *dynamo.Store
-}
-
-func openTable(t *testing.T) sharedTable {
-	t.Helper()
-	client := dynamodb.NewFromConfig(mototest.Config(t))
-	name := "photopass-test-" + account.RandomID()
-	if err := dynamotest.CreateTable(t.Context(), client, name); err != nil {
-		t.Fatalf("CreateTable: got error %v, want none", err)
-	}
-	t.Cleanup(func() {
-		if _, err := client.DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: &name}); err != nil {
-			t.Errorf("DeleteTable: got error %v, want none", err)
-		}
-	})
-	return sharedTable{name, dynamo.New(client, name)}
-}
-
-// addAccount writes a copy of an account.
-func addAccount(t *testing.T, s account.Store, a account.Account) {
-	t.Helper()
-	m := account.Marker{State: "S1", Attempt: account.RandomID(), ExpiresAt: a.ConnectedAt.Add(time.Hour)}
-	if _, err := s.UseState(t.Context(), m); err != nil {
-		t.Fatalf("UseState: got error %v, want none", err)
-	}
-	session := account.Session{
-		AccountID: a.ID, Key: "K", Connection: a.Connection,
-		CreatedAt: a.ConnectedAt, LastUsedAt: a.ConnectedAt, ExpiresAt: a.ConnectedAt.Add(720 * time.Hour),
-	}
-	err := s.Connect(t.Context(), account.Login{
-		Account: a, Session: session, State: m.State, Attempt: m.Attempt, Result: []byte("result"),
-	})
-	if err != nil {
-		t.Fatalf("Connect: got error %v, want none", err)
 	}
 }
 
@@ -187,8 +148,8 @@ func (r *runningProcess) result(t *testing.T) tally {
 	return result
 }
 
-// keepInProcess is what a process does. It returns its exit status.
-func keepInProcess() int {
+// refreshInProcess is what a process does. It returns its exit status.
+func refreshInProcess() int {
 	c, err := processConfig()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -79,9 +79,9 @@ func (s *Service) profile(ctx context.Context, a account.Account) (Reading, erro
 		return Reading{Account: a}, nil
 	case a.Status != account.Active:
 		return s.serveLast(a, &ProfileError{Reconnect: a.ReconnectCause()})
-	case a.Profile.RestUntil.After(s.clock()) && s.mayServe(a):
+	case a.Profile.RestUntil.After(s.c.Now()) && s.mayServe(a):
 		return Reading{Account: a}, nil
-	case a.LeaseUntil.After(s.clock()):
+	case a.LeaseUntil.After(s.c.Now()):
 		return s.await(ctx, a)
 	}
 	result, err := s.Refresh(ctx, a)
@@ -111,7 +111,7 @@ func (s *Service) await(ctx context.Context, a account.Account) (Reading, error)
 	waiting, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		if !a.LeaseUntil.After(s.clock()) {
+		if !a.LeaseUntil.After(s.c.Now()) {
 			return s.profile(ctx, a) // the other is done and has brought nothing
 		}
 		if a.Resting || !sleep(waiting, pause) {
@@ -132,13 +132,13 @@ func (s *Service) await(ctx context.Context, a account.Account) (Reading, error)
 
 // busy says when to come again for what another request is asking for.
 func (s *Service) busy(a account.Account) *ProfileError {
-	return &ProfileError{RetryAfter: a.LeaseUntil.Sub(s.clock())}
+	return &ProfileError{RetryAfter: a.LeaseUntil.Sub(s.c.Now())}
 }
 
 // sameConnection reads a again. It fails with [account.ErrNotFound] when a's
 // Connection is over.
 func (s *Service) sameConnection(ctx context.Context, a account.Account) (account.Account, error) {
-	now, err := s.store.Account(ctx, a.ID)
+	now, err := s.c.Store.Account(ctx, a.ID)
 	if err == nil && now.Connection != a.Connection {
 		err = account.ErrNotFound
 	}
@@ -151,49 +151,40 @@ func (s *Service) read(ctx context.Context, a account.Account) (Reading, error) 
 	if err != nil {
 		return s.serveAfter(a, err)
 	}
-	l, err := s.acquire(ctx, a)
-	switch {
-	case errors.Is(err, account.ErrConflict):
-		return s.readByAnother(ctx, a)
-	case err != nil:
+	lease, err := s.acquire(ctx, a)
+	if errors.Is(err, account.ErrConflict) {
+		now, err := s.sameConnection(ctx, a)
+		if err != nil {
+			return s.serveAfter(a, err)
+		}
+		return s.await(ctx, now)
+	}
+	if err != nil {
 		return s.serveAfter(a, err)
 	}
-	p, usage, err := s.instagram.FullProfile(ctx, token)
+	p, usage, err := s.c.Instagram.FullProfile(ctx, token)
 	if err == nil && p.ID != a.ID {
 		err = errOtherProfile
 	}
 	if err != nil {
-		return s.serveAfterInstagram(ctx, l, err)
+		return s.serveAfterInstagram(ctx, a, lease, err)
 	}
 	if max(usage.App, usage.Account) >= maxUsage {
-		p.RestUntil = p.FetchedAt.Add(min(max(usageRest, 4*s.ttl), s.maxStale))
+		p.RestUntil = p.FetchedAt.Add(min(max(usageRest, 4*s.c.TTL), s.c.MaxStale))
 	}
 	a.UserID = s.storeUserID(ctx, a, p.UserID)
-	err = s.store.PutProfile(ctx, a.ID, a.Connection, p)
+	err = s.c.Store.PutProfile(ctx, a.ID, a.Connection, p)
 	switch {
 	case errors.Is(err, account.ErrConflict):
 		return Reading{}, account.ErrNotFound
 	case err != nil:
-		s.log.ErrorContext(ctx, "store profile", "err", err) // what was read may be served
+		s.c.Log.ErrorContext(ctx, "store profile", "err", err) // what was read may be served
 	}
 	a.Profile = p
 	return Reading{Account: a}, nil
 }
 
 var errOtherProfile = errors.New("profile is of another account than the token")
-
-// readByAnother returns the profile that another request has just read, or is
-// reading.
-func (s *Service) readByAnother(ctx context.Context, a account.Account) (Reading, error) {
-	now, err := s.sameConnection(ctx, a)
-	switch {
-	case err != nil:
-		return s.serveAfter(a, err)
-	case s.isFresh(now.Profile):
-		return Reading{Account: now}, nil
-	}
-	return s.await(ctx, now)
-}
 
 // storeUserID stores the professional id that a profile read brought, which Instagram
 // does not send each time, and returns the id that the account has then. An id that
@@ -203,8 +194,8 @@ func (s *Service) storeUserID(ctx context.Context, a account.Account, id string)
 	if id == "" || id == a.UserID {
 		return a.UserID
 	}
-	if err := s.store.PutUserID(ctx, a, id); err != nil {
-		s.log.WarnContext(ctx, "store professional id", "account", a.ID, "err", err)
+	if err := s.c.Store.PutUserID(ctx, a, id); err != nil {
+		s.c.Log.WarnContext(ctx, "store professional id", "account", a.ID, "err", err)
 		return a.UserID
 	}
 	return id
@@ -213,12 +204,12 @@ func (s *Service) storeUserID(ctx context.Context, a account.Account, id string)
 // leaveAlone says what to serve when a refresh has just failed with e, in a way that
 // a read would fail as well.
 func (s *Service) leaveAlone(ctx context.Context, a account.Account, e *instagram.Error) (Reading, error) {
-	l, err := s.acquire(ctx, a)
+	lease, err := s.acquire(ctx, a)
 	if err == nil {
-		return s.serveAfterInstagram(ctx, l, e)
+		return s.serveAfterInstagram(ctx, a, lease, e)
 	}
 	if !errors.Is(err, account.ErrConflict) {
-		s.log.WarnContext(ctx, "leave Instagram alone", "err", err)
+		s.c.Log.WarnContext(ctx, "leave Instagram alone", "err", err)
 	}
 	return s.serveLast(a, &ProfileError{RetryAfter: e.RetryAfter, Err: e})
 }
@@ -226,12 +217,12 @@ func (s *Service) leaveAlone(ctx context.Context, a account.Account, e *instagra
 // serveAfterInstagram says what to serve when Instagram did not give the profile. It
 // marks an account whose token is lost, and otherwise leaves Instagram alone for a
 // while.
-func (s *Service) serveAfterInstagram(ctx context.Context, l lease, err error) (Reading, error) {
+func (s *Service) serveAfterInstagram(ctx context.Context, a account.Account, l account.Lease, err error) (Reading, error) {
 	wait := troubleRest
 	if e, ok := errors.AsType[*instagram.Error](err); ok {
 		switch m := e.Class.Meaning(); {
 		case m.Token != instagram.Keep:
-			return s.serveAfterLoss(ctx, l.account, e)
+			return s.serveAfterLoss(ctx, a, e)
 		case e.RetryAfter > 0:
 			wait = e.RetryAfter
 		case m.Again == instagram.Limited || m.Again == instagram.AppLimited:
@@ -240,8 +231,8 @@ func (s *Service) serveAfterInstagram(ctx context.Context, l lease, err error) (
 			wait = operatorRest
 		}
 	}
-	l.rest(ctx, wait)
-	return s.serveLast(l.account, &ProfileError{RetryAfter: wait, Err: err})
+	s.rest(ctx, a, l, wait)
+	return s.serveLast(a, &ProfileError{RetryAfter: wait, Err: err})
 }
 
 // serveAfterLoss marks a, whose token Instagram rejected with e, unless a newer login
@@ -279,13 +270,13 @@ func (s *Service) serveLast(a account.Account, e *ProfileError) (Reading, error)
 }
 
 func (s *Service) mayServe(a account.Account) bool {
-	return s.clock().Sub(a.Profile.FetchedAt) < s.maxStale
+	return s.c.Now().Sub(a.Profile.FetchedAt) < s.c.MaxStale
 }
 
 // isFresh reports whether p is served without asking Instagram.
 func (s *Service) isFresh(p account.Profile) bool {
-	age := s.clock().Sub(p.FetchedAt)
-	return age < min(s.ttl, s.maxStale) && (age < minTTL || !s.pictureEnds(p.ProfilePictureURL, minTTL))
+	age := s.c.Now().Sub(p.FetchedAt)
+	return age < min(s.c.TTL, s.c.MaxStale) && (age < minTTL || !s.pictureEnds(p.ProfilePictureURL, minTTL))
 }
 
 // pictureEnds reports whether a picture's URL ends within d. Instagram signs it,
@@ -296,5 +287,5 @@ func (s *Service) pictureEnds(raw string, d time.Duration) bool {
 		return false
 	}
 	end, err := strconv.ParseUint(u.Query().Get("oe"), 16, 40) // more would be no time
-	return err == nil && !s.clock().Add(d).Before(time.Unix(int64(end), 0))
+	return err == nil && !s.c.Now().Add(d).Before(time.Unix(int64(end), 0))
 }

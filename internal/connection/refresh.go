@@ -61,14 +61,10 @@ func (s *Service) refreshIfDue(ctx context.Context, a account.Account) (Result, 
 			return Result{}, err
 		}
 	}
-	_, err := s.acquire(ctx, a)
-	switch {
-	case errors.Is(err, account.ErrConflict):
-		return s.reread(ctx, a)
-	case err != nil:
-		return Result{}, err
-	case expired:
-		// Of an app that was removed the cause is known already.
+	if _, err := s.acquire(ctx, a); err != nil {
+		return s.orHeld(ctx, a, err)
+	}
+	if expired { // of an app that was removed the cause is known already
 		return s.put(ctx, a, dead(a, cmp.Or(a.Cause, account.Expired)), Result{Outcome: Dead})
 	}
 	ctx, cancel := underLease(ctx)
@@ -78,9 +74,9 @@ func (s *Service) refreshIfDue(ctx context.Context, a account.Account) (Result, 
 
 // refresh asks Instagram, under the lease.
 func (s *Service) refresh(ctx context.Context, a account.Account, token secret.Value) (Result, error) {
-	r, err := s.instagram.Refresh(ctx, token)
+	r, err := s.c.Instagram.Refresh(ctx, token)
 	if err == nil {
-		s.log.HideRecent(r.Token)
+		s.c.Log.HideRecent(r.Token)
 		return s.storeRefreshed(ctx, a, r)
 	}
 	e, ok := errors.AsType[*instagram.Error](err)
@@ -110,7 +106,7 @@ func (s *Service) storeRefreshed(ctx context.Context, a account.Account, r insta
 // an earlier end than Instagram promised before is a fault of the answer, and only
 // makes us ask again soon. An answer that does not say leaves the end as it was.
 func (s *Service) putRefreshed(ctx context.Context, a account.Account, rev string, r instagram.RefreshResponse) (Result, error) {
-	sealed, err := s.vault.Seal(ctx, a.ID, r.Token)
+	sealed, err := s.c.Vault.Seal(ctx, a.ID, r.Token)
 	if err != nil {
 		return Result{}, err
 	}
@@ -133,7 +129,7 @@ func (s *Service) putRefreshed(ctx context.Context, a account.Account, rev strin
 func (s *Service) storeError(ctx context.Context, a account.Account, token secret.Value, e *instagram.Error) (Result, error) {
 	m := e.Class.Meaning()
 	if m.Operator {
-		s.log.ErrorContext(ctx, "refresh token", "account", a.ID, "err", e)
+		s.c.Log.ErrorContext(ctx, "refresh token", "account", a.ID, "err", e)
 	}
 	switch {
 	case m.Token == instagram.Removed && !a.RemovedAt.IsZero() && !s.now().Before(a.RemovedAt.Add(secondLookAfter)):
@@ -142,7 +138,7 @@ func (s *Service) storeError(ctx context.Context, a account.Account, token secre
 		return s.mark(ctx, a, e)
 	}
 	t := stateOf(a)
-	t.Token.Sealed = s.vault.reseal(ctx, a, token)
+	t.Token.Sealed = s.c.Vault.reseal(ctx, a, token)
 	t.Token.RefreshAt = s.fromNow(s.waitAfter(e, a))
 	return s.put(ctx, a, t, Result{Outcome: Deferred, Cause: e, Usage: e.Usage})
 }
@@ -157,21 +153,17 @@ func (s *Service) waitAfter(e *instagram.Error, a account.Account) time.Duration
 	if e.Class.Meaning().Again != instagram.Later {
 		wait = retryWait
 	}
-	return min(wait, max(a.Token.ExpiresAt.Sub(s.clock())/2, time.Minute))
+	return min(wait, max(a.Token.ExpiresAt.Sub(s.c.Now())/2, time.Minute))
 }
 
 // delete removes an account whose person did remove the app, as e said twice.
 func (s *Service) delete(ctx context.Context, a account.Account, e *instagram.Error) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	err := s.store.Delete(ctx, a.ID, account.Version{TokenRev: a.TokenRev}, s.clock())
-	switch {
-	case errors.Is(err, account.ErrConflict):
-		return s.reread(ctx, a)
-	case err != nil:
-		return Result{}, fmt.Errorf("connection: delete account: %w", err)
+	err := s.c.Store.Delete(ctx, a.ID, account.Version{TokenRev: a.TokenRev}, s.c.Now())
+	if err != nil {
+		return s.orHeld(ctx, a, fmt.Errorf("connection: delete account: %w", err))
 	}
-	result := Result{Outcome: Deleted, Cause: e, Usage: e.Usage}
-	s.record(ctx, a.ID, result)
-	return result, nil
+	s.c.Log.Audit(ctx, telemetry.Entry{Event: telemetry.TokenDeleted, Account: a.ID, Cause: string(account.AppRemoved), Err: e})
+	return Result{Outcome: Deleted, Cause: e, Usage: e.Usage}, nil
 }

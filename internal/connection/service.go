@@ -40,14 +40,7 @@ type Config struct {
 
 // A Service looks after connections. It is safe for concurrent use, also by
 // processes that share a store.
-type Service struct {
-	store         store
-	vault         *Vault
-	instagram     instagram.Client
-	clock         func() time.Time
-	log           *telemetry.Logger
-	ttl, maxStale time.Duration
-}
+type Service struct{ c Config }
 
 // New returns a Service. It makes no request.
 func New(c Config) (*Service, error) {
@@ -58,7 +51,7 @@ func New(c Config) (*Service, error) {
 			return nil, fmt.Errorf("connection: Config.%s is required", member)
 		}
 	}
-	return &Service{c.Store, c.Vault, c.Instagram, c.Now, c.Log, c.TTL, c.MaxStale}, nil
+	return &Service{c}, nil
 }
 
 // An Outcome is what came of [Service.Refresh] or [Service.Check].
@@ -85,14 +78,14 @@ type Result struct {
 }
 
 // Ready returns an error when the key ring can't be read, so that no token opens.
-func (s *Service) Ready(ctx context.Context) error { return s.vault.Ready(ctx) }
+func (s *Service) Ready(ctx context.Context) error { return s.c.Vault.Ready(ctx) }
 
 // Open returns a's token, after it has told the log to hide it. It fails as
 // [Vault.Open] does.
 func (s *Service) Open(ctx context.Context, a account.Account) (secret.Value, error) {
-	token, err := s.vault.Open(ctx, a.ID, a.Token.Sealed)
+	token, err := s.c.Vault.Open(ctx, a.ID, a.Token.Sealed)
 	if err == nil {
-		s.log.HideRecent(token)
+		s.c.Log.HideRecent(token)
 	}
 	return token, err
 }
@@ -100,7 +93,7 @@ func (s *Service) Open(ctx context.Context, a account.Account) (secret.Value, er
 // Disconnect removes a with everything that belongs to it. It fails with
 // [account.ErrNotFound] when another login has replaced a's Connection.
 func (s *Service) Disconnect(ctx context.Context, a account.Account) error {
-	err := s.store.Delete(ctx, a.ID, account.Version{Connection: a.Connection}, s.clock())
+	err := s.c.Store.Delete(ctx, a.ID, account.Version{Connection: a.Connection}, s.c.Now())
 	switch {
 	case errors.Is(err, account.ErrConflict):
 		return account.ErrNotFound
@@ -108,15 +101,15 @@ func (s *Service) Disconnect(ctx context.Context, a account.Account) error {
 		return fmt.Errorf("delete account: %w", err)
 	}
 	telemetry.Of(ctx).SetOutcome(telemetry.Disconnected)
-	s.log.Audit(ctx, telemetry.Entry{Event: telemetry.Disconnect, Account: a.ID})
+	s.c.Log.Audit(ctx, telemetry.Entry{Event: telemetry.Disconnect, Account: a.ID})
 	return nil
 }
 
 // now is the time in the precision that stores keep.
-func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Second) }
+func (s *Service) now() time.Time { return s.c.Now().UTC().Truncate(time.Second) }
 
 // fromNow returns the time in d, in the precision that stores keep and not earlier.
-func (s *Service) fromNow(d time.Duration) time.Time { return wholeSecond(s.clock().Add(d)) }
+func (s *Service) fromNow(d time.Duration) time.Time { return wholeSecond(s.c.Now().Add(d)) }
 
 // sleep waits for d. It reports false when ctx ends earlier.
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -163,12 +156,8 @@ func dead(a account.Account, c account.Cause) account.TokenState {
 func (s *Service) put(ctx context.Context, a account.Account, t account.TokenState, result Result) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	err := s.store.PutToken(ctx, a.ID, a.TokenRev, t)
-	switch {
-	case errors.Is(err, account.ErrConflict):
-		return s.reread(ctx, a)
-	case err != nil:
-		return Result{}, fmt.Errorf("connection: store token: %w", err)
+	if err := s.c.Store.PutToken(ctx, a.ID, a.TokenRev, t); err != nil {
+		return s.orHeld(ctx, a, fmt.Errorf("connection: store token: %w", err))
 	}
 	a.TokenRev, a.Status, a.Cause, a.Token, a.RemovedAt = t.TokenRev, t.Status, t.Cause, t.Token, t.RemovedAt
 	if !t.CheckedAt.IsZero() {
@@ -176,43 +165,38 @@ func (s *Service) put(ctx context.Context, a account.Account, t account.TokenSta
 	}
 	a.LeaseUntil, a.Resting = time.Time{}, false
 	result.Account = a
-	s.record(ctx, a.ID, result)
+	if r, ok := records[result.Outcome]; ok {
+		e := telemetry.Entry{Event: r.event, Account: a.ID, Cause: string(a.ReconnectCause())}
+		if result.Cause != nil {
+			e.Err = result.Cause
+		}
+		telemetry.Of(ctx).Count(r.metric)
+		s.c.Log.Audit(ctx, e)
+	}
 	return result, nil
 }
 
-// reread returns the account as other requests have left it.
-func (s *Service) reread(ctx context.Context, a account.Account) (Result, error) {
-	a, err := s.store.Account(ctx, a.ID)
+// What is counted, and stands in the audit log, of the outcomes that put stores. A
+// check that worked is no event.
+var records = map[Outcome]struct {
+	metric telemetry.Metric
+	event  telemetry.Event
+}{
+	Refreshed: {telemetry.TokensRefreshed, telemetry.TokenRefreshed},
+	Deferred:  {telemetry.RefreshFailures, telemetry.TokenDeferred},
+	Dead:      {telemetry.ReconnectsRequired, telemetry.TokenDead},
+	Removed:   {telemetry.ReconnectsRequired, telemetry.TokenRemoved},
+}
+
+// orHeld returns err, unless it is a conflict: then the account as the other request
+// has left it.
+func (s *Service) orHeld(ctx context.Context, a account.Account, err error) (Result, error) {
+	if !errors.Is(err, account.ErrConflict) {
+		return Result{}, err
+	}
+	a, err = s.c.Store.Account(ctx, a.ID)
 	if err != nil {
 		return Result{}, fmt.Errorf("connection: read account again: %w", err)
 	}
 	return Result{Account: a, Outcome: Held}, nil
-}
-
-// record counts what was stored, and writes the audit log.
-func (s *Service) record(ctx context.Context, id string, r Result) {
-	e := telemetry.Entry{Account: id, Cause: string(r.Account.ReconnectCause())}
-	if r.Cause != nil {
-		e.Err = r.Cause
-	}
-	metrics := telemetry.Of(ctx)
-	switch r.Outcome {
-	case Refreshed:
-		e.Event = telemetry.TokenRefreshed
-		metrics.Count(telemetry.TokensRefreshed)
-	case Deferred:
-		e.Event = telemetry.TokenDeferred
-		metrics.Count(telemetry.RefreshFailures)
-	case Dead:
-		e.Event = telemetry.TokenDead
-		metrics.Count(telemetry.ReconnectsRequired)
-	case Removed:
-		e.Event = telemetry.TokenRemoved
-		metrics.Count(telemetry.ReconnectsRequired)
-	case Deleted:
-		e.Event, e.Cause = telemetry.TokenDeleted, string(account.AppRemoved)
-	default:
-		return // a check that worked
-	}
-	s.log.Audit(ctx, e)
 }

@@ -50,27 +50,27 @@ func (s *Service) Sweep(ctx context.Context) (Report, error) {
 	if err == nil {
 		err = s.recordSweep(ctx)
 	}
+	if err == nil {
+		record.Count(telemetry.Sweeps)
+	}
 	level := slog.LevelInfo
 	if report.Failed > 0 || report.Stopped != "" && report.Stopped != "nothing_to_refresh" || err != nil {
 		level = slog.LevelWarn
 	}
-	if err == nil {
-		record.Count(telemetry.Sweeps)
-	}
 	// A schedule looks at no answer.
-	record.Write(ctx, s.log, level, "sweep", slog.Any("report", report), slog.Any("err", err))
+	record.Write(ctx, s.c.Log, level, "sweep", slog.Any("report", report), slog.Any("err", err))
 	return report, err
 }
 
 func (s *Service) sweep(ctx context.Context) (Report, error) {
-	if !s.instagram.CanRefresh() {
+	if !s.c.Instagram.CanRefresh() {
 		return Report{Stopped: "nothing_to_refresh"}, nil
 	}
 	r := run{service: s}
 	places := make(chan struct{}, sweepParallel)
 	var g sync.WaitGroup
 	var failure error
-	for id, err := range s.store.Due(ctx, s.clock()) {
+	for id, err := range s.c.Store.Due(ctx, s.c.Now()) {
 		if err != nil {
 			failure = err
 			break
@@ -93,7 +93,7 @@ func (s *Service) sweep(ctx context.Context) (Report, error) {
 func (s *Service) recordSweep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	if err := s.store.PutSweep(ctx, s.clock()); err != nil {
+	if err := s.c.Store.PutSweep(ctx, s.c.Now()); err != nil {
 		return fmt.Errorf("connection: record sweep: %w", err)
 	}
 	return nil
@@ -123,7 +123,7 @@ func (r *run) stop(ctx context.Context) bool {
 // unless it must be connected again.
 func (r *run) refresh(ctx context.Context, id string) {
 	s := r.service
-	a, err := s.store.Account(ctx, id)
+	a, err := s.c.Store.Account(ctx, id)
 	var result Result
 	if err == nil {
 		result, err = s.refreshIfDue(ctx, a)
@@ -136,13 +136,13 @@ func (r *run) refresh(ctx context.Context, id string) {
 		return
 	case err != nil:
 		r.report.Failed++
-		s.log.ErrorContext(ctx, "sweep: account", "account", id, "err", err)
+		s.c.Log.ErrorContext(ctx, "sweep: account", "account", id, "err", err)
 	default:
 		r.count(result)
 		a = result.Account
 	}
 	if end := a.Token.ExpiresAt; a.Status == account.Active && !end.IsZero() {
-		telemetry.Of(ctx).Least(telemetry.DaysToExpiry, max(0, end.Sub(s.clock()).Hours()/24))
+		telemetry.Of(ctx).Least(telemetry.DaysToExpiry, max(0, end.Sub(s.c.Now()).Hours()/24))
 	}
 }
 

@@ -332,13 +332,13 @@ type sweepFails struct{ account.Store }
 func (*sweepFails) PutSweep(context.Context, time.Time) error { return errTable }
 
 // What Due yields may be out of date: an account that is not due is not kept,
-// and one that another keeps is left to it.
+// and one that another request refreshes is left to it.
 func TestSweepOfWhatIsOutOfDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, ids := due(t, 3, takes(0))
 		now := time.Now().UTC().Truncate(time.Second)
 		if r, err := k.service().Refresh(t.Context(), read(t, store, ids[0])); err != nil || r.Outcome != connection.Refreshed {
-			t.Fatalf("Keep: got %q and error %v, want refreshed", r.Outcome, err)
+			t.Fatalf("Refresh: got %q and error %v, want refreshed", r.Outcome, err)
 		}
 		lease := account.Lease{Holder: "another", From: now, Until: now.Add(30 * time.Second)}
 		if err := store.Lease(t.Context(), ids[1], "R", lease); err != nil {
@@ -390,7 +390,7 @@ func TestSweepLegacy(t *testing.T) {
 		t.Fatalf("Account: got error %v, want none", err)
 	}
 	if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.NotDue {
-		t.Errorf("Keep: got %q and error %v, want not_due", r.Outcome, err)
+		t.Errorf("Refresh: got %q and error %v, want not_due", r.Outcome, err)
 	}
 	const none, now = `"LastSweep": "0001-01-01T00:00:00Z"`, `"LastSweep": "2036-11-21T12:00:00Z"`
 	if got := app.Fake.Count(""); got != 0 || string(app.Memory.Dump()) != strings.Replace(before, none, now, 1) {
@@ -416,7 +416,7 @@ func TestReportJSON(t *testing.T) {
 }
 
 // Each outcome is in the audit log, with the account and without the token.
-func TestKeepAudit(t *testing.T) {
+func TestRefreshAudit(t *testing.T) {
 	const at = `{"level":"INFO","msg":"audit","event":`
 	for _, tt := range []struct {
 		name  string
@@ -456,7 +456,7 @@ func TestKeepAudit(t *testing.T) {
 
 // A hundred visits at once of an account that is due: one asks Instagram, and
 // each has an account to go on with.
-func TestKeepOnceInAProcess(t *testing.T) {
+func TestRefreshOnceInAProcess(t *testing.T) {
 	for _, shape := range []fakeinstagram.Shape{{}, {RotateOnRefresh: true, InvalidateOnRotate: true}} {
 		t.Run(fmt.Sprint("rotates ", shape.RotateOnRefresh), func(t *testing.T) {
 			c := connect(t, 24*time.Hour, "")
@@ -470,7 +470,7 @@ func TestKeepOnceInAProcess(t *testing.T) {
 					<-release
 					r, err := c.service().Refresh(t.Context(), a)
 					if err != nil || r.Account.Status != account.Active {
-						t.Errorf("Keep: got status %q and error %v, want active", r.Account.Status, err)
+						t.Errorf("Refresh: got status %q and error %v, want active", r.Account.Status, err)
 						return
 					}
 					if _, err := c.Vault.Open(t.Context(), acme, r.Account.Token.Sealed); err != nil {
@@ -487,7 +487,7 @@ func TestKeepOnceInAProcess(t *testing.T) {
 			close(release)
 			g.Wait()
 			if refreshed.Load() != 1 || held.Load() != 99 {
-				t.Errorf("Keep: got %d refreshed and %d held, want 1 and 99", refreshed.Load(), held.Load())
+				t.Errorf("Refresh: got %d refreshed and %d held, want 1 and 99", refreshed.Load(), held.Load())
 			}
 			if got := c.app.Fake.Count(""); got != 1 {
 				t.Errorf("calls to Instagram: got %d, want 1", got)

@@ -24,6 +24,7 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/store/dynamo"
 	"photopass/internal/store/memory"
+	"photopass/internal/test/apptest"
 	"photopass/internal/test/dynamotest"
 	"photopass/internal/test/mototest"
 )
@@ -142,19 +143,13 @@ type swept struct {
 // nil, at sweptAt.
 func newSwept(t testing.TB, store account.Store) *swept {
 	t.Helper()
-	ring, err := secret.ParseRing([]byte(ringOfK1))
-	if err != nil {
-		t.Fatalf("ParseRing: %v", err)
-	}
 	clock := &simClock{}
 	clock.set(sweptAt)
 	if store == nil {
 		store = memory.New(clock.Now)
 	}
 	s := &swept{store: store, clock: clock, instagram: &readyInstagram{now: clock.Now}}
-	s.rig = &rig{connection.Config{
-		Store: store, Vault: connection.NewVault(&keys{ring: ring}), Instagram: s.instagram, Now: clock.Now,
-	}, t}
+	s.rig = &rig{connection.Config{Store: store, Vault: vault(t, ringOfK1), Instagram: s.instagram, Now: clock.Now}, t}
 	return s
 }
 
@@ -175,17 +170,8 @@ func (s *swept) fill(t testing.TB, stored, every int) {
 // connect stores an account.
 func (s *swept) connect(t testing.TB, id string, token account.Token) {
 	t.Helper()
-	l := account.Login{
-		Account: account.Account{ID: id, Connection: "connection", TokenRev: "rev", Status: account.Active, Token: token, ConnectedAt: issuedAt},
-		Session: account.Session{AccountID: id, Key: "key", Connection: "connection", ExpiresAt: expiresAt},
-		State:   "state of " + id, Attempt: "attempt", Result: []byte("result"),
-	}
-	if _, err := s.store.UseState(t.Context(), account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: expiresAt}); err != nil {
-		t.Fatalf("UseState: got error %v, want none", err)
-	}
-	if err := s.store.Connect(t.Context(), l); err != nil {
-		t.Fatalf("Connect: got error %v, want none", err)
-	}
+	a := account.Account{ID: id, Connection: "connection", TokenRev: "rev", Status: account.Active, Token: token, ConnectedAt: issuedAt}
+	apptest.PutAccount(t, s.store, a, account.Session{AccountID: id, Key: "key", Connection: "connection", ExpiresAt: expiresAt})
 }
 
 // makeDue gives an account a token that is due.

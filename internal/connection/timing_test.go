@@ -50,22 +50,12 @@ func due(t *testing.T, n int, refresh func(context.Context) (instagram.RefreshRe
 func addDue(t *testing.T, s account.Store, id string, sealed []byte) {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Second)
-	m := account.Marker{State: "S" + id, Attempt: "A", ExpiresAt: now.Add(time.Hour)}
-	if _, err := s.UseState(t.Context(), m); err != nil {
-		t.Fatalf("UseState: got error %v, want none", err)
-	}
 	a := account.Account{
 		ID: id, Connection: "C", TokenRev: "R", Status: account.Active, Permissions: []string{"instagram_business_basic"},
 		ConnectedAt: now.AddDate(0, 0, -30), LastLoginAt: now.AddDate(0, 0, -30),
 		Token: account.Token{Sealed: sealed, IssuedAt: now.AddDate(0, 0, -30), ExpiresAt: now.AddDate(0, 0, 30), RefreshAt: now},
 	}
-	err := s.Connect(t.Context(), account.Login{
-		Account: a, Session: account.Session{AccountID: id, Key: "K", Connection: "C", ExpiresAt: now.Add(time.Hour)},
-		State: m.State, Attempt: m.Attempt, Result: []byte("result"),
-	})
-	if err != nil {
-		t.Fatalf("Connect: got error %v, want none", err)
-	}
+	apptest.PutAccount(t, s, a, account.Session{AccountID: id, Key: "K", Connection: "C", ExpiresAt: now.Add(time.Hour)})
 }
 
 // takes returns an Instagram that renews a token after d.
@@ -154,7 +144,7 @@ func TestLeaseOutlivesCallAndWrite(t *testing.T) {
 		k.Store = slow
 		r, err := k.service().Refresh(t.Context(), read(t, store, ids[0]))
 		if err != nil || r.Outcome != connection.Refreshed {
-			t.Fatalf("Keep: got %q and error %v, want refreshed", r.Outcome, err)
+			t.Fatalf("Refresh: got %q and error %v, want refreshed", r.Outcome, err)
 		}
 		if left := time.Until(slow.until); left < 8*time.Second {
 			t.Errorf("lease: got %v left when all was done, want at least 8s", left)
@@ -163,7 +153,7 @@ func TestLeaseOutlivesCallAndWrite(t *testing.T) {
 }
 
 // A step that lasts longer is given up, so that the lease outlives it.
-func TestKeepTimesOut(t *testing.T) {
+func TestRefreshTimesOut(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		table *table
@@ -184,10 +174,10 @@ func TestKeepTimesOut(t *testing.T) {
 				began := time.Now()
 				_, err := k.service().Refresh(t.Context(), read(t, store, ids[0]))
 				if !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("Keep: got error %v, want DeadlineExceeded", err)
+					t.Errorf("Refresh: got error %v, want DeadlineExceeded", err)
 				}
 				if got := time.Since(began); got != tt.want {
-					t.Errorf("Keep: got %v, want %v", got, tt.want)
+					t.Errorf("Refresh: got %v, want %v", got, tt.want)
 				}
 				if calls != tt.calls {
 					t.Errorf("calls to Instagram: got %d, want %d", calls, tt.calls)
@@ -199,7 +189,7 @@ func TestKeepTimesOut(t *testing.T) {
 
 // While one asks Instagram, others are told so, in 30 seconds at the latest by
 // a lease of their own.
-func TestKeepHeld(t *testing.T) {
+func TestRefreshHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		store, k, ids := due(t, 1, func(ctx context.Context) (instagram.RefreshResponse, error) {
@@ -214,18 +204,18 @@ func TestKeepHeld(t *testing.T) {
 		}
 		time.Sleep(30*time.Second - time.Millisecond)
 		if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Held || r.Account.TokenRev != "R" || calls != 0 {
-			t.Errorf("Keep: got %q, error %v, mark %q, %d calls, want held, none, R, 0", r.Outcome, err, r.Account.TokenRev, calls)
+			t.Errorf("Refresh: got %q, error %v, mark %q, %d calls, want held, none, R, 0", r.Outcome, err, r.Account.TokenRev, calls)
 		}
 		time.Sleep(time.Millisecond)
 		if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Refreshed || calls != 1 {
-			t.Errorf("Keep: got %q, error %v, %d calls, want refreshed, none, 1", r.Outcome, err, calls)
+			t.Errorf("Refresh: got %q, error %v, %d calls, want refreshed, none, 1", r.Outcome, err, calls)
 		}
 		r, err := k.service().Refresh(t.Context(), a)
 		if err != nil || r.Outcome != connection.Held || r.Account.TokenRev == "R" || calls != 1 {
-			t.Errorf("Keep of what is out of date: got %q, error %v, %d calls, want held, none, 1 and the new account", r.Outcome, err, calls)
+			t.Errorf("Refresh of what is out of date: got %q, error %v, %d calls, want held, none, 1 and the new account", r.Outcome, err, calls)
 		}
 		if r, err := k.service().Refresh(t.Context(), r.Account); err != nil || r.Outcome != connection.NotDue || calls != 1 {
-			t.Errorf("Keep of the new account: got %q, error %v, %d calls, want not_due, none, 1", r.Outcome, err, calls)
+			t.Errorf("Refresh of the new account: got %q, error %v, %d calls, want not_due, none, 1", r.Outcome, err, calls)
 		}
 	})
 }
@@ -240,12 +230,12 @@ func TestExpiredWhileHeld(t *testing.T) {
 		var g sync.WaitGroup
 		g.Go(func() {
 			if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Refreshed {
-				t.Errorf("Keep a second before the end: got %q and error %v, want refreshed", r.Outcome, err)
+				t.Errorf("Refresh a second before the end: got %q and error %v, want refreshed", r.Outcome, err)
 			}
 		})
 		time.Sleep(time.Second)
 		if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Held {
-			t.Errorf("Keep at the end: got %q and error %v, want held", r.Outcome, err)
+			t.Errorf("Refresh at the end: got %q and error %v, want held", r.Outcome, err)
 		}
 		g.Wait()
 		if a := read(t, store, ids[0]); a.Status != account.Active {
@@ -354,7 +344,7 @@ func TestInstagramIsLeftAlone(t *testing.T) {
 
 // What Instagram has given is stored, whoever has lost interest meanwhile. But
 // nothing is begun for somebody who has.
-func TestKeepWhenTheContextEnds(t *testing.T) {
+func TestRefreshWhenTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, ids := due(t, 2, takes(2*time.Second))
 		k.Store = &table{Store: store, put: time.Second}
@@ -362,10 +352,10 @@ func TestKeepWhenTheContextEnds(t *testing.T) {
 		defer cancel()
 		r, err := k.service().Refresh(ctx, read(t, store, ids[0]))
 		if err != nil || r.Outcome != connection.Refreshed || read(t, store, ids[0]).TokenRev == "R" {
-			t.Errorf("Keep: got %q and error %v, want refreshed and a new mark", r.Outcome, err)
+			t.Errorf("Refresh: got %q and error %v, want refreshed and a new mark", r.Outcome, err)
 		}
 		if r, err := k.service().Refresh(ctx, read(t, store, ids[1])); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Keep with a context that has ended: got %q and error %v, want DeadlineExceeded", r.Outcome, err)
+			t.Errorf("Refresh with a context that has ended: got %q and error %v, want DeadlineExceeded", r.Outcome, err)
 		}
 	})
 }
@@ -391,7 +381,7 @@ func TestRenewalIsWrittenAgain(t *testing.T) {
 				tt.table.Store, k.Store = store, tt.table
 				r, err := k.service().Refresh(t.Context(), read(t, store, ids[0]))
 				if !errors.Is(err, tt.want) || (r.Outcome == connection.Refreshed) != (tt.want == nil) {
-					t.Errorf("Keep: got %q and error %v, want error %v", r.Outcome, err, tt.want)
+					t.Errorf("Refresh: got %q and error %v, want error %v", r.Outcome, err, tt.want)
 				}
 				if got := tt.table.puts; got != tt.puts {
 					t.Errorf("PutToken: got %d calls, want %d", got, tt.puts)
@@ -413,7 +403,7 @@ func TestRenewalIsSealedAgain(t *testing.T) {
 		ring := &flickering{keys: keys{ring: parse(t, ringOfK1)}}
 		k.Vault = connection.NewVault(ring)
 		if r, err := k.service().Refresh(t.Context(), read(t, store, ids[0])); err != nil || r.Outcome != connection.Refreshed || ring.reads != 4 {
-			t.Errorf("Keep: got %q, error %v, %d reads of the ring, want refreshed, none, 4", r.Outcome, err, ring.reads)
+			t.Errorf("Refresh: got %q, error %v, %d reads of the ring, want refreshed, none, 4", r.Outcome, err, ring.reads)
 		}
 	})
 }
@@ -433,14 +423,14 @@ func (f *flickering) Ring(ctx context.Context) (*secret.Ring, error) {
 }
 
 // An account that goes while Instagram is asked does not come back.
-func TestKeepOfAnAccountThatGoes(t *testing.T) {
+func TestRefreshOfAnAccountThatGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, ids := due(t, 1, takes(2*time.Second))
 		a := read(t, store, ids[0])
 		var g sync.WaitGroup
 		g.Go(func() {
 			if _, err := k.service().Refresh(t.Context(), a); !errors.Is(err, account.ErrNotFound) {
-				t.Errorf("Keep: got error %v, want ErrNotFound", err)
+				t.Errorf("Refresh: got error %v, want ErrNotFound", err)
 			}
 		})
 		time.Sleep(time.Second)

@@ -70,20 +70,20 @@ type handler struct {
 }
 
 // open returns the account of r's session, or "unauthenticated".
-func (h handler) open(r *http.Request) (account.Account, account.SessionRef, error) {
-	a, ref, err := h.Sessions.Open(r.Context(), h.Store, h.Log, r, h.Now())
+func (h handler) open(r *http.Request) (account.Account, error) {
+	a, _, err := h.Sessions.Open(r.Context(), h.Store, h.Log, r, h.Now())
 	switch {
 	case errors.Is(err, account.ErrNotFound):
-		return a, ref, &web.Problem{Code: web.Unauthenticated}
+		return a, &web.Problem{Code: web.Unauthenticated}
 	case err != nil:
-		return a, ref, fmt.Errorf("open session: %w", err)
+		return a, fmt.Errorf("open session: %w", err)
 	}
-	return a, ref, nil
+	return a, nil
 }
 
 func (h handler) profile(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", h.vary())
-	a, _, err := h.open(r)
+	a, err := h.open(r)
 	if err != nil {
 		return err
 	}
@@ -92,15 +92,11 @@ func (h handler) profile(w http.ResponseWriter, r *http.Request) error {
 		return problemOf(err)
 	}
 	if read.Stale != nil {
-		h.logStale(r.Context(), problemOf(read.Stale))
+		p := problemOf(read.Stale)
+		telemetry.Of(r.Context()).SetOutcome(telemetry.Stale)
+		h.Log.Log(r.Context(), instagram.Level(p.Err), "serving the last profile", "code", string(p.Code), "err", p.Err)
 	}
 	return h.write(w, r, read.Account)
-}
-
-// logStale says why the last profile is served.
-func (h handler) logStale(ctx context.Context, p *web.Problem) {
-	telemetry.Of(ctx).SetOutcome(telemetry.Stale)
-	h.Log.Log(ctx, instagram.Level(p.Err), "serving the last profile", "code", string(p.Code), "err", p.Err)
 }
 
 // problemOf turns an error of [connection.Service.Profile] into an answer.
@@ -182,7 +178,7 @@ func (h handler) disconnect(w http.ResponseWriter, r *http.Request) error {
 	if !h.site.SameOrigin(r) {
 		return &web.Problem{Code: web.ForbiddenOrigin}
 	}
-	a, _, err := h.open(r)
+	a, err := h.open(r)
 	if err != nil {
 		return err
 	}

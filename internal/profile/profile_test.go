@@ -300,11 +300,14 @@ func TestSessionIsCheckedBeforeIfNoneMatch(t *testing.T) {
 	}
 }
 
+// That a token is due is no reason to ask Instagram.
 func TestCachedProfileCostsOneRead(t *testing.T) {
 	calls := &recorder{}
 	app := apptest.New(t, apptest.Options{Store: calls.wrap})
 	b := app.Browser()
 	b.Login()
+	makeDue(t, app)
+	app.Clock.Advance(15*time.Minute - time.Second)
 	app.Fake.ResetRequests()
 	for _, accept := range []string{"application/json", "text/html"} {
 		calls.reset()

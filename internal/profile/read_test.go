@@ -136,15 +136,7 @@ func newBubble(t *testing.T, due bool, age, maxStale time.Duration) *bubble {
 	if due {
 		a.Token.RefreshAt = now
 	}
-	if _, err := b.store.UseState(t.Context(), account.Marker{State: "S", Attempt: "A", ExpiresAt: now.Add(time.Hour)}); err != nil {
-		t.Fatalf("UseState: %v", err)
-	}
-	err = b.store.Connect(t.Context(), account.Login{
-		Account: a, Session: sessions.New(a, bubbleSecret, now), State: "S", Attempt: "A", Result: []byte("result"),
-	})
-	if err != nil {
-		t.Fatalf("Connect: %v", err)
-	}
+	apptest.PutAccount(t, b.store, a, sessions.New(a, bubbleSecret, now))
 	return b
 }
 

@@ -95,41 +95,6 @@ func TestRefreshedAndReadInOneVisit(t *testing.T) {
 	}
 }
 
-// A cached profile is no reason to refresh, due as the token may be.
-func TestCachedProfileRefreshesNothing(t *testing.T) {
-	calls := &recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
-	b := app.Browser()
-	b.Login()
-	makeDue(t, app)
-	app.Clock.Advance(15*time.Minute - time.Second)
-	app.Fake.ResetRequests()
-	calls.reset()
-	b.Get("/profile")
-	wantCalls(t, app, 0, 0)
-	calls.want(t, "Session")
-}
-
-// While one visit asks Instagram, the others are served what is cached.
-func TestLosersServeWhatIsCached(t *testing.T) {
-	gate := newGate()
-	calls := &recorder{before: map[string]func() error{"PutToken": gate.pass}}
-	app, b := newDue(t, calls)
-	other := app.Browser()
-	other.SetCookie(sessionCookie, b.Cookie(sessionCookie))
-	winner := gate.during(t, b, func() {
-		r := other.Get("/profile")
-		if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-25T11:00:00Z" || r.Header.Get("Age") != "3600" {
-			t.Errorf("GET /profile meanwhile: got status %d, fetched_at %q, Age %q, want 200, 11:00, 3600", r.Status, d.FetchedAt, r.Header.Get("Age"))
-		}
-		wantCalls(t, app, 1, 0)
-	})
-	if d := decode(t, winner); winner.Status != http.StatusOK || d.FetchedAt != "2026-11-25T12:00:00Z" {
-		t.Errorf("GET /profile: got status %d, fetched_at %q, want 200, noon", winner.Status, d.FetchedAt)
-	}
-	wantCalls(t, app, 1, 1)
-}
-
 // When refreshing finds Instagram in trouble, a read would find no other, now or
 // in the next seconds. The last profile is served, and once it is too old the
 // trouble.
@@ -223,47 +188,6 @@ func TestVisitsBetweenTwoRefreshes(t *testing.T) {
 	wantCalls(t, app, 2, 2)
 }
 
-// A token that turns out dead when it is refreshed is not tried again; one login
-// heals the account, for new sessions only.
-func TestReconnectAfterARefusedRefresh(t *testing.T) {
-	for name, fault := range map[string]fakeinstagram.Fault{
-		"190/460": {Code: 190, Subcode: 460},
-		"190/458": {Code: 190, Subcode: 458},
-		"102":     {Code: 102},
-	} {
-		t.Run(name, func(t *testing.T) {
-			app, b := newDue(t, &recorder{})
-			old := app.Browser()
-			old.SetCookie(sessionCookie, b.Cookie(sessionCookie))
-			fault.Operation = opRefresh
-			app.Fake.Order(fault)
-			for range 2 {
-				r := b.Get("/profile")
-				if d := decode(t, r); r.Status != http.StatusOK || d.Connection.Status != "reconnect_required" || d.FetchedAt != "2026-11-25T11:00:00Z" {
-					t.Errorf("GET /profile: got status %d, connection %q, fetched_at %q, want 200, reconnect_required, 11:00", r.Status, d.Connection.Status, d.FetchedAt)
-				}
-			}
-			wantCalls(t, app, 1, 0)
-			app.Clock.Advance(23 * time.Hour)
-			r := b.Get("/profile")
-			if got := decode(t, r).Code; r.Status != http.StatusConflict || got != "reconnect_required" {
-				t.Errorf("GET /profile at 24 hours: got status %d, code %q, want 409, reconnect_required", r.Status, got)
-			}
-
-			b.Login()
-			if d := decode(t, b.Get("/profile")); d.Connection.Status != "active" || d.FetchedAt != "2026-11-26T11:00:00Z" {
-				t.Errorf("GET /profile after a login: got connection %q, fetched_at %q, want active, 11:00 of the next day", d.Connection.Status, d.FetchedAt)
-			}
-			if a := acmeAccount(t, app); !a.RemovedAt.IsZero() {
-				t.Errorf("RemovedAt after a login: got %v, want none", a.RemovedAt)
-			}
-			if got := old.Get("/profile").Status; got != http.StatusUnauthorized {
-				t.Errorf("GET /profile of the old connection: got status %d, want 401", got)
-			}
-		})
-	}
-}
-
 // An account that goes or is connected anew while its token is refreshed: the
 // session that asked is dead.
 func TestAccountChangesDuringRefresh(t *testing.T) {
@@ -299,24 +223,6 @@ func TestAccountChangesDuringRefresh(t *testing.T) {
 	}
 }
 
-// The second look at an app that the person seems to have removed may delete the
-// account, so it is for the sweep and not for a visit.
-func TestVisitTakesNoSecondLook(t *testing.T) {
-	app, b := newDue(t, &recorder{})
-	a := acmeAccount(t, app)
-	s := account.TokenState{
-		TokenRev: account.RandomID(), Status: account.ReconnectRequired, Cause: account.AppRemoved,
-		Token: a.Token, RemovedAt: app.Clock.Now().Add(-8 * 24 * time.Hour),
-	}
-	if err := app.Memory.PutToken(t.Context(), acmeID, a.TokenRev, s); err != nil {
-		t.Fatalf("PutToken: %v", err)
-	}
-	if got := decode(t, b.Get("/profile")).Connection.Status; got != "reconnect_required" {
-		t.Errorf("GET /profile: got connection %q, want reconnect_required", got)
-	}
-	wantCalls(t, app, 0, 0)
-}
-
 // A lease that can't be taken is a fault of ours: the last profile is served.
 func TestStoreFailsWhileRefreshing(t *testing.T) {
 	calls := &recorder{}
@@ -331,35 +237,4 @@ func TestStoreFailsWhileRefreshing(t *testing.T) {
 		t.Errorf("GET /profile at 24 hours: got status %d, code %q, want 500, internal", r.Status, got)
 	}
 	wantCalls(t, app, 0, 0)
-}
-
-// An account of which Instagram is asked once more has a time for that, but no
-// refresh to tell of.
-func TestTokenRefreshAtIsOfActiveAccounts(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		code int
-		want bool
-	}{
-		{"active", 0, true},
-		{"app removed", 458, false},
-		{"token dead", 460, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			app := apptest.New(t, apptest.Options{})
-			b := app.Browser()
-			b.Login()
-			app.Clock.Advance(15 * time.Minute)
-			if tt.code != 0 {
-				app.Fake.Order(fakeinstagram.Fault{Operation: opProfile, Code: 190, Subcode: tt.code})
-			}
-			body := b.Get("/profile").Body
-			if got := strings.Contains(body, `"token_refresh_at":`); got != tt.want {
-				t.Errorf("token_refresh_at: got it %t, want %t, in %s", got, tt.want, body)
-			}
-			if want := `"token_expires_at":"2027-01-23T11:59:04Z"`; !strings.Contains(body, want) {
-				t.Errorf("GET /profile: got %s, want %s in it", body, want)
-			}
-		})
-	}
 }

@@ -167,48 +167,6 @@ func TestAbsoluteTimeout(t *testing.T) {
 	}
 }
 
-// A tenth of 168 hours is 16 hours and 48 minutes.
-func TestLastUseIsWrittenOncePerTenthOfIdle(t *testing.T) {
-	calls := &recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
-	b := app.Browser()
-	b.Login()
-	calls.reset()
-	for _, tt := range []struct {
-		advance time.Duration
-		writes  int // so far
-	}{
-		{0, 0},
-		{16*time.Hour + 48*time.Minute - time.Second, 0},
-		{time.Second, 1},
-		{0, 1},
-		{16*time.Hour + 48*time.Minute - time.Second, 1},
-		{time.Second, 2},
-	} {
-		app.Clock.Advance(tt.advance)
-		for range 5 {
-			b.Get("/profile")
-		}
-		if got := calls.count("TouchSession"); got != tt.writes {
-			t.Errorf("writes of the last use after %v: got %d, want %d", app.Clock.Now().Sub(apptest.Start), got, tt.writes)
-		}
-	}
-}
-
-// The session may end between the read and the write of its last use.
-func TestSessionThatEndsMeanwhile(t *testing.T) {
-	calls := &recorder{before: map[string]func() error{
-		"TouchSession": func() error { return account.ErrNotFound },
-	}}
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
-	b := app.Browser()
-	b.Login()
-	app.Clock.Advance(17 * time.Hour)
-	if r := b.Get("/profile"); r.Status != http.StatusUnauthorized {
-		t.Errorf("GET /profile: got status %d, want 401", r.Status)
-	}
-}
-
 func TestLogout(t *testing.T) {
 	app := apptest.New(t, apptest.Options{})
 	b, other := app.Browser(), app.Browser()
@@ -292,24 +250,6 @@ func TestStoreFailures(t *testing.T) {
 				t.Errorf("%s: the answer holds the error's text", tt.request)
 			}
 		})
-	}
-}
-
-// A valid session opens, whether or not its use could be recorded.
-func TestUseThatCannotBeRecorded(t *testing.T) {
-	for _, request := range []string{"GET /profile", "POST /disconnect"} {
-		calls := &recorder{before: map[string]func() error{"TouchSession": func() error { return errBroken }}}
-		app := apptest.New(t, apptest.Options{Store: calls.wrap})
-		b := app.Browser()
-		b.Login()
-		app.Clock.Advance(17 * time.Hour)
-		method, path, _ := strings.Cut(request, " ")
-		if r := b.Do(method, path, ""); r.Status >= 400 || calls.count("TouchSession") != 1 {
-			t.Errorf("%s: got status %d after %d touches, want a success after 1", request, r.Status, calls.count("TouchSession"))
-		}
-		if got := app.Logs(); !strings.Contains(got, `"msg":"record the last use of a session","account":"27640875392278831","err":"table is on fire"`) {
-			t.Errorf("%s: log: got %s, want the error of the touch", request, got)
-		}
 	}
 }
 

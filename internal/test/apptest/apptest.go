@@ -228,6 +228,19 @@ func Connections(t testing.TB, c connection.Config) *connection.Service {
 	return s
 }
 
+// PutAccount stores a with one session, as a login does.
+func PutAccount(t testing.TB, s account.Store, a account.Account, session account.Session) {
+	t.Helper()
+	l := account.Login{Account: a, Session: session, State: account.RandomID(), Attempt: account.RandomID(), Result: []byte("result")}
+	_, err := s.UseState(t.Context(), account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: Start.AddDate(100, 0, 0)})
+	if err == nil {
+		err = s.Connect(t.Context(), l)
+	}
+	if err != nil {
+		t.Fatalf("UseState, Connect: got error %v, want none", err)
+	}
+}
+
 // Ring returns a key ring of one key.
 func Ring(t testing.TB) *secret.Ring {
 	t.Helper()

@@ -32,13 +32,12 @@ const (
 // A service is photopass with what stops it on its way, in one world. It serves
 // one rig after the other, each with a copy of that world.
 type service struct {
-	app         *apptest.App
-	script      *script
-	store       *store
-	line        *line
-	vault       *connection.Vault
-	client      instagram.Client
-	connections *connection.Service
+	app    *apptest.App
+	script *script
+	store  *store
+	line   *line
+	vault  *connection.Vault
+	client instagram.Client
 
 	// The world, as it was built:
 	fake    func() // puts back what the fake knew
@@ -136,7 +135,6 @@ func newService(t *testing.T, w world) *service {
 	})
 	s.vault = connection.NewVault(secret.Plain{Keys: apptest.Ring(t)})
 	s.client = newClient(t, s.app, calls)
-	s.connections = apptest.Connections(t, connection.Config{Store: s.store, Vault: s.vault, Instagram: s.client, Now: s.app.Clock.Now})
 	s.build(t, w)
 	return s
 }
@@ -332,7 +330,7 @@ func (r *rig) askAboutToken() {
 	}
 	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Millisecond)
 	defer cancel()
-	result, err := r.connections.Check(ctx, a)
+	result, err := r.app.Connections.Check(ctx, a)
 	if err != nil && !errors.Is(err, account.ErrNotFound) && !errors.Is(err, context.DeadlineExceeded) {
 		r.t.Errorf("Check: got error %v, want none", err)
 	}
@@ -344,7 +342,7 @@ func (r *rig) askAboutToken() {
 // sweep is the scheduled refresh.
 func (r *rig) sweep() {
 	r.t.Helper()
-	report, err := r.connections.Sweep(r.t.Context())
+	report, err := r.app.Connections.Sweep(r.t.Context())
 	if err != nil || report.Failed != 0 {
 		r.t.Errorf("Sweep: got error %v and %d failures, want none", err, report.Failed)
 	}
