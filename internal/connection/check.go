@@ -43,11 +43,7 @@ func (s *Service) checkOnce(ctx context.Context, a account.Account) (Result, err
 	case s.rests(a):
 		return Result{Account: a, Outcome: Held}, nil
 	}
-	token, err := s.Open(ctx, a)
-	if err != nil {
-		return Result{}, err
-	}
-	lease, err := s.acquire(ctx, a)
+	token, lease, err := s.begin(ctx, a)
 	if err != nil {
 		return s.orHeld(ctx, a, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/secret"
 )
 
 const (
@@ -19,6 +20,16 @@ const (
 	// under a lease, with room for clocks that differ.
 	leaseTime = 20 * time.Second
 )
+
+// begin opens a's token and takes the lease. It fails as Open and acquire do.
+func (s *Service) begin(ctx context.Context, a account.Account) (secret.Value, account.Lease, error) {
+	token, err := s.Open(ctx, a)
+	if err != nil {
+		return token, account.Lease{}, err
+	}
+	lease, err := s.acquire(ctx, a)
+	return token, lease, err
+}
 
 // acquire takes the lease of a: the right to be the only one, over all processes, who
 // asks Instagram about it. It ends after leaseTime, or when a's profile or token is

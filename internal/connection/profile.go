@@ -64,36 +64,46 @@ const (
 // was disconnected or connected again; with [ErrBroken] when the token does not open;
 // and with a [*ProfileError] when there is nothing to serve.
 func (s *Service) Profile(ctx context.Context, a account.Account) (Reading, error) {
-	r, err := s.profile(ctx, a)
-	p := &r.Account.Profile
-	p.UserID = r.Account.UserID // the one that leads to the account, for the application's backend too
-	if s.pictureEnds(p.ProfilePictureURL, 0) {
-		p.ProfilePictureURL = "" // it can't be loaded any more
+	now, err := s.current(ctx, a)
+	stale, _ := errors.AsType[*ProfileError](err)
+	switch {
+	case errors.Is(err, account.ErrNotFound), errors.Is(err, ErrBroken):
+		return Reading{}, err
+	case err != nil && stale == nil: // of the store or the key ring
+		stale = &ProfileError{Err: err}
 	}
-	return r, err
+	if stale != nil && !s.mayServe(now) {
+		return Reading{}, stale
+	}
+	now.Profile.UserID = now.UserID // the one that leads to the account, for the application's backend too
+	if s.pictureEnds(now.Profile.ProfilePictureURL, 0) {
+		now.Profile.ProfilePictureURL = "" // it can't be loaded any more
+	}
+	return Reading{now, stale}, nil
 }
 
-func (s *Service) profile(ctx context.Context, a account.Account) (Reading, error) {
+// current returns a with a profile that is new enough. With an error it returns a as
+// it was last known; then that profile is served while it may be.
+func (s *Service) current(ctx context.Context, a account.Account) (account.Account, error) {
 	switch {
 	case s.isFresh(a.Profile):
-		return Reading{Account: a}, nil
+		return a, nil
 	case a.Status != account.Active:
-		return s.serveLast(a, &ProfileError{Reconnect: a.ReconnectCause()})
+		return a, &ProfileError{Reconnect: a.ReconnectCause()}
 	case a.Profile.RestUntil.After(s.c.Now()) && s.mayServe(a):
-		return Reading{Account: a}, nil
+		return a, nil
 	case a.LeaseUntil.After(s.c.Now()):
 		return s.await(ctx, a)
 	}
 	result, err := s.Refresh(ctx, a)
-	if err != nil {
-		return s.serveAfter(a, err)
-	}
 	now := result.Account
 	switch {
+	case err != nil:
+		return a, err
 	case now.Connection != a.Connection:
-		return Reading{}, account.ErrNotFound
+		return a, account.ErrNotFound
 	case now.Status != account.Active:
-		return s.serveLast(now, &ProfileError{Reconnect: now.ReconnectCause()})
+		return now, &ProfileError{Reconnect: now.ReconnectCause()}
 	case result.Outcome == Held:
 		return s.await(ctx, now)
 	case result.Outcome == Deferred && result.Cause.Class.Meaning().Again != instagram.Later:
@@ -102,36 +112,34 @@ func (s *Service) profile(ctx context.Context, a account.Account) (Reading, erro
 	return s.read(ctx, now)
 }
 
-// await returns what another request brings, here or in another process, that has
-// the lease of a. It waits only while a's profile is too old to be served.
-func (s *Service) await(ctx context.Context, a account.Account) (Reading, error) {
+// await returns a when its profile may be served. Otherwise it waits for what another
+// request brings, here or in another process, that has the lease.
+func (s *Service) await(ctx context.Context, a account.Account) (account.Account, error) {
 	if s.mayServe(a) {
-		return Reading{Account: a}, nil
+		return a, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		if !a.LeaseUntil.After(s.c.Now()) {
-			return s.profile(ctx, a) // the other is done and has brought nothing
+			return s.current(ctx, a) // the other is done and has brought nothing
 		}
 		if a.Resting || !sleep(waiting, pause) {
-			return Reading{}, s.busy(a)
+			return a, s.tryAgain(a)
 		}
 		now, err := s.sameConnection(waiting, a)
 		switch {
 		case err != nil && waiting.Err() != nil:
-			return Reading{}, s.busy(a)
-		case err != nil:
-			return s.serveAfter(a, err)
-		case s.mayServe(now):
-			return Reading{Account: now}, nil
+			return a, s.tryAgain(a)
+		case err != nil || s.mayServe(now):
+			return now, err
 		}
 		a = now
 	}
 }
 
-// busy says when to come again for what another request is asking for.
-func (s *Service) busy(a account.Account) *ProfileError {
+// tryAgain says when to come again for what another request is asking for.
+func (s *Service) tryAgain(a account.Account) *ProfileError {
 	return &ProfileError{RetryAfter: a.LeaseUntil.Sub(s.c.Now())}
 }
 
@@ -142,32 +150,29 @@ func (s *Service) sameConnection(ctx context.Context, a account.Account) (accoun
 	if err == nil && now.Connection != a.Connection {
 		err = account.ErrNotFound
 	}
-	return now, err
+	if err != nil {
+		return a, err
+	}
+	return now, nil
 }
 
 // read reads the profile from Instagram and stores it, under the lease.
-func (s *Service) read(ctx context.Context, a account.Account) (Reading, error) {
-	token, err := s.Open(ctx, a)
-	if err != nil {
-		return s.serveAfter(a, err)
-	}
-	lease, err := s.acquire(ctx, a)
+func (s *Service) read(ctx context.Context, a account.Account) (account.Account, error) {
+	token, lease, err := s.begin(ctx, a)
 	if errors.Is(err, account.ErrConflict) {
-		now, err := s.sameConnection(ctx, a)
-		if err != nil {
-			return s.serveAfter(a, err)
+		if a, err = s.sameConnection(ctx, a); err == nil {
+			return s.await(ctx, a)
 		}
-		return s.await(ctx, now)
 	}
 	if err != nil {
-		return s.serveAfter(a, err)
+		return a, err
 	}
 	p, usage, err := s.c.Instagram.FullProfile(ctx, token)
 	if err == nil && p.ID != a.ID {
 		err = errOtherProfile
 	}
 	if err != nil {
-		return s.serveAfterInstagram(ctx, a, lease, err)
+		return s.backOff(ctx, a, lease, err)
 	}
 	if max(usage.App, usage.Account) >= maxUsage {
 		p.RestUntil = p.FetchedAt.Add(min(max(usageRest, 4*s.c.TTL), s.c.MaxStale))
@@ -176,12 +181,12 @@ func (s *Service) read(ctx context.Context, a account.Account) (Reading, error) 
 	err = s.c.Store.PutProfile(ctx, a.ID, a.Connection, p)
 	switch {
 	case errors.Is(err, account.ErrConflict):
-		return Reading{}, account.ErrNotFound
+		return a, account.ErrNotFound
 	case err != nil:
 		s.c.Log.ErrorContext(ctx, "store profile", "err", err) // what was read may be served
 	}
 	a.Profile = p
-	return Reading{Account: a}, nil
+	return a, nil
 }
 
 var errOtherProfile = errors.New("profile is of another account than the token")
@@ -201,28 +206,26 @@ func (s *Service) storeUserID(ctx context.Context, a account.Account, id string)
 	return id
 }
 
-// leaveAlone says what to serve when a refresh has just failed with e, in a way that
-// a read would fail as well.
-func (s *Service) leaveAlone(ctx context.Context, a account.Account, e *instagram.Error) (Reading, error) {
+// leaveAlone is backOff after a refresh that has just failed with e.
+func (s *Service) leaveAlone(ctx context.Context, a account.Account, e *instagram.Error) (account.Account, error) {
 	lease, err := s.acquire(ctx, a)
 	if err == nil {
-		return s.serveAfterInstagram(ctx, a, lease, e)
+		return s.backOff(ctx, a, lease, e)
 	}
 	if !errors.Is(err, account.ErrConflict) {
 		s.c.Log.WarnContext(ctx, "leave Instagram alone", "err", err)
 	}
-	return s.serveLast(a, &ProfileError{RetryAfter: e.RetryAfter, Err: e})
+	return a, &ProfileError{RetryAfter: e.RetryAfter, Err: e}
 }
 
-// serveAfterInstagram says what to serve when Instagram did not give the profile. It
-// marks an account whose token is lost, and otherwise leaves Instagram alone for a
-// while.
-func (s *Service) serveAfterInstagram(ctx context.Context, a account.Account, l account.Lease, err error) (Reading, error) {
+// backOff handles an error that came in place of a profile: it marks an account whose
+// token is lost, and otherwise leaves Instagram alone for a while.
+func (s *Service) backOff(ctx context.Context, a account.Account, lease account.Lease, err error) (account.Account, error) {
 	wait := troubleRest
 	if e, ok := errors.AsType[*instagram.Error](err); ok {
 		switch m := e.Class.Meaning(); {
 		case m.Token != instagram.Keep:
-			return s.serveAfterLoss(ctx, a, e)
+			return s.markVisited(ctx, a, e)
 		case e.RetryAfter > 0:
 			wait = e.RetryAfter
 		case m.Again == instagram.Limited || m.Again == instagram.AppLimited:
@@ -231,42 +234,22 @@ func (s *Service) serveAfterInstagram(ctx context.Context, a account.Account, l 
 			wait = operatorRest
 		}
 	}
-	s.rest(ctx, a, l, wait)
-	return s.serveLast(a, &ProfileError{RetryAfter: wait, Err: err})
+	s.rest(ctx, a, lease, wait)
+	return a, &ProfileError{RetryAfter: wait, Err: err}
 }
 
-// serveAfterLoss marks a, whose token Instagram rejected with e, unless a newer login
-// has replaced that token meanwhile.
-func (s *Service) serveAfterLoss(ctx context.Context, a account.Account, e *instagram.Error) (Reading, error) {
+// markVisited is mark for a visit: the account that it finds may have been replaced by
+// a newer login, or have a newer token.
+func (s *Service) markVisited(ctx context.Context, a account.Account, e *instagram.Error) (account.Account, error) {
 	result, err := s.mark(ctx, a, e)
-	switch now := result.Account; {
-	case err != nil: // the next visit is rejected again
-		return s.serveAfter(a, fmt.Errorf("mark for reconnect: %w", err))
-	case now.Connection != a.Connection:
-		return Reading{}, account.ErrNotFound
-	default:
-		return s.serveLast(now, &ProfileError{Reconnect: now.ReconnectCause(), Err: e})
-	}
-}
-
-// serveAfter says what to serve when store or key ring kept us from asking Instagram.
-func (s *Service) serveAfter(a account.Account, err error) (Reading, error) {
+	now := result.Account
 	switch {
-	case errors.Is(err, account.ErrNotFound):
-		return Reading{}, account.ErrNotFound
-	case errors.Is(err, ErrBroken):
-		return Reading{}, err
+	case err != nil: // the next visit is rejected again
+		return a, fmt.Errorf("mark for reconnect: %w", err)
+	case now.Connection != a.Connection:
+		return a, account.ErrNotFound
 	}
-	return s.serveLast(a, &ProfileError{Err: err})
-}
-
-// serveLast returns the last profile while it may be served, and otherwise fails with
-// e.
-func (s *Service) serveLast(a account.Account, e *ProfileError) (Reading, error) {
-	if s.mayServe(a) {
-		return Reading{a, e}, nil
-	}
-	return Reading{}, e
+	return now, &ProfileError{Reconnect: now.ReconnectCause(), Err: e}
 }
 
 func (s *Service) mayServe(a account.Account) bool {

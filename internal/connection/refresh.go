@@ -50,30 +50,18 @@ func countFailure(ctx context.Context, err error) {
 func (s *Service) refreshIfDue(ctx context.Context, a account.Account) (Result, error) {
 	now := s.now()
 	due, end := a.Token.RefreshAt, a.Token.ExpiresAt
-	if due.IsZero() || now.Before(due) && now.Before(end) {
+	switch {
+	case due.IsZero() || now.Before(due) && now.Before(end):
 		return Result{Account: a, Outcome: NotDue}, nil
+	case !now.Before(end):
+		return s.expire(ctx, a)
 	}
-	var token secret.Value
-	expired := !now.Before(end)
-	if !expired {
-		var err error
-		if token, err = s.Open(ctx, a); err != nil {
-			return Result{}, err
-		}
-	}
-	if _, err := s.acquire(ctx, a); err != nil {
+	token, _, err := s.begin(ctx, a)
+	if err != nil {
 		return s.orHeld(ctx, a, err)
-	}
-	if expired { // of an app that was removed the cause is known already
-		return s.put(ctx, a, dead(a, cmp.Or(a.Cause, account.Expired)), Result{Outcome: Dead})
 	}
 	ctx, cancel := underLease(ctx)
 	defer cancel()
-	return s.refresh(ctx, a, token)
-}
-
-// refresh asks Instagram, under the lease.
-func (s *Service) refresh(ctx context.Context, a account.Account, token secret.Value) (Result, error) {
 	r, err := s.c.Instagram.Refresh(ctx, token)
 	if err == nil {
 		s.c.Log.HideRecent(r.Token)
@@ -84,6 +72,15 @@ func (s *Service) refresh(ctx context.Context, a account.Account, token secret.V
 		e = &instagram.Error{Op: "refresh", Class: instagram.Unknown, Err: err}
 	}
 	return s.storeError(ctx, a, token, e)
+}
+
+// expire marks an account whose token has ended by our clock.
+func (s *Service) expire(ctx context.Context, a account.Account) (Result, error) {
+	if _, err := s.acquire(ctx, a); err != nil {
+		return s.orHeld(ctx, a, err)
+	}
+	// Of an app that was removed the cause is known already.
+	return s.put(ctx, a, dead(a, cmp.Or(a.Cause, account.Expired)), Result{Outcome: Dead})
 }
 
 // storeRefreshed stores a token that has a new life. The token it replaces may be

@@ -55,8 +55,8 @@ func TestRefresh(t *testing.T) {
 		name   string
 		fault  fakeinstagram.Fault
 		body   string // of an answer with status 400, in place of the fault
-		plenty effect   // from 24 hours of age on
-		scarce effect   // an hour before the token's end
+		plenty effect // from 24 hours of age on
+		scarce effect // an hour before the token's end
 	}{
 		{"none", fakeinstagram.Fault{}, "", renewed, renewed},
 
@@ -642,12 +642,12 @@ type stub struct {
 	instagram.Client
 	refresh func(context.Context) (instagram.RefreshResponse, error)
 	id      func(context.Context) (string, error)
-	profile func() error
+	profile func() (account.Profile, instagram.Usage, error)
 }
 
 // FullProfile implements [instagram.Client].
 func (s *stub) FullProfile(context.Context, secret.Value) (account.Profile, instagram.Usage, error) {
-	return account.Profile{}, instagram.Usage{}, s.profile()
+	return s.profile()
 }
 
 // ID implements [instagram.Client].

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -244,28 +243,6 @@ func TestExpiredWhileHeld(t *testing.T) {
 	})
 }
 
-// visited is due with one account that falls due after d, whose profile is an hour
-// old. A visit's call to Instagram lasts as long as lasts says of its number, and
-// fails with what fails says.
-func visited(t *testing.T, d time.Duration, lasts func(n int32) time.Duration, fails func(n int32) error) (*memory.Store, *rig, account.Account, *atomic.Int32) {
-	t.Helper()
-	store, k, ids := due(t, 1, takes(3*time.Second))
-	var asked atomic.Int32
-	k.Instagram.(*stub).profile = func() error {
-		n := asked.Add(1)
-		time.Sleep(lasts(n))
-		return fails(n)
-	}
-	a := read(t, store, ids[0])
-	now := time.Now().UTC()
-	a.Token.RefreshAt, a.Profile.FetchedAt = now.Add(d), now.Add(-time.Hour)
-	s := account.TokenState{TokenRev: "R1", Status: a.Status, Token: a.Token}
-	if err := errors.Join(store.PutToken(t.Context(), a.ID, "R", s), store.PutProfile(t.Context(), a.ID, "C", a.Profile)); err != nil {
-		t.Fatalf("PutToken, PutProfile: got error %v, want none", err)
-	}
-	return store, k, read(t, store, a.ID), &asked
-}
-
 // A visit that was rejected with a token that another request is replacing does not
 // mark the account. While one refreshes, no visit begins to ask; and what a visit
 // that has outlived its lease was rejected with is not the token any more.
@@ -273,35 +250,39 @@ func TestRejectedWhileRefreshed(t *testing.T) {
 	for _, class := range []instagram.Class{instagram.TokenDead, instagram.AppRemoved} {
 		t.Run(class.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store, k, a, asked := visited(t, 10*time.Second,
-					func(n int32) time.Duration { return map[int32]time.Duration{1: 24 * time.Second}[n] },
-					func(int32) error { return &instagram.Error{Op: "profile", Class: class, Status: 400, Code: 190} })
+				v := newVisits(t, 10*time.Second, time.Hour)
+				rejected := &instagram.Error{Op: "profile", Class: class, Status: 400, Code: 190}
+				v.ask = says(24*time.Second, rejected)
+				a := read(t, v.store, v.id)
 				var g sync.WaitGroup
 				g.Go(func() {
-					r, err := k.service().Profile(t.Context(), a)
+					r, err := v.visit()
 					if err != nil || r.Stale == nil || r.Account.Status != account.Active || r.Account.TokenRev == a.TokenRev {
 						t.Errorf("Profile with the old token: got status %q and error %v, want active and a new mark", r.Account.Status, err)
 					}
 				})
 				time.Sleep(20*time.Second - time.Millisecond)
-				if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Held {
+				if r, err := v.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Held {
 					t.Errorf("Refresh while a visit asks: got %q and error %v, want held", r.Outcome, err)
 				}
 				time.Sleep(time.Millisecond)
 				g.Go(func() {
-					if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Refreshed {
+					if r, err := v.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Refreshed {
 						t.Errorf("Refresh: got %q and error %v, want refreshed", r.Outcome, err)
 					}
 				})
 				time.Sleep(time.Second)
-				if r, err := k.service().Profile(t.Context(), a); err != nil || r.Stale != nil || asked.Load() != 1 {
-					t.Errorf("Profile while the token is refreshed: got %v, error %v and %d calls, want the last profile, none, 1", r.Stale, err, asked.Load())
+				if r, err := v.visit(); err != nil || r.Stale != nil {
+					t.Errorf("Profile while the token is refreshed: got %v and error %v, want the last profile", r.Stale, err)
 				}
+				v.wantCalls(1, 1)
 				g.Wait()
-				r, err := k.service().Profile(t.Context(), read(t, store, a.ID))
-				if err != nil || r.Account.Status != account.ReconnectRequired || !r.Account.LeaseUntil.IsZero() || asked.Load() != 2 {
+				v.ask = says(0, rejected)
+				r, err := v.visit()
+				if err != nil || r.Account.Status != account.ReconnectRequired || !r.Account.LeaseUntil.IsZero() {
 					t.Errorf("Profile with the new token: got status %q, lease until %v, error %v, want reconnect_required, none", r.Account.Status, r.Account.LeaseUntil, err)
 				}
+				v.wantCalls(1, 2)
 			})
 		})
 	}
@@ -311,32 +292,25 @@ func TestRejectedWhileRefreshed(t *testing.T) {
 // that has lost its lease leaves that as it is.
 func TestInstagramIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, k, a, asked := visited(t, time.Minute,
-			func(n int32) time.Duration { return map[int32]time.Duration{1: 21 * time.Second}[n] },
-			func(n int32) error {
-				after := map[int32]time.Duration{1: time.Hour, 2: 10 * time.Minute}[n]
-				return &instagram.Error{Op: "profile", Class: instagram.Throttled, Status: 400, Code: 4, RetryAfter: after}
-			})
-		visit := func() {
-			t.Helper()
-			if r, err := k.service().Profile(t.Context(), read(t, store, a.ID)); err != nil || r.Account.Profile.FetchedAt != a.Profile.FetchedAt {
-				t.Errorf("Profile: got error %v and a profile of %v, want the last one", err, r.Account.Profile.FetchedAt)
-			}
+		v := newVisits(t, time.Minute, time.Hour)
+		throttled := func(d time.Duration) error {
+			return &instagram.Error{Op: "profile", Class: instagram.Throttled, Status: 400, Code: 4, RetryAfter: d}
 		}
 		var g sync.WaitGroup
-		g.Go(visit)
+		v.ask = says(21*time.Second, throttled(time.Hour))
+		g.Go(func() { v.wantAge(time.Hour + 21*time.Second)(v.visit()) })
 		time.Sleep(20 * time.Second)
-		visit()
+		v.ask = says(0, throttled(10*time.Minute))
+		v.wantAge(time.Hour + 20*time.Second)(v.visit())
 		g.Wait()
 		time.Sleep(9*time.Minute + 58*time.Second)
-		if r, err := k.service().Sweep(t.Context()); err != nil || r != (connection.Report{Held: 1}) {
+		if r, err := v.service().Sweep(t.Context()); err != nil || r != (connection.Report{Held: 1}) {
 			t.Errorf("Sweep before the ten minutes are over: got %+v and error %v, want one held", r, err)
 		}
-		if visit(); asked.Load() != 2 {
-			t.Errorf("calls to Instagram before the ten minutes are over: got %d, want 2", asked.Load())
-		}
+		v.wantAge(time.Hour + 10*time.Minute + 19*time.Second)(v.visit())
+		v.wantCalls(0, 2)
 		time.Sleep(time.Second)
-		if r, err := k.service().Sweep(t.Context()); err != nil || r != (connection.Report{Refreshed: 1}) {
+		if r, err := v.service().Sweep(t.Context()); err != nil || r != (connection.Report{Refreshed: 1}) {
 			t.Errorf("Sweep when they are: got %+v and error %v, want one refreshed", r, err)
 		}
 	})

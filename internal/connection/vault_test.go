@@ -114,7 +114,7 @@ func TestVaultWithoutRing(t *testing.T) {
 
 	_, openErr := v.Open(t.Context(), acme, sealed)
 	_, sealErr := v.Seal(t.Context(), acme, secret.New(token))
-	for op, err := range map[string]error{"Open": openErr, "Seal": sealErr, "Ready": v.Ready(t.Context())} {
+	for op, err := range map[string]error{"Open": openErr, "Seal": sealErr, "Ready": v.Ready(t.Context()), "Service.Ready": (&rig{connection.Config{Store: memory.New(time.Now), Vault: v, Instagram: &stub{}}, t}).service().Ready(t.Context())} {
 		if !errors.Is(err, unreadable) {
 			t.Errorf("%s: got error %v, want %v", op, err, unreadable)
 		}

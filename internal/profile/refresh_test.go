@@ -1,7 +1,6 @@
 package profile_test
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -139,40 +138,6 @@ func TestTroubleWhileRefreshing(t *testing.T) {
 	}
 }
 
-// A store that fails when Instagram is to be left alone is in the log; that another
-// visit was faster is not.
-func TestTroubleWhileRefreshingThatIsNotStored(t *testing.T) {
-	const line = `"level":"WARN","msg":"leave Instagram alone","err":"`
-	for _, tt := range []struct {
-		name   string
-		err    error
-		logged bool
-	}{
-		{"store fails", errors.New("store is down"), true},
-		{"another was faster", account.ErrConflict, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			calls := &recorder{}
-			app, b := newDue(t, calls)
-			leases := 0
-			calls.before = map[string]func() error{"Lease": func() error {
-				if leases++; leases == 2 { // the first was for the refresh
-					return tt.err
-				}
-				return nil
-			}}
-			app.Fake.Order(fakeinstagram.Fault{Operation: opRefresh, Code: 2})
-			wantAge(t, b, "3600")
-			if got := strings.Contains(app.Logs(), line); got != tt.logged {
-				t.Errorf("log: got %s, want a line %s: %t", app.Logs(), line, tt.logged)
-			}
-			if want := `"msg":"serving the last profile","code":"instagram_unavailable","err":"instagram: refresh: transient`; !strings.Contains(app.Logs(), want) {
-				t.Errorf("log: got %s, want %s in it", app.Logs(), want)
-			}
-		})
-	}
-}
-
 // Until the refresh is tried again, visits read the profile as ever.
 func TestVisitsBetweenTwoRefreshes(t *testing.T) {
 	app, b := newDue(t, &recorder{})
@@ -221,20 +186,4 @@ func TestAccountChangesDuringRefresh(t *testing.T) {
 	if _, err := app.Memory.Account(t.Context(), acmeID); err == nil {
 		t.Error("Account: got it back, want it gone")
 	}
-}
-
-// A lease that can't be taken is a fault of ours: the last profile is served.
-func TestStoreFailsWhileRefreshing(t *testing.T) {
-	calls := &recorder{}
-	app, b := newDue(t, calls)
-	calls.before = map[string]func() error{"Lease": func() error { return errBroken }}
-	if r := b.Get("/profile"); r.Status != http.StatusOK || r.Header.Get("Age") != "3600" {
-		t.Errorf("GET /profile: got status %d, Age %q, want 200, 3600", r.Status, r.Header.Get("Age"))
-	}
-	app.Clock.Advance(23 * time.Hour)
-	r := b.Get("/profile")
-	if got := decode(t, r).Code; r.Status != http.StatusInternalServerError || got != "internal" {
-		t.Errorf("GET /profile at 24 hours: got status %d, code %q, want 500, internal", r.Status, got)
-	}
-	wantCalls(t, app, 0, 0)
 }

@@ -302,19 +302,6 @@ func TestMarkThatCannotBeStored(t *testing.T) {
 	}
 }
 
-// What was read may be shown, whether or not it could be kept.
-func TestProfileThatCannotBeStoredIsShown(t *testing.T) {
-	calls := &recorder{before: map[string]func() error{"PutProfile": func() error { return errBroken }}}
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
-	b := app.Browser()
-	b.Login()
-	app.Clock.Advance(15 * time.Minute)
-	r := b.Get("/profile")
-	if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-24T12:15:00Z" || r.Header.Get("Age") != "0" {
-		t.Errorf("GET /profile: got status %d, fetched_at %q, Age %q, want 200, 12:15, 0", r.Status, d.FetchedAt, r.Header.Get("Age"))
-	}
-}
-
 type storeError string
 
 func (e storeError) Error() string { return string(e) }
