@@ -14,6 +14,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
+	"photopass/internal/test/apptest"
 )
 
 // checking has one account that is not due, and an Instagram that takes d to say
@@ -194,7 +195,7 @@ func TestCheckWaits(t *testing.T) {
 func TestCheckInALoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, id, asked := checking(t, 0, &instagram.Error{Op: "profile", Class: instagram.Transient, Status: 503, Code: 2})
-		counts := &counter{Store: store}
+		counts := &apptest.Recorder{Store: store}
 		k.Store = counts
 		calls, began := 0, time.Now()
 		for ; time.Since(began) < 10*time.Minute; time.Sleep(time.Second) {
@@ -210,28 +211,10 @@ func TestCheckInALoop(t *testing.T) {
 		if got := asked.Load(); calls != 600 || got != 10 {
 			t.Errorf("calls to Instagram: got %d of %d calls of Check, want 10 of 600", got, calls)
 		}
-		if counts.reads != 0 || counts.leases != 20 {
-			t.Errorf("store: got %d reads and %d leases, want 0 and 20, two for each question", counts.reads, counts.leases)
+		if reads, leases := counts.Count("Account"), counts.Count("Lease"); reads != 0 || leases != 20 {
+			t.Errorf("store: got %d reads and %d leases, want 0 and 20, two for each question", reads, leases)
 		}
 	})
-}
-
-// A counter counts what Check costs.
-type counter struct {
-	account.Store
-	reads, leases int
-}
-
-// Account implements [account.Store].
-func (c *counter) Account(ctx context.Context, id string) (account.Account, error) {
-	c.reads++
-	return c.Store.Account(ctx, id)
-}
-
-// Lease implements [account.Store].
-func (c *counter) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
-	c.leases++
-	return c.Store.Lease(ctx, id, tokenRev, l)
 }
 
 // However long each step lasts, Check is over within eleven seconds, also when the

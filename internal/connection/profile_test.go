@@ -295,7 +295,7 @@ func TestProfileWhenTheStoreFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := newVisits(t, never, time.Hour)
 				v.userID, v.ask = "17841405793187218", says(0, tt.ask)
-				v.Store = &failing{Store: v.store, method: tt.method, err: tt.err}
+				v.Store = failing(v.store, tt.method, 0, tt.err)
 				r, err := v.visit()
 				if !errors.Is(err, tt.fails) {
 					t.Errorf("Profile: got error %v, want %v", err, tt.fails)
@@ -341,7 +341,7 @@ func TestTroubleWhileRefreshingThatIsNotStored(t *testing.T) {
 				}
 				var log bytes.Buffer
 				v.Log = telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil)))
-				v.Store = &failing{Store: v.store, method: "Lease", spares: 1, err: tt.err} // the first is for the refresh
+				v.Store = failing(v.store, "Lease", 1, tt.err) // the first is for the refresh
 				r, err := v.visit()
 				v.wantAge(time.Hour)(r, err)
 				if !errors.Is(r.Stale, trouble) {
@@ -401,62 +401,14 @@ func TestPictureThatEnds(t *testing.T) {
 	}
 }
 
-// A failing store fails in one method, after it has spared some calls.
-type failing struct {
-	account.Store
-	method string
-	spares int
-	err    error
-}
-
-func (s *failing) fail(method string) error {
-	if s.method != method {
-		return nil
-	}
-	if s.spares--; s.spares >= 0 {
-		return nil
-	}
-	return s.err
-}
-
-// Lease implements [account.Store].
-func (s *failing) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
-	if err := s.fail("Lease"); err != nil {
+// failing returns a store that fails in one method, after it has spared some calls.
+func failing(s account.Store, method string, spared int, err error) account.Store {
+	return &apptest.Recorder{Store: s, Before: map[string]func() error{method: func() error {
+		if spared--; spared >= 0 {
+			return nil
+		}
 		return err
-	}
-	return s.Store.Lease(ctx, id, tokenRev, l)
-}
-
-// PutToken implements [account.Store].
-func (s *failing) PutToken(ctx context.Context, id, tokenRev string, t account.TokenState) error {
-	if err := s.fail("PutToken"); err != nil {
-		return err
-	}
-	return s.Store.PutToken(ctx, id, tokenRev, t)
-}
-
-// PutProfile implements [account.Store].
-func (s *failing) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
-	if err := s.fail("PutProfile"); err != nil {
-		return err
-	}
-	return s.Store.PutProfile(ctx, id, connection, p)
-}
-
-// PutUserID implements [account.Store].
-func (s *failing) PutUserID(ctx context.Context, a account.Account, userID string) error {
-	if err := s.fail("PutUserID"); err != nil {
-		return err
-	}
-	return s.Store.PutUserID(ctx, a, userID)
-}
-
-// Delete implements [account.Store].
-func (s *failing) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
-	if err := s.fail("Delete"); err != nil {
-		return err
-	}
-	return s.Store.Delete(ctx, id, seen, at)
+	}}}
 }
 
 // Only the connection that asks for it is removed.
@@ -468,7 +420,7 @@ func TestDisconnect(t *testing.T) {
 	if err := k.service().Disconnect(t.Context(), other); !errors.Is(err, account.ErrNotFound) {
 		t.Errorf("Disconnect of an older connection: got error %v, want ErrNotFound", err)
 	}
-	k.Store = &failing{Store: store, method: "Delete", err: errTable}
+	k.Store = failing(store, "Delete", 0, errTable)
 	if err := k.service().Disconnect(t.Context(), a); !errors.Is(err, errTable) {
 		t.Errorf("Disconnect: got error %v, want %v", err, errTable)
 	}

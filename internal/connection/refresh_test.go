@@ -502,25 +502,15 @@ func TestSecondLookSparesALogin(t *testing.T) {
 	c.sweep(t)
 	c.app.Clock.Advance(168 * time.Hour)
 	c.app.Fake.Order(gone)
-	c.Store = lateDelete{c.app.Memory, func() { c.app.Browser().Login() }}
+	c.Store = &apptest.Recorder{Store: c.app.Memory, Before: map[string]func() error{
+		"Delete": func() error { c.app.Browser().Login(); return nil },
+	}}
 	if got := c.sweep(t); got != "held" {
 		t.Errorf("Sweep: got %q, want held", got)
 	}
 	if got := stored(t, c.app).Status; got != account.Active {
 		t.Errorf("status: got %q, want active", got)
 	}
-}
-
-// lateDelete is a Store on which something happens just before a deletion.
-type lateDelete struct {
-	account.Store
-	before func()
-}
-
-// Delete implements [account.Store].
-func (s lateDelete) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
-	s.before()
-	return s.Store.Delete(ctx, id, seen, at)
 }
 
 // A fraction of a second does not bring the second look forward.

@@ -299,7 +299,7 @@ func TestSweepIsRecorded(t *testing.T) {
 		{"out of time", 30, takes(4 * time.Second), nil, 20 * time.Second, nil, "2000-01-01T01:00:08Z"},
 		{"Instagram in trouble", 30, refused, nil, time.Hour, nil, "2000-01-01T01:00:00Z"},
 		{"what is due can't be read", 3, takes(0), func(s account.Store) account.Store { return &dueFails{s, 1} }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
-		{"the time can't be written", 0, nil, func(s account.Store) account.Store { return &sweepFails{s} }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
+		{"the time can't be written", 0, nil, func(s account.Store) account.Store { return failing(s, "PutSweep", 0, errTable) }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -324,12 +324,6 @@ func TestSweepIsRecorded(t *testing.T) {
 		})
 	}
 }
-
-// A sweepFails is a store that takes no time of a sweep.
-type sweepFails struct{ account.Store }
-
-// PutSweep implements [account.Store].
-func (*sweepFails) PutSweep(context.Context, time.Time) error { return errTable }
 
 // What Due yields may be out of date: an account that is not due is not kept,
 // and one that another request refreshes is left to it.

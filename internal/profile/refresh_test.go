@@ -15,9 +15,9 @@ const opRefresh = fakeinstagram.OpRefresh
 
 // newDue runs an app in which acme's token is a day old and due, and the profile
 // of its browser an hour.
-func newDue(t *testing.T, calls *recorder) (*apptest.App, *apptest.Browser) {
+func newDue(t *testing.T, calls *apptest.Recorder) (*apptest.App, *apptest.Browser) {
 	t.Helper()
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
 	b := app.Browser()
 	b.Login()
 	app.Clock.Advance(23 * time.Hour)
@@ -28,7 +28,7 @@ func newDue(t *testing.T, calls *recorder) (*apptest.App, *apptest.Browser) {
 	app.Clock.Advance(time.Hour)
 	makeDue(t, app)
 	app.Fake.ResetRequests()
-	calls.reset()
+	calls.Reset()
 	return app, b
 }
 
@@ -71,7 +71,7 @@ func TestRefreshedAndReadInOneVisit(t *testing.T) {
 		"new token":  {RotateOnRefresh: true, InvalidateOnRotate: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			calls := &recorder{}
+			calls := &apptest.Recorder{}
 			app, b := newDue(t, calls)
 			app.Fake.SetShape(shape)
 			r := b.Get("/profile")
@@ -83,13 +83,13 @@ func TestRefreshedAndReadInOneVisit(t *testing.T) {
 				t.Errorf("GET /profile: got %s, want %s in it", r.Body, want)
 			}
 			wantCalls(t, app, 1, 1)
-			calls.want(t, "Session", "Lease", "PutToken", "Lease", "PutProfile")
+			calls.Want(t, "Session", "Lease", "PutToken", "Lease", "PutProfile")
 
 			app.Fake.ResetRequests()
-			calls.reset()
+			calls.Reset()
 			b.Get("/profile")
 			wantCalls(t, app, 0, 0)
-			calls.want(t, "Session")
+			calls.Want(t, "Session")
 		})
 	}
 }
@@ -112,7 +112,7 @@ func TestTroubleWhileRefreshing(t *testing.T) {
 		{"app switched off", fakeinstagram.Fault{Code: 200, Message: "API access deactivated."}, 503, "instagram_unavailable", "600"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			app, b := newDue(t, &recorder{})
+			app, b := newDue(t, &apptest.Recorder{})
 			tt.fault.Operation, tt.fault.Count = opRefresh, -1
 			app.Fake.Order(tt.fault)
 			r := b.Get("/profile")
@@ -140,7 +140,7 @@ func TestTroubleWhileRefreshing(t *testing.T) {
 
 // Until the refresh is tried again, visits read the profile as ever.
 func TestVisitsBetweenTwoRefreshes(t *testing.T) {
-	app, b := newDue(t, &recorder{})
+	app, b := newDue(t, &apptest.Recorder{})
 	app.Fake.Order(fakeinstagram.Fault{Operation: opRefresh, Code: 2})
 	b.Get("/profile") // puts it off for an hour
 	app.Clock.Advance(time.Hour - time.Second)
@@ -157,7 +157,7 @@ func TestVisitsBetweenTwoRefreshes(t *testing.T) {
 // session that asked is dead.
 func TestAccountChangesDuringRefresh(t *testing.T) {
 	gate := newGate()
-	calls := &recorder{before: map[string]func() error{"PutToken": gate.pass}}
+	calls := &apptest.Recorder{Before: map[string]func() error{"PutToken": gate.pass}}
 	app, b := newDue(t, calls)
 	other := app.Browser()
 	other.SetCookie(sessionCookie, b.Cookie(sessionCookie))
@@ -175,7 +175,7 @@ func TestAccountChangesDuringRefresh(t *testing.T) {
 	}
 
 	gate = newGate()
-	calls.before["PutToken"] = gate.pass
+	calls.Before["PutToken"] = gate.pass
 	app.Clock.Advance(24 * time.Hour)
 	makeDue(t, app)
 	b.SetCookie(sessionCookie, other.Cookie(sessionCookie))

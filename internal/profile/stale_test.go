@@ -201,8 +201,8 @@ func TestReconnect(t *testing.T) {
 // A login may have replaced the token that Instagram refuses.
 func TestTokenReplacedMeanwhileIsNotMarked(t *testing.T) {
 	gate := newGate()
-	calls := &recorder{before: map[string]func() error{"PutToken": gate.pass}}
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	calls := &apptest.Recorder{Before: map[string]func() error{"PutToken": gate.pass}}
+	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
 	b, other := app.Browser(), app.Browser()
 	b.Login()
 	app.Clock.Advance(15 * time.Minute)
@@ -227,8 +227,8 @@ func TestTokenReplacedMeanwhileIsNotMarked(t *testing.T) {
 // heals the account. The first one's session belongs to the dead connection.
 func TestHealedMeanwhile(t *testing.T) {
 	gate := newGate()
-	calls := &recorder{before: map[string]func() error{"Lease": gate.pass}}
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	calls := &apptest.Recorder{Before: map[string]func() error{"Lease": gate.pass}}
+	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
 	b, other := app.Browser(), app.Browser()
 	b.Login()
 	other.Login()
@@ -253,13 +253,13 @@ func TestHealedMeanwhile(t *testing.T) {
 // record. It must not open there; and since the fault is ours, nobody is
 // deleted or asked to connect again for it.
 func TestSwappedTokens(t *testing.T) {
-	calls := &recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	calls := &apptest.Recorder{}
+	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
 	acme, lima := app.Browser(), app.Browser()
 	acme.Login()
 	app.Fake.SignIn("17841405793187219")
 	lima.Login()
-	calls.session = func(a *account.Account) {
+	calls.AfterSession = func(a *account.Account) {
 		with := map[string]string{acmeID: "17841405793187219", "17841405793187219": acmeID}[a.ID]
 		other, err := app.Memory.Account(t.Context(), with)
 		if err != nil {
@@ -269,7 +269,7 @@ func TestSwappedTokens(t *testing.T) {
 	}
 	before := app.Memory.Dump()
 	app.Fake.ResetRequests()
-	calls.reset()
+	calls.Reset()
 
 	app.Clock.Advance(15*time.Minute - time.Second)
 	if got, want := acme.Get("/profile").Status, http.StatusOK; got != want {
@@ -285,7 +285,7 @@ func TestSwappedTokens(t *testing.T) {
 	if got := app.Fake.Count(""); got != 0 {
 		t.Errorf("calls to Instagram: got %d, want 0", got)
 	}
-	calls.want(t, "Session", "Session", "Session")
+	calls.Want(t, "Session", "Session", "Session")
 	if !bytes.Equal(app.Memory.Dump(), before) {
 		t.Error("store: changed, want nothing deleted and nothing marked")
 	}
@@ -293,7 +293,7 @@ func TestSwappedTokens(t *testing.T) {
 		t.Errorf("log: got no line with %s", want)
 	}
 
-	calls.session = nil
+	calls.AfterSession = nil
 	if got, want := acme.Get("/profile").Status, http.StatusOK; got != want {
 		t.Errorf("GET /profile with its own token again: got status %d, want %d", got, want)
 	}
