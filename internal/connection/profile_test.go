@@ -258,6 +258,39 @@ func TestProfileOfAConnectionThatIsOver(t *testing.T) {
 	}
 }
 
+// The second look at an app that the person seems to have removed may delete the
+// account, so it is for the sweep and not for a visit.
+func TestVisitTakesNoSecondLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisits(t, 0, time.Hour)
+		s := account.TokenState{
+			TokenRev: "R2", Status: account.ReconnectRequired, Cause: account.AppRemoved,
+			Token: read(t, v.store, v.id).Token, RemovedAt: time.Now().Add(-8 * 24 * time.Hour),
+		}
+		if err := v.store.PutToken(t.Context(), v.id, "R1", s); err != nil {
+			t.Fatalf("PutToken: got error %v, want none", err)
+		}
+		r, err := v.visit()
+		if err != nil || r.Account.Status != account.ReconnectRequired || r.Stale.Reconnect != account.AppRemoved {
+			t.Errorf("Profile: got status %q and error %v, want reconnect_required", r.Account.Status, err)
+		}
+		v.wantCalls(0, 0)
+	})
+}
+
+// A token that ends before Instagram is to be asked about it again is dead then.
+func TestTokenEndsBeforeItIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisits(t, 31*24*time.Hour, 0)
+		time.Sleep(30*24*time.Hour - time.Second)
+		v.wantAge(0)(v.visit())
+		v.MaxStale = time.Second
+		time.Sleep(time.Second)
+		v.wantError(0, account.Expired)(v.visit())
+		v.wantCalls(0, 1)
+	})
+}
+
 // Reading less often must not leave a profile to grow too old to be served.
 func TestUsageLeavesSomethingToServe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
