@@ -300,6 +300,7 @@ func TestInstagramIsLeftAlone(t *testing.T) {
 		v.ask = says(21*time.Second, throttled(time.Hour))
 		g.Go(func() { v.wantAge(time.Hour + 21*time.Second)(v.visit()) })
 		time.Sleep(20 * time.Second)
+		synctest.Wait() // the first visit has asked
 		v.ask = says(0, throttled(10*time.Minute))
 		v.wantAge(time.Hour + 20*time.Second)(v.visit())
 		g.Wait()
