@@ -36,7 +36,7 @@ type service struct {
 	listener net.Listener
 	fakeAt   net.Listener // nil: a real Instagram
 	fake     *fakeinstagram.Instagram
-	tokens   *connection.Keeper
+	tokens   *connection.Service
 	handler  http.Handler
 	log      *telemetry.Logger
 }
@@ -102,7 +102,7 @@ func (s *service) wire(ctx context.Context, env environment) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.tokens, err = parts.Keeper(); err != nil {
+	if s.tokens, err = parts.Connections(); err != nil {
 		return err
 	}
 	s.handler, err = newHandler(parts)

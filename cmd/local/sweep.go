@@ -14,7 +14,7 @@ const sweepEvery = time.Minute
 
 // keepAlive refreshes what is due, as the function refresh does every hour,
 // until ctx is done. What a run has begun, it finishes.
-func keepAlive(ctx context.Context, tokens *connection.Keeper, log *telemetry.Logger) {
+func keepAlive(ctx context.Context, tokens *connection.Service, log *telemetry.Logger) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {

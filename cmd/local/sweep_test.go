@@ -37,14 +37,11 @@ func (i *renewing) Refresh(_ context.Context, token secret.Value) (instagram.Ref
 func TestTokensAreKeptAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, client := memory.New(time.Now), &renewing{}
-		tokens := &connection.Keeper{
-			Store: store, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}), Instagram: client,
-			Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-		}
-		connect(t, tokens)
+		tokens := apptest.Connections(t, connection.Config{Store: store, Instagram: client})
+		connect(t, store)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { local.KeepAlive(ctx, tokens, tokens.Log); close(done) }()
+		go func() { local.KeepAlive(ctx, tokens, telemetry.Wrap(slog.New(slog.DiscardHandler))); close(done) }()
 
 		for _, tt := range []struct {
 			after time.Duration
@@ -67,26 +64,16 @@ func TestTokensAreKeptAlive(t *testing.T) {
 }
 
 // connect stores an account whose refresh is due in an hour.
-func connect(t *testing.T, tokens *connection.Keeper) {
+func connect(t *testing.T, store account.Store) {
 	t.Helper()
 	now := time.Now().UTC()
-	m := account.Marker{State: "S", Attempt: account.RandomID(), ExpiresAt: now.Add(time.Hour)}
-	if _, err := tokens.Store.UseState(t.Context(), m); err != nil {
-		t.Fatalf("UseState: %v", err)
-	}
-	sealed, err := tokens.Vault.Seal(t.Context(), "1", secret.New("token"))
+	sealed, err := connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}).Seal(t.Context(), "1", secret.New("token"))
 	if err != nil {
 		t.Fatalf("Seal: %v", err)
 	}
-	err = tokens.Store.Connect(t.Context(), account.Login{
-		Account: account.Account{
-			ID: "1", Connection: "C", TokenRev: "R", Status: account.Active,
-			Token: account.Token{Sealed: sealed, IssuedAt: now.Add(-30 * 24 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour), RefreshAt: now.Add(time.Hour)},
-		},
-		Session: account.Session{AccountID: "1", Key: "K", Connection: "C", CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour)},
-		State:   "S", Attempt: m.Attempt, Result: []byte("result"),
-	})
-	if err != nil {
-		t.Fatalf("Connect: %v", err)
+	a := account.Account{
+		ID: "1", Connection: "C", TokenRev: "R", Status: account.Active,
+		Token: account.Token{Sealed: sealed, IssuedAt: now.Add(-30 * 24 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour), RefreshAt: now.Add(time.Hour)},
 	}
+	apptest.PutAccount(t, store, a, account.Session{AccountID: "1", Key: "K", Connection: "C", CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour)})
 }

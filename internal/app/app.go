@@ -109,12 +109,14 @@ var (
 		Needs: []string{tokenKeysSecretID, tableName},
 		Paths: []string{web.ProfilePath, web.LogoutPath, web.DisconnectPath},
 		New: func(p Parts) (http.Handler, error) {
-			keeper, err := p.Keeper()
+			connections, err := p.Connections()
+			if err != nil {
+				return nil, err
+			}
 			return profile.New(profile.Settings{
 				PublicURL: p.Config.PublicURL, Words: web.Words(p.Config.Words), ReturnToOrigins: p.Config.ReturnToOrigins,
-				TTL: p.Config.ProfileTTL, MaxStale: p.Config.ProfileMaxStale,
-				Store: p.Store, Tokens: keeper, Sessions: p.sessions(), Now: p.Now, Log: p.Log,
-			}), err
+				Store: p.Store, Connections: connections, Sessions: p.sessions(), Now: p.Now, Log: p.Log,
+			})
 		},
 	}
 	Notices = Function{
@@ -183,8 +185,8 @@ var (
 		Name:  "refresh",
 		Needs: []string{tokenKeysSecretID, tableName},
 		New: func(p Parts) (Invoke, error) {
-			keeper, err := p.Keeper()
-			return func(ctx context.Context, _ []byte) (any, error) { return keeper.Sweep(ctx) }, err
+			connections, err := p.Connections()
+			return func(ctx context.Context, _ []byte) (any, error) { return connections.Sweep(ctx) }, err
 		},
 	}
 	// Token gives the application's backend a live token.
@@ -192,22 +194,26 @@ var (
 		Name:  "token",
 		Needs: []string{tokenKeysSecretID, tableName},
 		New: func(p Parts) (Invoke, error) {
-			keeper, err := p.Keeper()
+			connections, err := p.Connections()
 			if err != nil {
 				return nil, err
 			}
-			f, err := backend.New(backend.Settings{Store: p.Store, Tokens: keeper, Now: p.Now, Log: p.Log})
+			f, err := backend.New(backend.Settings{Store: p.Store, Tokens: connections, Now: p.Now, Log: p.Log})
 			return func(ctx context.Context, payload []byte) (any, error) { return f.Invoke(ctx, payload), nil }, err
 		},
 	}
 )
 
-// Keeper returns the service that keeps connections alive.
-func (p Parts) Keeper() (*connection.Keeper, error) {
+// Connections returns the service that looks after connections.
+func (p Parts) Connections() (*connection.Service, error) {
 	client, err := p.instagram()
-	return &connection.Keeper{
+	if err != nil {
+		return nil, err
+	}
+	return connection.New(connection.Config{
 		Store: p.Store, Vault: connection.NewVault(p.Keys), Instagram: client, Now: p.Now, Log: p.Log,
-	}, err
+		TTL: p.Config.ProfileTTL, MaxStale: p.Config.ProfileMaxStale,
+	})
 }
 
 func (p Parts) login() (login.Settings, error) {

@@ -50,7 +50,7 @@ type store interface {
 // Settings configure [New]. All are required.
 type Settings struct {
 	Store  store
-	Tokens *connection.Keeper
+	Tokens *connection.Service
 	Now    func() time.Time
 	Log    *telemetry.Logger
 }
@@ -165,7 +165,7 @@ func (u *use) find(ctx context.Context, r request) (a account.Account, err error
 
 // redeem returns the account that the code was made for.
 func (u *use) redeem(ctx context.Context, code secret.Value) (account.Account, error) {
-	if err := u.Tokens.Vault.Ready(ctx); err != nil {
+	if err := u.Tokens.Ready(ctx); err != nil {
 		return account.Account{}, err // the code stays good
 	}
 	u.Log.HideRecent(code)
@@ -193,7 +193,7 @@ func (u *use) refresh(ctx context.Context, a account.Account) (account.Account, 
 	if a.Status != account.Active {
 		return a, errReconnect(a.ReconnectCause())
 	}
-	result, err := u.Tokens.Keep(ctx, a)
+	result, err := u.Tokens.Refresh(ctx, a)
 	switch {
 	case err == nil && result.Account.Connection != a.Connection:
 		return a, account.ErrNotFound // it went while we asked

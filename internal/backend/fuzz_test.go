@@ -9,7 +9,6 @@ import (
 
 	"photopass/internal/backend"
 	"photopass/internal/connection"
-	"photopass/internal/secret"
 	"photopass/internal/store/memory"
 	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
@@ -25,7 +24,7 @@ func FuzzInvoke(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	function, err := backend.New(backend.Settings{
-		Store: memory.New(time.Now), Tokens: &connection.Keeper{Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(f)})},
+		Store: memory.New(time.Now), Tokens: apptest.Connections(f, connection.Config{Store: memory.New(time.Now), Instagram: &slow{}}),
 		Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	})
 	if err != nil {

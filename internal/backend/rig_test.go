@@ -49,7 +49,7 @@ func newRig(t *testing.T, api string) *rig {
 		API: api, ReturnToOrigins: []string{"https://app.example"}, Store: r.store.Around, Secrets: r.secrets, Keys: r.secrets,
 	})
 	var err error
-	r.function, err = backend.New(backend.Settings{Store: r.store, Tokens: r.Keeper, Now: r.Clock.Now, Log: r.Keeper.Log})
+	r.function, err = backend.New(backend.Settings{Store: r.store, Tokens: r.Connections, Now: r.Clock.Now, Log: r.Log})
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}

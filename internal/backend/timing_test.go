@@ -29,7 +29,7 @@ func TestInvokeEnds(t *testing.T) {
 				began := time.Now()
 				f, err := backend.New(backend.Settings{
 					Store: s, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-					Tokens: &connection.Keeper{Store: s, Vault: connection.NewVault(s), Instagram: s, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))},
+					Tokens: apptest.Connections(t, connection.Config{Store: s, Vault: connection.NewVault(s), Instagram: s}),
 				})
 				if err != nil {
 					t.Fatalf("New: %v", err)

@@ -645,7 +645,7 @@ func TestAnswerShowsItsTokenOnlyAsJSON(t *testing.T) {
 }
 
 func TestRequiredSettings(t *testing.T) {
-	full := backend.Settings{Store: memory.New(time.Now), Tokens: &connection.Keeper{}, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
+	full := backend.Settings{Store: memory.New(time.Now), Tokens: &connection.Service{}, Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
 	for want, remove := range map[string]func(*backend.Settings){
 		"backend.Settings.Store is required":  func(s *backend.Settings) { s.Store = nil },
 		"backend.Settings.Tokens is required": func(s *backend.Settings) { s.Tokens = nil },
@@ -662,7 +662,7 @@ func TestRequiredSettings(t *testing.T) {
 
 func ExampleFunction_Invoke() {
 	f, err := backend.New(backend.Settings{
-		Store: memory.New(time.Now), Tokens: &connection.Keeper{}, Now: time.Now,
+		Store: memory.New(time.Now), Tokens: &connection.Service{}, Now: time.Now,
 		Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	})
 	if err != nil {

@@ -55,24 +55,11 @@ func TestCauses(t *testing.T) {
 					t.Errorf("audit log: got %s, want the cause %s in it", log, tt.want)
 				}
 				c.app.Browser().Login()
-				if a := stored(t, c.app); a.Status != account.Active || a.Cause != "" {
-					t.Errorf("account after a login: got status %q, cause %q, want active and none", a.Status, a.Cause)
+				if a := stored(t, c.app); a.Status != account.Active || a.Cause != "" || !a.RemovedAt.IsZero() {
+					t.Errorf("account after a login: got status %q, cause %q, removed at %v, want active and none", a.Status, a.Cause, a.RemovedAt)
 				}
 			})
 		}
-	}
-}
-
-// The end of a token by our own clock is a cause as well.
-func TestCauseByOurClock(t *testing.T) {
-	for _, way := range []string{"visit", "sweep"} {
-		t.Run(way, func(t *testing.T) {
-			c := connect(t, life, "")
-			c.want(t, way, expired)
-			if got := stored(t, c.app).Cause; got != "expired" {
-				t.Errorf("cause: got %q, want expired", got)
-			}
-		})
 	}
 }
 
@@ -145,7 +132,7 @@ func TestAppRefusedCostsNoToken(t *testing.T) {
 			t.Run(way+" "+f.Message, func(t *testing.T) {
 				c := connect(t, 30*time.Hour, "")
 				var log bytes.Buffer
-				c.keeper.Log = telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil)))
+				c.Log = telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, nil)))
 				f.Operation = fakeinstagram.OpRefresh
 				c.app.Fake.Order(f)
 				c.want(t, way, off)

@@ -14,11 +14,12 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
+	"photopass/internal/test/apptest"
 )
 
 // checking has one account that is not due, and an Instagram that takes d to say
 // err, or the account's id without one.
-func checking(t *testing.T, d time.Duration, err error) (*memory.Store, *connection.Keeper, string, *atomic.Int32) {
+func checking(t *testing.T, d time.Duration, err error) (*memory.Store, *rig, string, *atomic.Int32) {
 	t.Helper()
 	store, k, ids := due(t, 1, takes(0))
 	var asked atomic.Int32
@@ -73,7 +74,7 @@ func TestCheck(t *testing.T) {
 						break // nobody asks about such an account
 					}
 					began := time.Now()
-					r, err := k.Check(t.Context(), a)
+					r, err := k.service().Check(t.Context(), a)
 					if err != nil || step.want != "" && r.Outcome != step.want {
 						t.Errorf("Check: got %q and error %v, want %q", r.Outcome, err, step.want)
 					}
@@ -109,7 +110,7 @@ func TestCheckOnce(t *testing.T) {
 				var g sync.WaitGroup
 				for range 50 {
 					g.Go(func() {
-						r, err := k.Check(t.Context(), a)
+						r, err := k.service().Check(t.Context(), a)
 						if err != nil || (r.Outcome == connection.Works) != (said == nil) || (r.Account.Status == account.Active) != (said == nil) {
 							t.Errorf("Check: got %q, status %q and error %v, want what Instagram said", r.Outcome, r.Account.Status, err)
 						}
@@ -139,7 +140,7 @@ func TestCheckOfATokenThatIsReplaced(t *testing.T) {
 			}
 			return "", &instagram.Error{Op: "profile", Class: instagram.TokenDead, Status: 400, Code: 190}
 		}
-		r, err := k.Check(t.Context(), read(t, store, id))
+		r, err := k.service().Check(t.Context(), read(t, store, id))
 		if err != nil || r.Outcome != connection.Works || r.Account.Status != account.Active || asked.Load() != 2 {
 			t.Errorf("Check: got %q, status %q, error %v after %d calls, want works, active, none after 2", r.Outcome, r.Account.Status, err, asked.Load())
 		}
@@ -163,25 +164,23 @@ func TestCheckWaits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store, k, id, _ := checking(t, 0, nil)
 				a := read(t, store, id)
-				hold, err := k.Hold(t.Context(), a)
-				if err != nil {
-					t.Fatalf("Hold: got error %v, want none", err)
+				now := time.Now().UTC().Truncate(time.Second)
+				l := account.Lease{Holder: "another", From: now, Until: now.Add(20 * time.Second)}
+				if tt.rests > 0 {
+					l.Until, l.Rest = now.Add(tt.rests), true
+				}
+				if err := store.Lease(t.Context(), id, a.TokenRev, l); err != nil {
+					t.Fatalf("Lease: got error %v, want none", err)
 				}
 				var g sync.WaitGroup
-				g.Go(func() {
-					time.Sleep(tt.lasts)
-					if tt.rests == 0 {
+				if tt.rests == 0 {
+					g.Go(func() {
+						time.Sleep(tt.lasts)
 						store.PutProfile(t.Context(), id, a.Connection, a.Profile)
-					}
-				})
-				if tt.rests > 0 {
-					g.Wait()
-					if err := hold.Rest(t.Context(), tt.rests); err != nil {
-						t.Fatalf("Rest: got error %v, want none", err)
-					}
+					})
 				}
 				began := time.Now()
-				r, err := k.Check(t.Context(), a)
+				r, err := k.service().Check(t.Context(), a)
 				if d := time.Since(began); err != nil || r.Outcome != tt.want || d > tt.after {
 					t.Errorf("Check: got %q and error %v after %v, want %q within %v", r.Outcome, err, d, tt.want, tt.after)
 				}
@@ -196,13 +195,13 @@ func TestCheckWaits(t *testing.T) {
 func TestCheckInALoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, id, asked := checking(t, 0, &instagram.Error{Op: "profile", Class: instagram.Transient, Status: 503, Code: 2})
-		counts := &counter{Store: store}
+		counts := &apptest.Recorder{Store: store}
 		k.Store = counts
 		calls, began := 0, time.Now()
 		for ; time.Since(began) < 10*time.Minute; time.Sleep(time.Second) {
 			calls++
 			at := time.Now()
-			if r, err := k.Check(t.Context(), read(t, store, id)); err != nil || r.Outcome == connection.Works {
+			if r, err := k.service().Check(t.Context(), read(t, store, id)); err != nil || r.Outcome == connection.Works {
 				t.Fatalf("Check: got %q and error %v, want held or deferred", r.Outcome, err)
 			}
 			if d := time.Since(at); d > 0 {
@@ -212,28 +211,10 @@ func TestCheckInALoop(t *testing.T) {
 		if got := asked.Load(); calls != 600 || got != 10 {
 			t.Errorf("calls to Instagram: got %d of %d calls of Check, want 10 of 600", got, calls)
 		}
-		if counts.reads != 0 || counts.leases != 20 {
-			t.Errorf("store: got %d reads and %d leases, want 0 and 20, two for each question", counts.reads, counts.leases)
+		if reads, leases := counts.Count("Account"), counts.Count("Lease"); reads != 0 || leases != 20 {
+			t.Errorf("store: got %d reads and %d leases, want 0 and 20, two for each question", reads, leases)
 		}
 	})
-}
-
-// A counter counts what Check costs.
-type counter struct {
-	account.Store
-	reads, leases int
-}
-
-// Account implements [account.Store].
-func (c *counter) Account(ctx context.Context, id string) (account.Account, error) {
-	c.reads++
-	return c.Store.Account(ctx, id)
-}
-
-// Lease implements [account.Store].
-func (c *counter) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
-	c.leases++
-	return c.Store.Lease(ctx, id, tokenRev, l)
 }
 
 // However long each step lasts, Check is over within eleven seconds, also when the
@@ -252,7 +233,7 @@ func TestCheckEnds(t *testing.T) {
 				k.Vault = connection.NewVault(&slowing{keys: keys{ring: parse(t, ringOfK1)}})
 				a := read(t, store, id)
 				began := time.Now()
-				if _, err := k.Check(t.Context(), a); err != nil {
+				if _, err := k.service().Check(t.Context(), a); err != nil {
 					t.Errorf("Check: got error %v, want none", err)
 				}
 				if d := time.Since(began); d > 11*time.Second {
@@ -287,7 +268,7 @@ func TestCheckThatCannotBeStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, id, _ := checking(t, 0, nil)
 		k.Store = &table{Store: store, fails: -1}
-		if r, err := k.Check(t.Context(), read(t, store, id)); err != nil || r.Outcome != connection.Works {
+		if r, err := k.service().Check(t.Context(), read(t, store, id)); err != nil || r.Outcome != connection.Works {
 			t.Errorf("Check: got %q and error %v, want works", r.Outcome, err)
 		}
 	})
@@ -298,7 +279,7 @@ func TestCheckNamesAnotherAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, id, _ := checking(t, 0, nil)
 		k.Instagram.(*stub).id = func(context.Context) (string, error) { return "4711", nil }
-		r, err := k.Check(t.Context(), read(t, store, id))
+		r, err := k.service().Check(t.Context(), read(t, store, id))
 		if err != nil || r.Outcome != connection.Deferred || r.Account.Status != account.Active {
 			t.Errorf("Check: got %q, status %q and error %v, want deferred and active", r.Outcome, r.Account.Status, err)
 		}
@@ -312,13 +293,13 @@ func TestCheckFails(t *testing.T) {
 		a := read(t, store, id)
 		broken := a
 		broken.Token.Sealed = []byte("broken")
-		if _, err := k.Check(t.Context(), broken); !errors.Is(err, connection.ErrBroken) {
+		if _, err := k.service().Check(t.Context(), broken); !errors.Is(err, connection.ErrBroken) {
 			t.Errorf("Check of a broken token: got error %v, want ErrBroken", err)
 		}
 		if err := store.Delete(t.Context(), id, account.Version{}, time.Now()); err != nil {
 			t.Fatalf("Delete: got error %v, want none", err)
 		}
-		if _, err := k.Check(t.Context(), a); !errors.Is(err, account.ErrNotFound) {
+		if _, err := k.service().Check(t.Context(), a); !errors.Is(err, account.ErrNotFound) {
 			t.Errorf("Check of an account that is gone: got error %v, want ErrNotFound", err)
 		}
 		if got := asked.Load(); got != 0 {
@@ -332,11 +313,11 @@ func TestCheckFinishesWithoutItsCaller(t *testing.T) {
 	c := connect(t, 2*time.Hour, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	c.keeper.Instagram = &stub{id: func(ctx context.Context) (string, error) {
+	c.Instagram = &stub{id: func(ctx context.Context) (string, error) {
 		cancel()
 		return acme, ctx.Err()
 	}}
-	result, err := c.keeper.Check(ctx, c.account)
+	result, err := c.service().Check(ctx, c.account)
 	if err != nil || result.Outcome != connection.Works {
 		t.Errorf("Check: got %q, error %v; want works", result.Outcome, err)
 	}

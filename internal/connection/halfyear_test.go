@@ -3,8 +3,6 @@ package connection_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -12,11 +10,9 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"text/tabwriter"
 	"time"
 
 	"photopass/internal/account"
@@ -25,14 +21,11 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
-	"photopass/internal/telemetry"
+	"photopass/internal/test/apptest"
 )
 
-// TestHalfYear keeps 200 accounts alive for half a year by an hourly sweep,
-// against an Instagram that fails, throttles and rotates at random. It prints a
-// table:
-//
-//	go test -run TestHalfYear -v ./internal/connection
+// TestHalfYear refreshes 200 accounts for half a year by an hourly sweep,
+// against an Instagram that fails, throttles and rotates at random.
 //
 // What Instagram does to an account is drawn from the seed and the account's
 // number, so it does not depend on the order in which a sweep goes about them.
@@ -47,7 +40,6 @@ func TestHalfYear(t *testing.T) {
 	}
 	y.checkPeople()
 	y.checkSum()
-	t.Logf("\n%s", y.table())
 }
 
 const (
@@ -197,23 +189,17 @@ type halfYear struct {
 	client     instagram.Client
 	store      account.Store
 	vault      *connection.Vault
-	keeper     *connection.Keeper
-	people     []*person
+	*rig
+	people []*person
 
-	mu       sync.Mutex // guards what follows, and the members of people
-	byID     map[string]*person
-	byToken  map[string]*person
-	met      map[string]int // troubles by name
-	classes  map[string]int // failures by the class that the client sees
-	calls    map[int]int    // by day
-	renewed  map[int]int    // refreshes by day
-	life     time.Duration  // least that a token had left
-	away     []time.Duration
-	deletion []time.Duration // from the first 458 on
-	netTime  []time.Duration // of that, without outages
-	sum      connection.Report
-	stopped  map[string]int
-	sweeps   int
+	mu      sync.Mutex // guards what follows, and the members of people
+	byID    map[string]*person
+	byToken map[string]*person
+	met     map[string]int // troubles by name
+	renewed map[int]int    // refreshes by day
+	life    time.Duration  // least that a token had left
+	away    int            // accounts that came back after the app was disabled
+	sum     connection.Report
 }
 
 func newHalfYear(t *testing.T, seed uint64) *halfYear {
@@ -222,8 +208,7 @@ func newHalfYear(t *testing.T, seed uint64) *halfYear {
 	y := &halfYear{
 		t: t, seed: seed, start: start, end: start.Add(halfYearEnd), clock: &simClock{},
 		vault: vault(t, ringOfK1), life: 60 * dayLong,
-		byID: map[string]*person{}, byToken: map[string]*person{}, met: map[string]int{}, classes: map[string]int{},
-		calls: map[int]int{}, renewed: map[int]int{}, stopped: map[string]int{},
+		byID: map[string]*person{}, byToken: map[string]*person{}, met: map[string]int{}, renewed: map[int]int{},
 	}
 	y.clock.set(start)
 	y.store = watchedStore{memory.New(y.clock.Now), y}
@@ -245,10 +230,7 @@ func newHalfYear(t *testing.T, seed uint64) *halfYear {
 	if err != nil {
 		t.Fatalf("instagram.New: %v", err)
 	}
-	y.keeper = &connection.Keeper{
-		Store: y.store, Vault: y.vault, Instagram: watchedClient{y.client, y},
-		Now: y.clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-	}
+	y.rig = &rig{connection.Config{Store: y.store, Vault: y.vault, Instagram: watchedClient{y.client, y}, Now: y.clock.Now}, t}
 	y.people = y.populate()
 	return y
 }
@@ -315,27 +297,18 @@ func (y *halfYear) connect(p *person) {
 	if err != nil {
 		y.t.Fatalf("Seal: got error %v, want none", err)
 	}
-	l := account.Login{
-		Account: account.Account{
-			ID: p.id, Connection: account.RandomID(), TokenRev: account.RandomID(), Status: account.Active, ConnectedAt: now,
-			Token: account.Token{
-				Sealed: sealed, IssuedAt: grant.IssuedAt, ExpiresAt: grant.ExpiresAt,
-				RefreshAt: connection.RefreshAt(grant.IssuedAt, grant.ExpiresAt),
-			},
+	a := account.Account{
+		ID: p.id, Connection: account.RandomID(), TokenRev: account.RandomID(), Status: account.Active, ConnectedAt: now,
+		Token: account.Token{
+			Sealed: sealed, IssuedAt: grant.IssuedAt, ExpiresAt: grant.ExpiresAt,
+			RefreshAt: connection.RefreshAt(grant.IssuedAt, grant.ExpiresAt),
 		},
-		State: account.RandomID(), Attempt: account.RandomID(), Result: []byte("result"),
 	}
-	l.Session = account.Session{AccountID: p.id, Key: account.RandomID(), Connection: l.Account.Connection, ExpiresAt: now.Add(30 * dayLong)}
-	if _, err := y.store.UseState(ctx, account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: now.Add(time.Hour)}); err != nil {
-		y.t.Fatalf("UseState: got error %v, want none", err)
-	}
-	if err := y.store.Connect(ctx, l); err != nil {
-		y.t.Fatalf("Connect: got error %v, want none", err)
-	}
+	apptest.PutAccount(y.t, y.store, a, account.Session{AccountID: p.id, Key: "K", Connection: a.Connection, ExpiresAt: now.Add(30 * dayLong)})
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.byToken[grant.Token.Reveal()] = p
-	p.stored = account.TokenState{Status: account.Active, Token: l.Account.Token}
+	p.stored = account.TokenState{Status: account.Active, Token: a.Token}
 	p.issued, p.delivered = now, now
 }
 
@@ -426,7 +399,6 @@ func (c watchedClient) Refresh(ctx context.Context, token secret.Value) (instagr
 	defer c.y.mu.Unlock()
 	p := c.y.byToken[token.Reveal()]
 	if e, ok := errors.AsType[*instagram.Error](err); ok {
-		c.y.classes[e.Class.String()]++
 		if e.Class == instagram.Refused && !p.lost {
 			c.y.t.Errorf("account %s: got refused as too young a token that no lost answer has refreshed", p.id)
 		}
@@ -489,7 +461,7 @@ func (y *halfYear) put(p *person, t account.TokenState) {
 	switch {
 	case t.Status == account.Active && !p.removed.IsZero():
 		away := y.since(p.removed)
-		y.away = append(y.away, away)
+		y.away++
 		if away > maxAway {
 			y.t.Errorf("account %s: got it active %v after the app was disabled, want at most %v", p.id, away, maxAway)
 		}
@@ -512,7 +484,6 @@ func (y *halfYear) remove(p *person) {
 	if d < 7*dayLong || net > 8*dayLong {
 		y.t.Errorf("account %s: got it deleted %v after the first 458, %v of that without outages, want 168h to 192h", p.id, d, net)
 	}
-	y.deletion, y.netTime = append(y.deletion, d), append(y.netTime, net)
 }
 
 // day returns the day of the half year, from 0.
@@ -521,13 +492,12 @@ func (y *halfYear) day() int { return int(y.clock.Now().Sub(y.start) / dayLong) 
 // sweep makes the run of one hour and looks at the calls it made.
 func (y *halfYear) sweep() {
 	y.t.Helper()
-	r, err := y.keeper.Sweep(y.t.Context())
+	r, err := y.service().Sweep(y.t.Context())
 	if err != nil {
 		y.t.Fatalf("Sweep: got error %v, want none", err)
 	}
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	y.sweeps++
 	y.sum.Refreshed += r.Refreshed
 	y.sum.Deferred += r.Deferred
 	y.sum.Dead += r.Dead
@@ -535,7 +505,6 @@ func (y *halfYear) sweep() {
 	y.sum.Deleted += r.Deleted
 	y.sum.Held += r.Held
 	y.sum.Failed += r.Failed
-	y.stopped[r.Stopped]++
 	if y.fake.Count(fakeinstagram.OpRefresh) == 0 {
 		return
 	}
@@ -543,7 +512,6 @@ func (y *halfYear) sweep() {
 		if r.Operation != fakeinstagram.OpRefresh {
 			continue
 		}
-		y.calls[y.day()]++
 		p := y.byToken[r.Query.Get("access_token")]
 		if age := r.Time.Sub(p.issued); age < dayLong {
 			y.t.Errorf("account %s: got a refresh of a token of %v, want 24h at least", p.id, age)
@@ -607,80 +575,12 @@ func (y *halfYear) checkSum() {
 			y.t.Errorf("calls that met %q: got none, want some", x.name)
 		}
 	}
-	if len(y.away) == 0 {
+	if y.away == 0 {
 		y.t.Error("accounts that came back after the app was disabled: got none, want some")
 	}
 }
 
 func most(m map[int]int) int { return slices.Max(slices.Collect(maps.Values(m))) }
-
-// table tells the half year.
-func (y *halfYear) table() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%d accounts, %d days, %d sweeps, seed %d\n", len(y.people), int(y.end.Sub(y.start)/dayLong), y.sweeps, y.seed)
-	y.tableOfFates(w)
-	y.tableOfRefreshes(w)
-	fmt.Fprintf(w, "\nANSWER TO THE SERVICE\tCALLS\nrefreshed\t%d\n", y.sum.Refreshed)
-	writeCounts(w, y.classes)
-	fmt.Fprintf(w, "\nWHAT INSTAGRAM DID\tCALLS\n")
-	writeCounts(w, y.met)
-	fmt.Fprintf(w, "\nSWEEPS THAT STOPPED EARLY\t\n")
-	delete(y.stopped, "")
-	writeCounts(w, y.stopped)
-	fmt.Fprintf(w, "\nmost calls in a day\t%d\nmost refreshes in a day\t%d\n", most(y.calls), most(y.renewed))
-	fmt.Fprintf(w, "least life a token had left\t%.1f days\n", y.life.Hours()/24)
-	if len(y.deletion) > 0 {
-		fmt.Fprintf(w, "first 458 to deletion\t%v to %v, without outages at most %v\n",
-			slices.Min(y.deletion), slices.Max(y.deletion), slices.Max(y.netTime))
-	}
-	if len(y.away) > 0 {
-		fmt.Fprintf(w, "458 of a disabled app to active again\t%v to %v without outages, %d times\n",
-			slices.Min(y.away), slices.Max(y.away), len(y.away))
-	}
-	w.Flush()
-	return b.String()
-}
-
-func (y *halfYear) tableOfFates(w *tabwriter.Writer) {
-	fmt.Fprintf(w, "\nWHAT REALLY HAPPENED\tACCOUNTS\tACTIVE\tRECONNECT_REQUIRED\tDELETED\n")
-	for _, f := range []fate{livesOn, passwordChanged, rotatedAway, appRemoved} {
-		var accounts, active, reconnect, deleted int
-		for _, p := range y.people {
-			switch {
-			case p.fate != f:
-				continue
-			case !p.deleted.IsZero():
-				deleted++
-			case p.stored.Status == account.Active:
-				active++
-			default:
-				reconnect++
-			}
-			accounts++
-		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", f, accounts, active, reconnect, deleted)
-	}
-}
-
-func (y *halfYear) tableOfRefreshes(w *tabwriter.Writer) {
-	fmt.Fprintf(w, "\nREFRESHES\tACCOUNTS THAT LIVE ON\n")
-	times := map[int]int{}
-	for _, p := range y.people {
-		if p.fate == livesOn {
-			times[p.refreshes]++
-		}
-	}
-	for _, n := range slices.Sorted(maps.Keys(times)) {
-		fmt.Fprintf(w, "%d\t%d\n", n, times[n])
-	}
-}
-
-func writeCounts(w *tabwriter.Writer, counts map[string]int) {
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		fmt.Fprintf(w, "%s\t%d\n", name, counts[name])
-	}
-}
 
 // A simClock stands where it was set.
 type simClock struct{ unix atomic.Int64 }

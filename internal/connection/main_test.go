@@ -7,10 +7,10 @@ import (
 	"photopass/internal/test/mototest"
 )
 
-// TestMain also plays one of the processes of [TestKeepOnceAcrossProcesses].
+// TestMain also plays one of the processes of [TestRefreshOnceAcrossProcesses].
 func TestMain(m *testing.M) {
 	if os.Getenv(processVariable) != "" {
-		os.Exit(keepInProcess())
+		os.Exit(refreshInProcess())
 	}
 	os.Exit(mototest.Main(m))
 }

@@ -25,15 +25,15 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/store/dynamo"
 	"photopass/internal/telemetry"
-	"photopass/internal/test/dynamotest"
+	"photopass/internal/test/apptest"
 	"photopass/internal/test/mototest"
 )
 
 // processVariable holds a process, as JSON, for a run of this test program
 // that shall be one.
-const processVariable = "PHOTOPASS_TEST_KEEP"
+const processVariable = "PHOTOPASS_TEST_REFRESH"
 
-// A process keeps acme's token 50 times at once. It writes a line when it has
+// A process refreshes acme's token 50 times at once. It writes a line when it has
 // read the account, begins when its standard input ends, and writes a tally.
 type process struct {
 	Endpoint, Table, Instagram string
@@ -50,13 +50,14 @@ type tally struct {
 
 // A hundred visits at once, in two processes that share a table: one of them
 // asks Instagram, and each has an account to go on with.
-func TestKeepOnceAcrossProcesses(t *testing.T) {
+func TestRefreshOnceAcrossProcesses(t *testing.T) {
 	for _, shape := range []fakeinstagram.Shape{{}, {RotateOnRefresh: true, InvalidateOnRotate: true}} {
 		t.Run(fmt.Sprint("rotates ", shape.RotateOnRefresh), func(t *testing.T) {
-			table := openTable(t)
+			table := newTable(t)
+			store := dynamo.New(table, table.name)
 			c := connect(t, 24*time.Hour, "")
 			a := stored(t, c.app)
-			addAccount(t, table.store, a)
+			apptest.PutAccount(t, store, a, account.Session{AccountID: a.ID, Key: "K", Connection: a.Connection, ExpiresAt: a.ConnectedAt.Add(time.Hour)})
 			c.app.Fake.SetShape(shape)
 
 			p := process{mototest.OneAtATime(t), table.name, c.app.FakeURL, c.app.Clock.Now()}
@@ -72,64 +73,24 @@ func TestKeepOnceAcrossProcesses(t *testing.T) {
 				}
 			}
 			if total.Refreshed != 1 || total.Held != 99 {
-				t.Errorf("Keep: got %d refreshed and %d held, want 1 and 99", total.Refreshed, total.Held)
+				t.Errorf("Refresh: got %d refreshed and %d held, want 1 and 99", total.Refreshed, total.Held)
 			}
 			if got := c.app.Fake.Count(""); got != 1 || c.app.Fake.Count(fakeinstagram.OpRefresh) != 1 {
 				t.Errorf("calls to Instagram: got %d, want 1 that refreshes", got)
 			}
-			now, err := table.store.Account(t.Context(), acme)
+			now, err := store.Account(t.Context(), acme)
 			if err != nil || now.TokenRev == a.TokenRev || !now.Token.ExpiresAt.Equal(p.Now.Add(5183944*time.Second)) {
 				t.Errorf("Account: got error %v, the same mark %t, ExpiresAt %v, want a new life",
 					err, now.TokenRev == a.TokenRev, now.Token.ExpiresAt)
 			}
-			token, err := c.keeper.Vault.Open(t.Context(), acme, now.Token.Sealed)
+			token, err := c.Vault.Open(t.Context(), acme, now.Token.Sealed)
 			if err != nil {
 				t.Fatalf("Open: got error %v, want none", err)
 			}
-			if _, _, err := c.keeper.Instagram.Profile(t.Context(), token); err != nil {
+			if _, _, err := c.Instagram.Profile(t.Context(), token); err != nil {
 				t.Errorf("Profile with the stored token: got error %v, want none", err)
 			}
 		})
-	}
-}
-
-// A sharedTable is a table in moto.
-type sharedTable struct {
-	name  string
-	store *dynamo.Store
-}
-
-func openTable(t *testing.T) sharedTable {
-	t.Helper()
-	client := dynamodb.NewFromConfig(mototest.Config(t))
-	name := "photopass-test-" + account.RandomID()
-	if err := dynamotest.CreateTable(t.Context(), client, name); err != nil {
-		t.Fatalf("CreateTable: got error %v, want none", err)
-	}
-	t.Cleanup(func() {
-		if _, err := client.DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: &name}); err != nil {
-			t.Errorf("DeleteTable: got error %v, want none", err)
-		}
-	})
-	return sharedTable{name, dynamo.New(client, name)}
-}
-
-// addAccount writes a copy of an account.
-func addAccount(t *testing.T, s account.Store, a account.Account) {
-	t.Helper()
-	m := account.Marker{State: "S1", Attempt: account.RandomID(), ExpiresAt: a.ConnectedAt.Add(time.Hour)}
-	if _, err := s.UseState(t.Context(), m); err != nil {
-		t.Fatalf("UseState: got error %v, want none", err)
-	}
-	session := account.Session{
-		AccountID: a.ID, Key: "K", Connection: a.Connection,
-		CreatedAt: a.ConnectedAt, LastUsedAt: a.ConnectedAt, ExpiresAt: a.ConnectedAt.Add(720 * time.Hour),
-	}
-	err := s.Connect(t.Context(), account.Login{
-		Account: a, Session: session, State: m.State, Attempt: m.Attempt, Result: []byte("result"),
-	})
-	if err != nil {
-		t.Fatalf("Connect: got error %v, want none", err)
 	}
 }
 
@@ -187,15 +148,20 @@ func (r *runningProcess) result(t *testing.T) tally {
 	return result
 }
 
-// keepInProcess is what a process does. It returns its exit status.
-func keepInProcess() int {
-	k, err := processKeeper()
+// refreshInProcess is what a process does. It returns its exit status.
+func refreshInProcess() int {
+	c, err := processConfig()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	s, err := connection.New(c)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	ctx := context.Background()
-	a, err := k.Store.Account(ctx, acme)
+	a, err := c.Store.Account(ctx, acme)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -209,10 +175,10 @@ func keepInProcess() int {
 	for range perProcess {
 		g.Go(func() {
 			<-release
-			r, err := k.Keep(ctx, a)
+			r, err := s.Refresh(ctx, a)
 			mu.Lock()
 			defer mu.Unlock()
-			result.add(ctx, k, r, err)
+			result.add(ctx, s, r, err)
 		})
 	}
 	close(release)
@@ -221,35 +187,35 @@ func keepInProcess() int {
 	return 0
 }
 
-func (s *tally) add(ctx context.Context, k *connection.Keeper, r connection.Result, err error) {
+func (t *tally) add(ctx context.Context, s *connection.Service, r connection.Result, err error) {
 	switch {
 	case err != nil:
-		s.Problems = append(s.Problems, fmt.Sprintf("Keep: got error %v, want none", err))
+		t.Problems = append(t.Problems, fmt.Sprintf("Refresh: got error %v, want none", err))
 		return
 	case r.Outcome == connection.Refreshed:
-		s.Refreshed++
+		t.Refreshed++
 	case r.Outcome == connection.Held:
-		s.Held++
+		t.Held++
 	}
-	if _, err := k.Vault.Open(ctx, acme, r.Account.Token.Sealed); err != nil || r.Account.Status != account.Active {
-		s.Problems = append(s.Problems, fmt.Sprintf("Keep: got status %q and, of Open, error %v, want active and none", r.Account.Status, err))
+	if _, err := s.Open(ctx, r.Account); err != nil || r.Account.Status != account.Active {
+		t.Problems = append(t.Problems, fmt.Sprintf("Refresh: got status %q and, of Open, error %v, want active and none", r.Account.Status, err))
 	}
 }
 
-// processKeeper returns the Keeper that the environment describes.
-func processKeeper() (*connection.Keeper, error) {
+// processConfig returns what the environment describes.
+func processConfig() (connection.Config, error) {
 	var p process
 	if err := json.Unmarshal([]byte(os.Getenv(processVariable)), &p); err != nil {
-		return nil, err
+		return connection.Config{}, err
 	}
 	ring, err := secret.ParseRing([]byte(apptestRing))
 	if err != nil {
-		return nil, err
+		return connection.Config{}, err
 	}
 	now := func() time.Time { return p.Now }
 	ig, err := instagram.New(instagram.Config{API: instagram.Graph, GraphURL: p.Instagram, GraphVersion: "v26.0", HTTP: &http.Client{}, Now: now})
 	if err != nil {
-		return nil, err
+		return connection.Config{}, err
 	}
 	client := dynamodb.New(dynamodb.Options{
 		Region: mototest.Region, BaseEndpoint: aws.String(p.Endpoint),
@@ -257,7 +223,7 @@ func processKeeper() (*connection.Keeper, error) {
 			return aws.Credentials{AccessKeyID: "moto", SecretAccessKey: "moto"}, nil
 		}),
 	})
-	return &connection.Keeper{
+	return connection.Config{
 		Store: patient{dynamo.New(client, p.Table)}, Vault: connection.NewVault(secret.Plain{Keys: ring}),
 		Instagram: ig, Now: now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
 	}, nil

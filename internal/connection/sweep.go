@@ -14,26 +14,22 @@ import (
 )
 
 const (
-	// sweepParallel accounts are kept at a time.
+	// sweepParallel is how many accounts a run refreshes at a time.
 	sweepParallel = 8
-	// sweepReserve is left of the time that a run has when it takes on its last
-	// account.
-	sweepReserve = keepTimeout + 5*time.Second
-	// maxAppUsage is the percentage of what the app may ask for from which a run
-	// leaves the rest for the next one, and for the people who read their profile.
-	maxAppUsage = 80
+	// sweepReserve is the time that a run must have left to begin with an account.
+	sweepReserve = askTimeout + 5*time.Second
 	// maxFailures in a row end a run: Instagram is in trouble, or our app there.
 	maxFailures = 20
 )
 
-// A Report counts what a run of [Keeper.Sweep] has done, by outcome.
+// A Report counts what a run of [Service.Sweep] has done, by outcome.
 type Report struct {
 	Refreshed int `json:"refreshed"`
 	Deferred  int `json:"deferred"`
 	Dead      int `json:"dead"`
 	Removed   int `json:"removed"`
 	Deleted   int `json:"deleted"`
-	Held      int `json:"held"`   // by others
+	Held      int `json:"held"`   // by other requests
 	Failed    int `json:"failed"` // ours: store, key ring or a token that does not open
 
 	// Stopped says why the run left accounts for the next one: "time",
@@ -42,25 +38,39 @@ type Report struct {
 	Stopped string `json:"stopped,omitempty"`
 }
 
-// Sweep keeps all accounts that are due, a few at a time, until there are no
+// Sweep refreshes all accounts that are due, a few at a time, until there are no
 // more, the deadline of ctx is near, or Instagram has had enough. What it leaves
 // is due again at the next run. Its error says that it could not read what is
 // due, or not record that it ended; failures with single accounts are logged and
 // counted. Without an error of its own it has recorded when it ended, however much
 // it left, so that its silence can be noticed.
-func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
-	ctx, _ = telemetry.Begin(ctx)
-	if !k.Instagram.CanRefresh() {
-		r := Report{Stopped: "nothing_to_refresh"}
-		err := k.recordSweep(ctx)
-		k.report(ctx, r, err)
-		return r, err
+func (s *Service) Sweep(ctx context.Context) (Report, error) {
+	ctx, record := telemetry.Begin(ctx)
+	report, err := s.sweep(ctx)
+	if err == nil {
+		err = s.recordSweep(ctx)
 	}
-	r := run{keeper: k}
+	if err == nil {
+		record.Count(telemetry.Sweeps)
+	}
+	level := slog.LevelInfo
+	if report.Failed > 0 || report.Stopped != "" && report.Stopped != "nothing_to_refresh" || err != nil {
+		level = slog.LevelWarn
+	}
+	// A schedule looks at no answer.
+	record.Write(ctx, s.c.Log, level, "sweep", slog.Any("report", report), slog.Any("err", err))
+	return report, err
+}
+
+func (s *Service) sweep(ctx context.Context) (Report, error) {
+	if !s.c.Instagram.CanRefresh() {
+		return Report{Stopped: "nothing_to_refresh"}, nil
+	}
+	r := run{service: s}
 	places := make(chan struct{}, sweepParallel)
 	var g sync.WaitGroup
 	var failure error
-	for id, err := range k.Store.Due(ctx, k.Now()) {
+	for id, err := range s.c.Store.Due(ctx, s.c.Now()) {
 		if err != nil {
 			failure = err
 			break
@@ -71,44 +81,27 @@ func (k *Keeper) Sweep(ctx context.Context) (Report, error) {
 		}
 		g.Go(func() {
 			defer func() { <-places }()
-			r.keep(ctx, id)
+			r.refresh(ctx, id)
 		})
 	}
 	g.Wait()
-	if failure == nil {
-		failure = k.recordSweep(ctx)
-	}
-	k.report(ctx, r.report, failure)
 	return r.report, failure
 }
 
 // recordSweep records that a run has ended, also when that was because its time
 // was over.
-func (k *Keeper) recordSweep(ctx context.Context) error {
+func (s *Service) recordSweep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	if err := k.Store.PutSweep(ctx, k.Now()); err != nil {
+	if err := s.c.Store.PutSweep(ctx, s.c.Now()); err != nil {
 		return fmt.Errorf("connection: record sweep: %w", err)
 	}
 	return nil
 }
 
-// report writes what a run has done to the log: a schedule looks at no answer.
-func (k *Keeper) report(ctx context.Context, r Report, failure error) {
-	level := slog.LevelInfo
-	if r.Failed > 0 || r.Stopped != "" && r.Stopped != "nothing_to_refresh" || failure != nil {
-		level = slog.LevelWarn
-	}
-	record := telemetry.Of(ctx)
-	if failure == nil {
-		record.Count(telemetry.Sweeps)
-	}
-	record.Write(ctx, k.Log, level, "sweep", slog.Any("report", r), slog.Any("err", failure))
-}
-
 // A run is a sweep under way.
 type run struct {
-	keeper *Keeper
+	service *Service
 
 	mu       sync.Mutex // guards what follows
 	report   Report
@@ -126,33 +119,30 @@ func (r *run) stop(ctx context.Context) bool {
 	return r.report.Stopped != ""
 }
 
-func (r *run) keep(ctx context.Context, id string) {
-	a, err := r.keeper.Store.Account(ctx, id)
+// refresh refreshes one account, and counts the days that its token has left then
+// unless it must be connected again.
+func (r *run) refresh(ctx context.Context, id string) {
+	s := r.service
+	a, err := s.c.Store.Account(ctx, id)
 	var result Result
 	if err == nil {
-		result, err = r.keeper.Keep(ctx, a)
-	} else {
-		countFailure(ctx, err)
+		result, err = s.refreshIfDue(ctx, a)
 	}
+	countFailure(ctx, err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case errors.Is(err, account.ErrNotFound): // deleted since it was due
+		return
 	case err != nil:
 		r.report.Failed++
-		r.keeper.Log.ErrorContext(ctx, "sweep: account", "account", id, "err", err)
-		r.keeper.countLife(ctx, a)
+		s.c.Log.ErrorContext(ctx, "sweep: account", "account", id, "err", err)
 	default:
 		r.count(result)
-		r.keeper.countLife(ctx, result.Account)
+		a = result.Account
 	}
-}
-
-// countLife counts the days that a's token has left after a visit. Of an account
-// that must be connected again nobody needs to know.
-func (k *Keeper) countLife(ctx context.Context, a account.Account) {
 	if end := a.Token.ExpiresAt; a.Status == account.Active && !end.IsZero() {
-		telemetry.Of(ctx).Least(telemetry.DaysToExpiry, max(0, end.Sub(k.Now()).Hours()/24))
+		telemetry.Of(ctx).Least(telemetry.DaysToExpiry, max(0, end.Sub(s.c.Now()).Hours()/24))
 	}
 }
 
@@ -184,7 +174,7 @@ func (r *run) count(result Result) {
 	}
 	switch {
 	case r.report.Stopped != "":
-	case result.Usage.App >= maxAppUsage || again == instagram.AppLimited:
+	case result.Usage.App >= maxUsage || again == instagram.AppLimited:
 		r.report.Stopped = "app_usage"
 	case r.failures >= maxFailures:
 		r.report.Stopped = "instagram_failing"

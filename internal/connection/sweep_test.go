@@ -20,7 +20,6 @@ import (
 	"photopass/internal/connection"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
-	"photopass/internal/secret"
 	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
@@ -41,7 +40,7 @@ func stillDue(t *testing.T, s account.Store) int {
 func TestSweepNothingDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, k, _ := due(t, 0, nil)
-		if r, err := k.Sweep(t.Context()); err != nil || r != (connection.Report{}) {
+		if r, err := k.service().Sweep(t.Context()); err != nil || r != (connection.Report{}) {
 			t.Errorf("Sweep: got %+v and error %v, want nothing", r, err)
 		}
 	})
@@ -59,7 +58,7 @@ func TestSweepIsParallel(t *testing.T) {
 			return takes(time.Second)(ctx)
 		})
 		began := time.Now()
-		r, err := k.Sweep(t.Context())
+		r, err := k.service().Sweep(t.Context())
 		if err != nil || outcomes(r) != "20 refreshed" || r.Stopped != "" {
 			t.Errorf("Sweep: got %+v and error %v, want 20 refreshed", r, err)
 		}
@@ -93,7 +92,7 @@ func TestSweepEndsInTime(t *testing.T) {
 				store, k, _ := due(t, 100, takes(4*time.Second))
 				ctx, cancel := context.WithTimeout(t.Context(), tt.time)
 				defer cancel()
-				r, err := k.Sweep(ctx)
+				r, err := k.service().Sweep(ctx)
 				if err != nil || r.Refreshed != tt.want || (r.Stopped == "time") != (tt.left > 0) {
 					t.Errorf("Sweep: got %+v and error %v, want %d refreshed", r, err, tt.want)
 				}
@@ -103,7 +102,7 @@ func TestSweepEndsInTime(t *testing.T) {
 				if got := stillDue(t, store); got != tt.left {
 					t.Errorf("due afterwards: got %d, want %d", got, tt.left)
 				}
-				if r, err := k.Sweep(t.Context()); err != nil || r.Refreshed != tt.left {
+				if r, err := k.service().Sweep(t.Context()); err != nil || r.Refreshed != tt.left {
 					t.Errorf("next Sweep: got %+v and error %v, want %d refreshed", r, err, tt.left)
 				}
 			})
@@ -117,7 +116,7 @@ func TestSweepCancelled(t *testing.T) {
 		store, k, _ := due(t, 20, takes(2*time.Second))
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		r, err := k.Sweep(ctx)
+		r, err := k.service().Sweep(ctx)
 		if err != nil || outcomes(r) != "8 refreshed" || r.Stopped != "time" {
 			t.Errorf("Sweep: got %+v and error %v, want 8 refreshed and stopped by time", r, err)
 		}
@@ -162,7 +161,7 @@ func TestSweepStops(t *testing.T) {
 					r.Usage.App = tt.usage
 					return r, nil
 				})
-				r, err := k.Sweep(t.Context())
+				r, err := k.service().Sweep(t.Context())
 				if err != nil || r.Stopped != tt.want {
 					t.Errorf("Sweep: got %+v and error %v, want stopped by %q", r, err, tt.want)
 				}
@@ -191,7 +190,7 @@ func TestSweepGoesOnWhenSomeFail(t *testing.T) {
 			}
 			return instagram.RefreshResponse{}, &instagram.Error{Class: instagram.Transient}
 		})
-		if r, err := k.Sweep(t.Context()); err != nil || outcomes(r) != "10 refreshed, 80 deferred, 10 dead" || r.Stopped != "" {
+		if r, err := k.service().Sweep(t.Context()); err != nil || outcomes(r) != "10 refreshed, 80 deferred, 10 dead" || r.Stopped != "" {
 			t.Errorf("Sweep: got %+v and error %v, want 10 refreshed, 80 deferred, 10 dead", r, err)
 		}
 	})
@@ -214,7 +213,7 @@ func TestSweepGoesOnWhenWeFail(t *testing.T) {
 			}
 		}
 		k.Store = &partial{Store: store, broken: ids[39], gone: ids[37]}
-		r, err := k.Sweep(t.Context())
+		r, err := k.service().Sweep(t.Context())
 		if err != nil || outcomes(r) != "18 refreshed, 21 failed" || r.Stopped != "" {
 			t.Errorf("Sweep: got %+v and error %v, want 18 refreshed, 21 failed", r, err)
 		}
@@ -250,7 +249,7 @@ func TestSweepWhenDueFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, _ := due(t, 5, takes(time.Second))
 		k.Store = &dueFails{store, 3}
-		r, err := k.Sweep(t.Context())
+		r, err := k.service().Sweep(t.Context())
 		if !errors.Is(err, errTable) || outcomes(r) != "3 refreshed" {
 			t.Errorf("Sweep: got %+v and error %v, want 3 refreshed and %v", r, err, errTable)
 		}
@@ -300,7 +299,7 @@ func TestSweepIsRecorded(t *testing.T) {
 		{"out of time", 30, takes(4 * time.Second), nil, 20 * time.Second, nil, "2000-01-01T01:00:08Z"},
 		{"Instagram in trouble", 30, refused, nil, time.Hour, nil, "2000-01-01T01:00:00Z"},
 		{"what is due can't be read", 3, takes(0), func(s account.Store) account.Store { return &dueFails{s, 1} }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
-		{"the time can't be written", 0, nil, func(s account.Store) account.Store { return &sweepFails{s} }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
+		{"the time can't be written", 0, nil, func(s account.Store) account.Store { return failing(s, "PutSweep", 0, errTable) }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -314,7 +313,7 @@ func TestSweepIsRecorded(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), tt.time)
 				defer cancel()
-				if _, err := k.Sweep(ctx); !errors.Is(err, tt.err) {
+				if _, err := k.service().Sweep(ctx); !errors.Is(err, tt.err) {
 					t.Errorf("Sweep: got error %v, want %v", err, tt.err)
 				}
 				at, err := store.LastSweep(t.Context())
@@ -326,27 +325,21 @@ func TestSweepIsRecorded(t *testing.T) {
 	}
 }
 
-// A sweepFails is a store that takes no time of a sweep.
-type sweepFails struct{ account.Store }
-
-// PutSweep implements [account.Store].
-func (*sweepFails) PutSweep(context.Context, time.Time) error { return errTable }
-
 // What Due yields may be out of date: an account that is not due is not kept,
-// and one that another keeps is left to it.
+// and one that another request refreshes is left to it.
 func TestSweepOfWhatIsOutOfDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, ids := due(t, 3, takes(0))
 		now := time.Now().UTC().Truncate(time.Second)
-		if r, err := k.Keep(t.Context(), read(t, store, ids[0])); err != nil || r.Outcome != connection.Refreshed {
-			t.Fatalf("Keep: got %q and error %v, want refreshed", r.Outcome, err)
+		if r, err := k.service().Refresh(t.Context(), read(t, store, ids[0])); err != nil || r.Outcome != connection.Refreshed {
+			t.Fatalf("Refresh: got %q and error %v, want refreshed", r.Outcome, err)
 		}
 		lease := account.Lease{Holder: "another", From: now, Until: now.Add(30 * time.Second)}
 		if err := store.Lease(t.Context(), ids[1], "R", lease); err != nil {
 			t.Fatalf("Lease: got error %v, want none", err)
 		}
 		k.Store = &dueIs{store, ids}
-		if r, err := k.Sweep(t.Context()); err != nil || outcomes(r) != "refreshed, held" {
+		if r, err := k.service().Sweep(t.Context()); err != nil || outcomes(r) != "refreshed, held" {
 			t.Errorf("Sweep: got %+v and error %v, want one refreshed, one held", r, err)
 		}
 	})
@@ -378,14 +371,11 @@ func TestSweepLegacy(t *testing.T) {
 	if err != nil {
 		t.Fatalf("instagram.New: %v", err)
 	}
-	k := &connection.Keeper{
-		Store: app.Memory, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}),
-		Instagram: ig, Now: app.Clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-	}
+	k := &rig{connection.Config{Store: app.Memory, Instagram: ig, Now: app.Clock.Now}, t}
 	app.Clock.Advance(10 * 365 * 24 * time.Hour)
 	app.Fake.ResetRequests()
 	before := string(app.Memory.Dump())
-	r, err := k.Sweep(t.Context())
+	r, err := k.service().Sweep(t.Context())
 	if err != nil || r != (connection.Report{Stopped: "nothing_to_refresh"}) {
 		t.Errorf("Sweep: got %+v and error %v, want nothing_to_refresh", r, err)
 	}
@@ -393,8 +383,8 @@ func TestSweepLegacy(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Account: got error %v, want none", err)
 	}
-	if r, err := k.Keep(t.Context(), a); err != nil || r.Outcome != connection.NotDue {
-		t.Errorf("Keep: got %q and error %v, want not_due", r.Outcome, err)
+	if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.NotDue {
+		t.Errorf("Refresh: got %q and error %v, want not_due", r.Outcome, err)
 	}
 	const none, now = `"LastSweep": "0001-01-01T00:00:00Z"`, `"LastSweep": "2036-11-21T12:00:00Z"`
 	if got := app.Fake.Count(""); got != 0 || string(app.Memory.Dump()) != strings.Replace(before, none, now, 1) {
@@ -420,7 +410,7 @@ func TestReportJSON(t *testing.T) {
 }
 
 // Each outcome is in the audit log, with the account and without the token.
-func TestKeepAudit(t *testing.T) {
+func TestRefreshAudit(t *testing.T) {
 	const at = `{"level":"INFO","msg":"audit","event":`
 	for _, tt := range []struct {
 		name  string
@@ -439,7 +429,7 @@ func TestKeepAudit(t *testing.T) {
 				c.app.Fake.Order(tt.fault)
 			}
 			var log bytes.Buffer
-			c.keeper.Log = telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			c.Log = telemetry.Wrap(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 				if a.Key == slog.TimeKey {
 					return slog.Attr{}
 				}
@@ -460,7 +450,7 @@ func TestKeepAudit(t *testing.T) {
 
 // A hundred visits at once of an account that is due: one asks Instagram, and
 // each has an account to go on with.
-func TestKeepOnceInAProcess(t *testing.T) {
+func TestRefreshOnceInAProcess(t *testing.T) {
 	for _, shape := range []fakeinstagram.Shape{{}, {RotateOnRefresh: true, InvalidateOnRotate: true}} {
 		t.Run(fmt.Sprint("rotates ", shape.RotateOnRefresh), func(t *testing.T) {
 			c := connect(t, 24*time.Hour, "")
@@ -472,12 +462,12 @@ func TestKeepOnceInAProcess(t *testing.T) {
 			for range 100 {
 				g.Go(func() {
 					<-release
-					r, err := c.keeper.Keep(t.Context(), a)
+					r, err := c.service().Refresh(t.Context(), a)
 					if err != nil || r.Account.Status != account.Active {
-						t.Errorf("Keep: got status %q and error %v, want active", r.Account.Status, err)
+						t.Errorf("Refresh: got status %q and error %v, want active", r.Account.Status, err)
 						return
 					}
-					if _, err := c.keeper.Vault.Open(t.Context(), acme, r.Account.Token.Sealed); err != nil {
+					if _, err := c.Vault.Open(t.Context(), acme, r.Account.Token.Sealed); err != nil {
 						t.Errorf("Open: got error %v, want none", err)
 					}
 					switch r.Outcome {
@@ -491,7 +481,7 @@ func TestKeepOnceInAProcess(t *testing.T) {
 			close(release)
 			g.Wait()
 			if refreshed.Load() != 1 || held.Load() != 99 {
-				t.Errorf("Keep: got %d refreshed and %d held, want 1 and 99", refreshed.Load(), held.Load())
+				t.Errorf("Refresh: got %d refreshed and %d held, want 1 and 99", refreshed.Load(), held.Load())
 			}
 			if got := c.app.Fake.Count(""); got != 1 {
 				t.Errorf("calls to Instagram: got %d, want 1", got)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"runtime"
@@ -25,7 +24,7 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/store/dynamo"
 	"photopass/internal/store/memory"
-	"photopass/internal/telemetry"
+	"photopass/internal/test/apptest"
 	"photopass/internal/test/dynamotest"
 	"photopass/internal/test/mototest"
 )
@@ -36,7 +35,7 @@ func TestSweepCounts(t *testing.T) {
 	const stored, every = 100_000, 100
 	s := newSwept(t, nil)
 	s.fill(t, stored, every)
-	r, err := s.keeper.Sweep(t.Context())
+	r, err := s.service().Sweep(t.Context())
 	if want := (connection.Report{Refreshed: 1_000}); err != nil || r != want {
 		t.Errorf("Sweep: got %+v and error %v, want %+v", r, err, want)
 	}
@@ -85,7 +84,7 @@ func TestSweepCountsDynamoDB(t *testing.T) {
 					s.makeDue(t, strconv.Itoa(n))
 				}
 				table.reset()
-				r, err := s.keeper.Sweep(t.Context())
+				r, err := s.service().Sweep(t.Context())
 				if err != nil || r != (connection.Report{Refreshed: due}) {
 					t.Errorf("Sweep of %d due of %d: got %+v and error %v, want them refreshed", due, tt.stored, r, err)
 				}
@@ -110,7 +109,7 @@ func BenchmarkSweep(b *testing.B) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			for b.Loop() {
-				if r, err := s.keeper.Sweep(b.Context()); err != nil || r.Refreshed != due {
+				if r, err := s.service().Sweep(b.Context()); err != nil || r.Refreshed != due {
 					b.Fatalf("Sweep: got %+v and error %v, want %d refreshed", r, err, due)
 				}
 				s.clock.set(s.clock.Now().Add(40 * 24 * time.Hour)) // what was refreshed is due again
@@ -132,32 +131,25 @@ var (
 	notDueAt  = time.Date(3026, 11, 24, 12, 0, 0, 0, time.UTC)
 )
 
-// A swept is a keeper and what it works with.
+// A swept is a service and what it works with.
 type swept struct {
-	keeper    *connection.Keeper
+	*rig
 	store     account.Store
 	instagram *readyInstagram
 	clock     *simClock
 }
 
-// newSwept returns a keeper over store, or over an empty memory store if that is
+// newSwept returns a service over store, or over an empty memory store if that is
 // nil, at sweptAt.
 func newSwept(t testing.TB, store account.Store) *swept {
 	t.Helper()
-	ring, err := secret.ParseRing([]byte(ringOfK1))
-	if err != nil {
-		t.Fatalf("ParseRing: %v", err)
-	}
 	clock := &simClock{}
 	clock.set(sweptAt)
 	if store == nil {
 		store = memory.New(clock.Now)
 	}
 	s := &swept{store: store, clock: clock, instagram: &readyInstagram{now: clock.Now}}
-	s.keeper = &connection.Keeper{
-		Store: store, Vault: connection.NewVault(&keys{ring: ring}), Instagram: s.instagram,
-		Now: clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-	}
+	s.rig = &rig{connection.Config{Store: store, Vault: vault(t, ringOfK1), Instagram: s.instagram, Now: clock.Now}, t}
 	return s
 }
 
@@ -178,17 +170,8 @@ func (s *swept) fill(t testing.TB, stored, every int) {
 // connect stores an account.
 func (s *swept) connect(t testing.TB, id string, token account.Token) {
 	t.Helper()
-	l := account.Login{
-		Account: account.Account{ID: id, Connection: "connection", TokenRev: "rev", Status: account.Active, Token: token, ConnectedAt: issuedAt},
-		Session: account.Session{AccountID: id, Key: "key", Connection: "connection", ExpiresAt: expiresAt},
-		State:   "state of " + id, Attempt: "attempt", Result: []byte("result"),
-	}
-	if _, err := s.store.UseState(t.Context(), account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: expiresAt}); err != nil {
-		t.Fatalf("UseState: got error %v, want none", err)
-	}
-	if err := s.store.Connect(t.Context(), l); err != nil {
-		t.Fatalf("Connect: got error %v, want none", err)
-	}
+	a := account.Account{ID: id, Connection: "connection", TokenRev: "rev", Status: account.Active, Token: token, ConnectedAt: issuedAt}
+	apptest.PutAccount(t, s.store, a, account.Session{AccountID: id, Key: "key", Connection: "connection", ExpiresAt: expiresAt})
 }
 
 // makeDue gives an account a token that is due.
@@ -209,7 +192,7 @@ func (s *swept) makeDue(t testing.TB, id string) {
 
 func (s *swept) seal(t testing.TB, id string) []byte {
 	t.Helper()
-	sealed, err := s.keeper.Vault.Seal(t.Context(), id, secret.New(token))
+	sealed, err := s.Vault.Seal(t.Context(), id, secret.New(token))
 	if err != nil {
 		t.Fatalf("Seal: got error %v, want none", err)
 	}

@@ -3,7 +3,6 @@ package connection_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -15,21 +14,28 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
-	"photopass/internal/telemetry"
+	"photopass/internal/test/apptest"
 )
 
 // The tests below run in a bubble with a clock of its own, over the memory store
 // and an Instagram without a network.
 
+// A rig is what a service is made of. A test may change it between two calls.
+type rig struct {
+	connection.Config
+	t testing.TB
+}
+
+func (r *rig) service() *connection.Service { return apptest.Connections(r.t, r.Config) }
+
 // due returns a store with n accounts that are due, their ids in the order in
-// which they are, and a Keeper over it whose Instagram answers with refresh.
-func due(t *testing.T, n int, refresh func(context.Context) (instagram.RefreshResponse, error)) (*memory.Store, *connection.Keeper, []string) {
+// which they are, and a rig over it whose Instagram answers with refresh.
+func due(t *testing.T, n int, refresh func(context.Context) (instagram.RefreshResponse, error)) (*memory.Store, *rig, []string) {
 	t.Helper()
 	store := memory.New(time.Now)
-	k := &connection.Keeper{
-		Store: store, Vault: vault(t, ringOfK1), Instagram: &stub{refresh: refresh},
-		Now: time.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-	}
+	k := &rig{connection.Config{
+		Store: store, Vault: vault(t, ringOfK1), Instagram: &stub{refresh: refresh}, TTL: 15 * time.Minute, MaxStale: 24 * time.Hour,
+	}, t}
 	var ids []string
 	for i := range n {
 		id := "1000" + string(rune('0'+i/100)) + string(rune('0'+i/10%10)) + string(rune('0'+i%10))
@@ -43,22 +49,12 @@ func due(t *testing.T, n int, refresh func(context.Context) (instagram.RefreshRe
 func addDue(t *testing.T, s account.Store, id string, sealed []byte) {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Second)
-	m := account.Marker{State: "S" + id, Attempt: "A", ExpiresAt: now.Add(time.Hour)}
-	if _, err := s.UseState(t.Context(), m); err != nil {
-		t.Fatalf("UseState: got error %v, want none", err)
-	}
 	a := account.Account{
 		ID: id, Connection: "C", TokenRev: "R", Status: account.Active, Permissions: []string{"instagram_business_basic"},
 		ConnectedAt: now.AddDate(0, 0, -30), LastLoginAt: now.AddDate(0, 0, -30),
 		Token: account.Token{Sealed: sealed, IssuedAt: now.AddDate(0, 0, -30), ExpiresAt: now.AddDate(0, 0, 30), RefreshAt: now},
 	}
-	err := s.Connect(t.Context(), account.Login{
-		Account: a, Session: account.Session{AccountID: id, Key: "K", Connection: "C", ExpiresAt: now.Add(time.Hour)},
-		State: m.State, Attempt: m.Attempt, Result: []byte("result"),
-	})
-	if err != nil {
-		t.Fatalf("Connect: got error %v, want none", err)
-	}
+	apptest.PutAccount(t, s, a, account.Session{AccountID: id, Key: "K", Connection: "C", ExpiresAt: now.Add(time.Hour)})
 }
 
 // takes returns an Instagram that renews a token after d.
@@ -145,9 +141,9 @@ func TestLeaseOutlivesCallAndWrite(t *testing.T) {
 		store, k, ids := due(t, 1, takes(4*time.Second-time.Millisecond)) // the client gives up after 4
 		slow := &table{Store: store, lease: 3*time.Second - time.Millisecond, put: 4*time.Second - time.Millisecond}
 		k.Store = slow
-		r, err := k.Keep(t.Context(), read(t, store, ids[0]))
+		r, err := k.service().Refresh(t.Context(), read(t, store, ids[0]))
 		if err != nil || r.Outcome != connection.Refreshed {
-			t.Fatalf("Keep: got %q and error %v, want refreshed", r.Outcome, err)
+			t.Fatalf("Refresh: got %q and error %v, want refreshed", r.Outcome, err)
 		}
 		if left := time.Until(slow.until); left < 8*time.Second {
 			t.Errorf("lease: got %v left when all was done, want at least 8s", left)
@@ -156,7 +152,7 @@ func TestLeaseOutlivesCallAndWrite(t *testing.T) {
 }
 
 // A step that lasts longer is given up, so that the lease outlives it.
-func TestKeepTimesOut(t *testing.T) {
+func TestRefreshTimesOut(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		table *table
@@ -175,12 +171,12 @@ func TestKeepTimesOut(t *testing.T) {
 				})
 				tt.table.Store, k.Store = store, tt.table
 				began := time.Now()
-				_, err := k.Keep(t.Context(), read(t, store, ids[0]))
+				_, err := k.service().Refresh(t.Context(), read(t, store, ids[0]))
 				if !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("Keep: got error %v, want DeadlineExceeded", err)
+					t.Errorf("Refresh: got error %v, want DeadlineExceeded", err)
 				}
 				if got := time.Since(began); got != tt.want {
-					t.Errorf("Keep: got %v, want %v", got, tt.want)
+					t.Errorf("Refresh: got %v, want %v", got, tt.want)
 				}
 				if calls != tt.calls {
 					t.Errorf("calls to Instagram: got %d, want %d", calls, tt.calls)
@@ -192,7 +188,7 @@ func TestKeepTimesOut(t *testing.T) {
 
 // While one asks Instagram, others are told so, in 30 seconds at the latest by
 // a lease of their own.
-func TestKeepHeld(t *testing.T) {
+func TestRefreshHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		store, k, ids := due(t, 1, func(ctx context.Context) (instagram.RefreshResponse, error) {
@@ -206,19 +202,19 @@ func TestKeepHeld(t *testing.T) {
 			t.Fatalf("Lease: got error %v, want none", err)
 		}
 		time.Sleep(30*time.Second - time.Millisecond)
-		if r, err := k.Keep(t.Context(), a); err != nil || r.Outcome != connection.Held || r.Account.TokenRev != "R" || calls != 0 {
-			t.Errorf("Keep: got %q, error %v, mark %q, %d calls, want held, none, R, 0", r.Outcome, err, r.Account.TokenRev, calls)
+		if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Held || r.Account.TokenRev != "R" || calls != 0 {
+			t.Errorf("Refresh: got %q, error %v, mark %q, %d calls, want held, none, R, 0", r.Outcome, err, r.Account.TokenRev, calls)
 		}
 		time.Sleep(time.Millisecond)
-		if r, err := k.Keep(t.Context(), a); err != nil || r.Outcome != connection.Refreshed || calls != 1 {
-			t.Errorf("Keep: got %q, error %v, %d calls, want refreshed, none, 1", r.Outcome, err, calls)
+		if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Refreshed || calls != 1 {
+			t.Errorf("Refresh: got %q, error %v, %d calls, want refreshed, none, 1", r.Outcome, err, calls)
 		}
-		r, err := k.Keep(t.Context(), a)
+		r, err := k.service().Refresh(t.Context(), a)
 		if err != nil || r.Outcome != connection.Held || r.Account.TokenRev == "R" || calls != 1 {
-			t.Errorf("Keep of what is out of date: got %q, error %v, %d calls, want held, none, 1 and the new account", r.Outcome, err, calls)
+			t.Errorf("Refresh of what is out of date: got %q, error %v, %d calls, want held, none, 1 and the new account", r.Outcome, err, calls)
 		}
-		if r, err := k.Keep(t.Context(), r.Account); err != nil || r.Outcome != connection.NotDue || calls != 1 {
-			t.Errorf("Keep of the new account: got %q, error %v, %d calls, want not_due, none, 1", r.Outcome, err, calls)
+		if r, err := k.service().Refresh(t.Context(), r.Account); err != nil || r.Outcome != connection.NotDue || calls != 1 {
+			t.Errorf("Refresh of the new account: got %q, error %v, %d calls, want not_due, none, 1", r.Outcome, err, calls)
 		}
 	})
 }
@@ -232,13 +228,13 @@ func TestExpiredWhileHeld(t *testing.T) {
 		a := read(t, store, ids[0])
 		var g sync.WaitGroup
 		g.Go(func() {
-			if r, err := k.Keep(t.Context(), a); err != nil || r.Outcome != connection.Refreshed {
-				t.Errorf("Keep a second before the end: got %q and error %v, want refreshed", r.Outcome, err)
+			if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Refreshed {
+				t.Errorf("Refresh a second before the end: got %q and error %v, want refreshed", r.Outcome, err)
 			}
 		})
 		time.Sleep(time.Second)
-		if r, err := k.Keep(t.Context(), a); err != nil || r.Outcome != connection.Held {
-			t.Errorf("Keep at the end: got %q and error %v, want held", r.Outcome, err)
+		if r, err := k.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Held {
+			t.Errorf("Refresh at the end: got %q and error %v, want held", r.Outcome, err)
 		}
 		g.Wait()
 		if a := read(t, store, ids[0]); a.Status != account.Active {
@@ -247,131 +243,94 @@ func TestExpiredWhileHeld(t *testing.T) {
 	})
 }
 
-// A visit that was refused with a token that another one is replacing does not
+// A visit that was rejected with a token that another request is replacing does not
 // mark the account. While one refreshes, no visit begins to ask; and what a visit
-// that has outlived its lease was refused with is not the token any more.
-func TestRefusedWhileRefreshed(t *testing.T) {
+// that has outlived its lease was rejected with is not the token any more.
+func TestRejectedWhileRefreshed(t *testing.T) {
 	for _, class := range []instagram.Class{instagram.TokenDead, instagram.AppRemoved} {
 		t.Run(class.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store, k, ids := due(t, 1, takes(3*time.Second))
-				a := read(t, store, ids[0])
-				refusal := &instagram.Error{Op: "profile", Class: class, Status: 400, Code: 190}
-				slow, err := k.Hold(t.Context(), a)
-				if err != nil {
-					t.Fatalf("Hold: got error %v, want none", err)
-				}
-				if r, err := k.Keep(t.Context(), a); err != nil || r.Outcome != connection.Held {
-					t.Errorf("Keep while a visit asks: got %q and error %v, want held", r.Outcome, err)
-				}
-				time.Sleep(20 * time.Second)
+				v := newVisits(t, 10*time.Second, time.Hour)
+				rejected := &instagram.Error{Op: "profile", Class: class, Status: 400, Code: 190}
+				v.ask = says(24*time.Second, rejected)
+				a := read(t, v.store, v.id)
 				var g sync.WaitGroup
 				g.Go(func() {
-					if r, err := k.Keep(t.Context(), a); err != nil || r.Outcome != connection.Refreshed {
-						t.Errorf("Keep: got %q and error %v, want refreshed", r.Outcome, err)
+					r, err := v.visit()
+					if err != nil || r.Stale == nil || r.Account.Status != account.Active || r.Account.TokenRev == a.TokenRev {
+						t.Errorf("Profile with the old token: got status %q and error %v, want active and a new mark", r.Account.Status, err)
+					}
+				})
+				time.Sleep(20*time.Second - time.Millisecond)
+				if r, err := v.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Held {
+					t.Errorf("Refresh while a visit asks: got %q and error %v, want held", r.Outcome, err)
+				}
+				time.Sleep(time.Millisecond)
+				g.Go(func() {
+					if r, err := v.service().Refresh(t.Context(), a); err != nil || r.Outcome != connection.Refreshed {
+						t.Errorf("Refresh: got %q and error %v, want refreshed", r.Outcome, err)
 					}
 				})
 				time.Sleep(time.Second)
-				if _, err := k.Hold(t.Context(), a); !errors.Is(err, account.ErrConflict) {
-					t.Errorf("Hold while the token is refreshed: got error %v, want ErrConflict", err)
+				if r, err := v.visit(); err != nil || r.Stale != nil {
+					t.Errorf("Profile while the token is refreshed: got %v and error %v, want the last profile", r.Stale, err)
 				}
+				v.wantCalls(1, 1)
 				g.Wait()
-				now, err := slow.Refused(t.Context(), refusal)
-				if err != nil || now.Status != account.Active || now.TokenRev == a.TokenRev {
-					t.Errorf("Refused of the old token: got status %q and error %v, want active and a new mark", now.Status, err)
+				v.ask = says(0, rejected)
+				r, err := v.visit()
+				if err != nil || r.Account.Status != account.ReconnectRequired || !r.Account.LeaseUntil.IsZero() {
+					t.Errorf("Profile with the new token: got status %q, lease until %v, error %v, want reconnect_required, none", r.Account.Status, r.Account.LeaseUntil, err)
 				}
-				if _, err := k.Hold(t.Context(), a); !errors.Is(err, account.ErrConflict) {
-					t.Errorf("Hold of what is out of date: got error %v, want ErrConflict", err)
-				}
-				h, err := k.Hold(t.Context(), now)
-				if err != nil {
-					t.Fatalf("Hold: got error %v, want none", err)
-				}
-				if now, err = h.Refused(t.Context(), refusal); err != nil || now.Status != account.ReconnectRequired || !now.LeaseUntil.IsZero() {
-					t.Errorf("Refused of the new token: got status %q, lease until %v, error %v, want reconnect_required, none", now.Status, now.LeaseUntil, err)
-				}
+				v.wantCalls(1, 2)
 			})
 		})
 	}
 }
 
-// While Instagram is left alone, nobody holds the account, and its refresh waits
-// as well; another's lease is not for resting.
-func TestRest(t *testing.T) {
+// While Instagram is left alone, no visit asks, and a refresh waits as well. A visit
+// that has lost its lease leaves that as it is.
+func TestInstagramIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, k, ids := due(t, 1, takes(0))
-		a := read(t, store, ids[0])
-		late, err := k.Hold(t.Context(), a)
-		if err != nil {
-			t.Fatalf("Hold: got error %v, want none", err)
+		v := newVisits(t, time.Minute, time.Hour)
+		throttled := func(d time.Duration) error {
+			return &instagram.Error{Op: "profile", Class: instagram.Throttled, Status: 400, Code: 4, RetryAfter: d}
 		}
+		var g sync.WaitGroup
+		v.ask = says(21*time.Second, throttled(time.Hour))
+		g.Go(func() { v.wantAge(time.Hour + 21*time.Second)(v.visit()) })
 		time.Sleep(20 * time.Second)
-		h, err := k.Hold(t.Context(), a)
-		if err != nil {
-			t.Fatalf("Hold after twenty seconds: got error %v, want none", err)
-		}
-		if err := late.Rest(t.Context(), time.Hour); !errors.Is(err, account.ErrConflict) {
-			t.Errorf("Rest of who has lost the lease: got error %v, want ErrConflict", err)
-		}
-		a.Profile.FetchedAt = time.Now().UTC()
-		if err := store.PutProfile(t.Context(), a.ID, a.Connection, a.Profile); err != nil {
-			t.Fatalf("PutProfile: got error %v, want none", err)
-		}
-		if err := h.Rest(t.Context(), 10*time.Minute); err != nil {
-			t.Errorf("Rest: got error %v, want none", err)
-		}
-		time.Sleep(10*time.Minute - time.Second)
-		if r, err := k.Sweep(t.Context()); err != nil || r != (connection.Report{Held: 1}) {
+		synctest.Wait() // the first visit has asked
+		v.ask = says(0, throttled(10*time.Minute))
+		v.wantAge(time.Hour + 20*time.Second)(v.visit())
+		g.Wait()
+		time.Sleep(9*time.Minute + 58*time.Second)
+		if r, err := v.service().Sweep(t.Context()); err != nil || r != (connection.Report{Held: 1}) {
 			t.Errorf("Sweep before the ten minutes are over: got %+v and error %v, want one held", r, err)
 		}
-		if _, err := k.Hold(t.Context(), a); !errors.Is(err, account.ErrConflict) {
-			t.Errorf("Hold before the ten minutes are over: got error %v, want ErrConflict", err)
-		}
+		v.wantAge(time.Hour + 10*time.Minute + 19*time.Second)(v.visit())
+		v.wantCalls(0, 2)
 		time.Sleep(time.Second)
-		if r, err := k.Sweep(t.Context()); err != nil || r != (connection.Report{Refreshed: 1}) {
+		if r, err := v.service().Sweep(t.Context()); err != nil || r != (connection.Report{Refreshed: 1}) {
 			t.Errorf("Sweep when they are: got %+v and error %v, want one refreshed", r, err)
-		}
-	})
-}
-
-// Who has read an account before another brought its profile does not ask again.
-func TestHoldOfAnOlderProfile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store, k, ids := due(t, 1, takes(0))
-		a := read(t, store, ids[0])
-		a.Profile.FetchedAt = time.Now().UTC()
-		old := a
-		for range 2 {
-			time.Sleep(time.Second)
-			old = a
-			a.Profile.FetchedAt = time.Now().UTC()
-			if err := store.PutProfile(t.Context(), a.ID, a.Connection, a.Profile); err != nil {
-				t.Fatalf("PutProfile: got error %v, want none", err)
-			}
-		}
-		if _, err := k.Hold(t.Context(), old); !errors.Is(err, account.ErrConflict) {
-			t.Errorf("Hold with the profile before: got error %v, want ErrConflict", err)
-		}
-		if _, err := k.Hold(t.Context(), a); err != nil {
-			t.Errorf("Hold with the profile as it is: got error %v, want none", err)
 		}
 	})
 }
 
 // What Instagram has given is stored, whoever has lost interest meanwhile. But
 // nothing is begun for somebody who has.
-func TestKeepWhenTheContextEnds(t *testing.T) {
+func TestRefreshWhenTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, ids := due(t, 2, takes(2*time.Second))
 		k.Store = &table{Store: store, put: time.Second}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		r, err := k.Keep(ctx, read(t, store, ids[0]))
+		r, err := k.service().Refresh(ctx, read(t, store, ids[0]))
 		if err != nil || r.Outcome != connection.Refreshed || read(t, store, ids[0]).TokenRev == "R" {
-			t.Errorf("Keep: got %q and error %v, want refreshed and a new mark", r.Outcome, err)
+			t.Errorf("Refresh: got %q and error %v, want refreshed and a new mark", r.Outcome, err)
 		}
-		if r, err := k.Keep(ctx, read(t, store, ids[1])); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Keep with a context that has ended: got %q and error %v, want DeadlineExceeded", r.Outcome, err)
+		if r, err := k.service().Refresh(ctx, read(t, store, ids[1])); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Refresh with a context that has ended: got %q and error %v, want DeadlineExceeded", r.Outcome, err)
 		}
 	})
 }
@@ -395,9 +354,9 @@ func TestRenewalIsWrittenAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store, k, ids := due(t, 1, takes(0))
 				tt.table.Store, k.Store = store, tt.table
-				r, err := k.Keep(t.Context(), read(t, store, ids[0]))
+				r, err := k.service().Refresh(t.Context(), read(t, store, ids[0]))
 				if !errors.Is(err, tt.want) || (r.Outcome == connection.Refreshed) != (tt.want == nil) {
-					t.Errorf("Keep: got %q and error %v, want error %v", r.Outcome, err, tt.want)
+					t.Errorf("Refresh: got %q and error %v, want error %v", r.Outcome, err, tt.want)
 				}
 				if got := tt.table.puts; got != tt.puts {
 					t.Errorf("PutToken: got %d calls, want %d", got, tt.puts)
@@ -418,8 +377,8 @@ func TestRenewalIsSealedAgain(t *testing.T) {
 		store, k, ids := due(t, 1, takes(0))
 		ring := &flickering{keys: keys{ring: parse(t, ringOfK1)}}
 		k.Vault = connection.NewVault(ring)
-		if r, err := k.Keep(t.Context(), read(t, store, ids[0])); err != nil || r.Outcome != connection.Refreshed || ring.reads != 4 {
-			t.Errorf("Keep: got %q, error %v, %d reads of the ring, want refreshed, none, 4", r.Outcome, err, ring.reads)
+		if r, err := k.service().Refresh(t.Context(), read(t, store, ids[0])); err != nil || r.Outcome != connection.Refreshed || ring.reads != 4 {
+			t.Errorf("Refresh: got %q, error %v, %d reads of the ring, want refreshed, none, 4", r.Outcome, err, ring.reads)
 		}
 	})
 }
@@ -439,14 +398,14 @@ func (f *flickering) Ring(ctx context.Context) (*secret.Ring, error) {
 }
 
 // An account that goes while Instagram is asked does not come back.
-func TestKeepOfAnAccountThatGoes(t *testing.T) {
+func TestRefreshOfAnAccountThatGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, ids := due(t, 1, takes(2*time.Second))
 		a := read(t, store, ids[0])
 		var g sync.WaitGroup
 		g.Go(func() {
-			if _, err := k.Keep(t.Context(), a); !errors.Is(err, account.ErrNotFound) {
-				t.Errorf("Keep: got error %v, want ErrNotFound", err)
+			if _, err := k.service().Refresh(t.Context(), a); !errors.Is(err, account.ErrNotFound) {
+				t.Errorf("Refresh: got error %v, want ErrNotFound", err)
 			}
 		})
 		time.Sleep(time.Second)
@@ -484,7 +443,7 @@ func TestSweepReseals(t *testing.T) {
 				})
 				before := read(t, store, ids[0]).Token.Sealed
 				k.Vault = vault(t, tt.ring)
-				if _, err := k.Sweep(t.Context()); err != nil {
+				if _, err := k.service().Sweep(t.Context()); err != nil {
 					t.Errorf("Sweep: got error %v, want none", err)
 				}
 				sealed := read(t, store, ids[0]).Token.Sealed

@@ -1,5 +1,8 @@
-// Package connection is the life of a connection. It keeps access tokens: it seals them for storage, opens them for
-// use ([Vault]), and has them refreshed before they die ([Keeper]).
+// Package connection is the life of a connection. A [Vault] seals access tokens for
+// storage and opens them for use. A [Service] refreshes them before they expire, reads
+// profiles with them, asks Instagram whether they still work, marks an account whose
+// token is lost, and deletes it. One request at a time, over all processes, asks
+// Instagram about an account: the one that has the account's lease.
 //
 // A sealed token is bound to its account and to the attribute it is stored in,
 // so it opens nowhere else; it is not bound to the table, so a restored copy of
@@ -29,7 +32,7 @@ type Keys interface {
 	// malformed. It is safe for concurrent use.
 	Ring(ctx context.Context) (*secret.Ring, error)
 
-	// RereadRing returns the ring, read anew unless that happened a short while
+	// RereadRing returns the ring, read again unless that happened a short while
 	// ago. It is asked for when a token names a key that Ring lacks.
 	RereadRing(ctx context.Context) (*secret.Ring, error)
 }
@@ -43,17 +46,23 @@ func NewVault(keys Keys) *Vault { return &Vault{keys} }
 // Ready returns an error when the key ring can't be read. A caller asks before
 // it does what can't be undone.
 func (v *Vault) Ready(ctx context.Context) error {
-	if _, err := v.keys.Ring(ctx); err != nil {
-		return fmt.Errorf("connection: read key ring: %w", err)
+	_, err := v.ring(ctx)
+	return err
+}
+
+func (v *Vault) ring(ctx context.Context) (*secret.Ring, error) {
+	ring, err := v.keys.Ring(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connection: read key ring: %w", err)
 	}
-	return nil
+	return ring, nil
 }
 
 // Seal encrypts token for the account accountID.
 func (v *Vault) Seal(ctx context.Context, accountID string, token secret.Value) ([]byte, error) {
-	ring, err := v.keys.Ring(ctx)
+	ring, err := v.ring(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connection: read key ring: %w", err)
+		return nil, err
 	}
 	return ring.Seal([]byte(token.Reveal()), boundTo(accountID)...), nil
 }
@@ -61,9 +70,9 @@ func (v *Vault) Seal(ctx context.Context, accountID string, token secret.Value) 
 // Open decrypts the token of the account accountID. It fails with ErrBroken
 // when the token is at fault, and otherwise when the key ring can't be read.
 func (v *Vault) Open(ctx context.Context, accountID string, sealed []byte) (secret.Value, error) {
-	ring, err := v.keys.Ring(ctx)
+	ring, err := v.ring(ctx)
 	if err != nil {
-		return secret.Value{}, fmt.Errorf("connection: read key ring: %w", err)
+		return secret.Value{}, err
 	}
 	plaintext, err := ring.Open(sealed, boundTo(accountID)...)
 	if errors.Is(err, secret.ErrUnknownKey) {
@@ -81,7 +90,7 @@ func (v *Vault) Open(ctx context.Context, accountID string, sealed []byte) (secr
 }
 
 // reseal returns a's token, which opens to token, under the current key. When
-// that can't be done it stays as it is: the next one who writes it may.
+// that can't be done it stays as it is, and the next write of it tries again.
 func (v *Vault) reseal(ctx context.Context, a account.Account, token secret.Value) []byte {
 	ring, err := v.keys.Ring(ctx)
 	if err != nil {

@@ -25,14 +25,14 @@ type connectionDocument struct {
 	Cause          account.Cause  `json:"cause,omitempty"`
 	Permissions    []string       `json:"permissions"`
 	ConnectedAt    time.Time      `json:"connected_at"`
-	TokenExpiresAt *time.Time     `json:"token_expires_at,omitempty"`
-	TokenRefreshAt *time.Time     `json:"token_refresh_at,omitempty"`
+	TokenExpiresAt time.Time      `json:"token_expires_at,omitzero"`
+	TokenRefreshAt time.Time      `json:"token_refresh_at,omitzero"`
 }
 
 // write answers with a, as a page or as JSON. The session has been checked, so
 // If-None-Match can reveal nothing.
 func (h handler) write(w http.ResponseWriter, r *http.Request, a account.Account) error {
-	w.Header().Set("Age", strconv.FormatInt(int64(max(0, h.age(a)/time.Second)), 10))
+	w.Header().Set("Age", strconv.FormatInt(int64(max(0, h.Now().Sub(a.Profile.FetchedAt)/time.Second)), 10))
 	if web.PrefersHTML(r) {
 		return web.WritePage(w, r, web.Page{
 			Status:   http.StatusOK,
@@ -46,10 +46,10 @@ func (h handler) write(w http.ResponseWriter, r *http.Request, a account.Account
 		Cause:          a.ReconnectCause(),
 		Permissions:    a.Permissions,
 		ConnectedAt:    a.ConnectedAt.UTC(),
-		TokenExpiresAt: known(a.Token.ExpiresAt),
+		TokenExpiresAt: a.Token.ExpiresAt.UTC(),
 	}
 	if a.Status == account.Active { // else Instagram may be asked once more, but not for a refresh
-		c.TokenRefreshAt = known(a.Token.RefreshAt)
+		c.TokenRefreshAt = a.Token.RefreshAt.UTC()
 	}
 	body, err := json.Marshal(document{a.Profile, c})
 	if err != nil {
@@ -67,14 +67,6 @@ func (h handler) write(w http.ResponseWriter, r *http.Request, a account.Account
 	head.Set("Content-Type", "application/json; charset=utf-8")
 	w.Write(body) // a browser that has gone needs no second answer
 	return nil
-}
-
-func known(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
 }
 
 // matches reports whether an If-None-Match header names tag (RFC 9110, section

@@ -30,7 +30,7 @@ func BenchmarkDisconnect(b *testing.B) {
 // benchmark sends one request of a browser with a session over and over,
 // without a network.
 func benchmark(b *testing.B, method, path string, status int, name, value string) {
-	app := apptest.New(b, apptest.Options{Store: func(s account.Store) account.Store { return keeper{s} }})
+	app := apptest.New(b, apptest.Options{Store: func(s account.Store) account.Store { return unchanging{s} }})
 	browser := app.Browser()
 	browser.Login()
 	r := httptest.NewRequest(method, path, nil)
@@ -46,11 +46,11 @@ func benchmark(b *testing.B, method, path string, status int, name, value string
 	}
 }
 
-// keeper removes nothing, so that every round finds what the first one found.
-type keeper struct{ account.Store }
+// unchanging is a store that removes nothing, so that every round finds what the first one found.
+type unchanging struct{ account.Store }
 
 // EndSession implements [account.Store].
-func (keeper) EndSession(context.Context, account.SessionRef) error { return nil }
+func (unchanging) EndSession(context.Context, account.SessionRef) error { return nil }
 
 // Delete implements [account.Store].
-func (keeper) Delete(context.Context, string, account.Version, time.Time) error { return nil }
+func (unchanging) Delete(context.Context, string, account.Version, time.Time) error { return nil }

@@ -36,6 +36,9 @@ func TestCause(t *testing.T) {
 			if r, want := b.Get("/profile"), `"connection":{"status":"reconnect_required","cause":"`+tt.cause+`",`; r.Status != http.StatusOK || !strings.Contains(r.Body, want) {
 				t.Errorf("GET /profile: got status %d and %s, want 200 and %s in it", r.Status, r.Body, want)
 			}
+			if body := b.Get("/profile").Body; strings.Contains(body, "token_refresh_at") || !strings.Contains(body, `"token_expires_at":"2027-01-23T11:59:04Z"`) {
+				t.Errorf("GET /profile: got %s, want when the token expires, and no refresh", body)
+			}
 			if r := b.Get("/profile", "Accept", "text/html"); r.Status != http.StatusOK || !strings.Contains(r.Body, "<p>"+tt.sentence+" This is the last profile we read.</p>") {
 				t.Errorf("page: got status %d, want 200 and %q in it", r.Status, tt.sentence)
 			}
@@ -66,49 +69,5 @@ func TestCauseOfAnOldAccount(t *testing.T) {
 	}
 	if r, want := b.Get("/profile"), `"status":"reconnect_required","cause":"token_invalid"`; !strings.Contains(r.Body, want) {
 		t.Errorf("GET /profile: got %s, want %s in it", r.Body, want)
-	}
-}
-
-// A fault of the app, and a permission that is missing although the account was
-// connected with it, are trouble that passes, not the person's to solve.
-func TestVisitWhileTheAppIsRefused(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		fault fakeinstagram.Fault
-		level string
-	}{
-		{"application", fakeinstagram.Fault{Code: 190, Message: "Error validating application. Application has been deleted."}, "ERROR"},
-		{"deactivated", fakeinstagram.Fault{Code: 200, Status: 200, Message: "API access deactivated. To reactivate, go to the app dashboard."}, "ERROR"},
-		{"blocked", fakeinstagram.Fault{Code: 200, Message: "API access blocked."}, "ERROR"},
-		{"appsecret_proof", fakeinstagram.Fault{Code: 100, Message: "API calls from the server require an appsecret_proof argument"}, "ERROR"},
-		{"10", fakeinstagram.Fault{Code: 10}, "WARN"},
-		{"200", fakeinstagram.Fault{Code: 200}, "WARN"},
-		{"100/33", fakeinstagram.Fault{Code: 100, Subcode: 33}, "WARN"},
-		{"190 that is transient", fakeinstagram.Fault{Code: 190, Transient: true}, "WARN"},
-		{"190 with status 503", fakeinstagram.Fault{Code: 190, Status: 503}, "WARN"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			app := apptest.New(t, apptest.Options{})
-			b := app.Browser()
-			b.Login()
-			app.Clock.Advance(15 * time.Minute)
-			tt.fault.Operation, tt.fault.Count = opProfile, -1
-			app.Fake.Order(tt.fault)
-			if r := b.Get("/profile"); r.Status != http.StatusOK || decode(t, r).Connection.Status != "active" {
-				t.Errorf("GET /profile: got status %d, connection %q, want 200, active", r.Status, decode(t, r).Connection.Status)
-			}
-			if want := `"level":"` + tt.level + `","msg":"serving the last profile","code":"instagram_unavailable"`; !strings.Contains(app.Logs(), want) {
-				t.Errorf("log: got %s, want %s in it", app.Logs(), want)
-			}
-			app.Clock.Advance(24 * time.Hour)
-			r := b.Get("/profile")
-			wait := map[string]string{"ERROR": "600", "WARN": "30"}[tt.level]
-			if got := decode(t, r).Code; r.Status != http.StatusServiceUnavailable || got != "instagram_unavailable" || r.Header.Get("Retry-After") != wait {
-				t.Errorf("GET /profile a day later: got status %d, code %q, Retry-After %q, want 503, instagram_unavailable, %s", r.Status, got, r.Header.Get("Retry-After"), wait)
-			}
-			if a := acmeAccount(t, app); a.Status != account.Active || a.Token.Sealed == nil {
-				t.Errorf("account: got status %q, token there %t, want active, true", a.Status, a.Token.Sealed != nil)
-			}
-		})
 	}
 }

@@ -251,8 +251,8 @@ func TestFrontEndReadsErrors(t *testing.T) {
 		{"store in trouble", "POST /logout", func(*apptest.App, *apptest.Browser) {}, 500, "internal", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			calls := &recorder{before: map[string]func() error{"EndSession": func() error { return errBroken }}}
-			app := newListed(t, apptest.Options{Store: calls.wrap})
+			calls := &apptest.Recorder{Before: map[string]func() error{"EndSession": func() error { return errBroken }}}
+			app := newListed(t, apptest.Options{Store: calls.Wrap})
 			b := app.Browser()
 			login(t, b)
 			tt.before(app, b)

@@ -102,8 +102,8 @@ func TestDisconnectDuringRefetch(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			gate := newGate()
-			calls := &recorder{before: map[string]func() error{tt.at: gate.pass}}
-			app := apptest.New(t, apptest.Options{Store: calls.wrap})
+			calls := &apptest.Recorder{Before: map[string]func() error{tt.at: gate.pass}}
+			app := apptest.New(t, apptest.Options{Store: calls.Wrap})
 			b, other := app.Browser(), app.Browser()
 			b.Login()
 			other.Login()
@@ -125,11 +125,11 @@ func TestDisconnectDuringRefetch(t *testing.T) {
 
 // The person connects again while a session of the connection before disconnects.
 func TestDisconnectSparesTheNextConnection(t *testing.T) {
-	calls := &recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	calls := &apptest.Recorder{}
+	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
 	b, other := app.Browser(), app.Browser()
 	b.Login()
-	calls.before = map[string]func() error{"Delete": func() error {
+	calls.Before = map[string]func() error{"Delete": func() error {
 		err := app.Memory.Delete(t.Context(), acmeID, account.Version{}, app.Clock.Now())
 		other.Login()
 		return err

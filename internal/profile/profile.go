@@ -1,11 +1,6 @@
 // Package profile serves a connected account to its own browser: the cached
-// profile, log-out and disconnecting.
-//
-// A profile is read from Instagram again once it is older than TTL, or its
-// picture's address is about to end. One visit at a time does so for an account,
-// over all processes. The others, and all when Instagram fails or is to be left
-// alone, are served the last profile for as long as MaxStale permits, with an Age
-// that tells the truth.
+// profile, log-out and disconnecting. Which profile may be served is decided by
+// [connection.Service.Profile]; an Age says how old it is.
 package profile
 
 import (
@@ -16,35 +11,39 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/config"
 	"photopass/internal/connection"
+	"photopass/internal/instagram"
+	"photopass/internal/secret"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
-// Settings configure [New]. All are required.
+// Settings configure [New]. All but Words and ReturnToOrigins are required.
 type Settings struct {
 	PublicURL       string
 	Words           web.Words
 	ReturnToOrigins []string
-	TTL             time.Duration // age from which a profile is read anew
-	MaxStale        time.Duration // age from which a profile is not served any more
 	Store           account.Store
-	Tokens          *connection.Keeper
+	Connections     *connection.Service
 	Sessions        session.Policy
 	Now             func() time.Time
 	Log             *telemetry.Logger
 }
 
 // New returns the handler of "/profile", "/logout" and "/disconnect".
-func New(s Settings) http.Handler {
+func New(s Settings) (http.Handler, error) {
+	if err := config.Require(s, "PublicURL", "Store", "Connections", "Sessions", "Now", "Log"); err != nil {
+		return nil, err
+	}
 	site := web.Site{PublicURL: s.PublicURL, Words: s.Words, Log: s.Log}
 	h := handler{s, site}
 	return site.Handler(web.Routes{
 		web.ProfilePath:    {Before: h.cors(http.MethodGet, http.MethodHead), Get: h.profile},
 		web.LogoutPath:     {Before: h.cors(http.MethodPost), Post: h.logout},
 		web.DisconnectPath: {Post: h.disconnect},
-	})
+	}), nil
 }
 
 type handler struct {
@@ -53,32 +52,57 @@ type handler struct {
 }
 
 // open returns the account of r's session, or "unauthenticated".
-func (h handler) open(r *http.Request) (account.Account, account.SessionRef, error) {
-	a, ref, err := h.Sessions.Open(r.Context(), h.Store, h.Log, r, h.Now())
+func (h handler) open(r *http.Request) (account.Account, error) {
+	a, _, err := h.Sessions.Open(r.Context(), h.Store, h.Log, r, h.Now())
 	switch {
 	case errors.Is(err, account.ErrNotFound):
-		return a, ref, &web.Problem{Code: web.Unauthenticated}
+		return a, &web.Problem{Code: web.Unauthenticated}
 	case err != nil:
-		return a, ref, fmt.Errorf("open session: %w", err)
+		return a, fmt.Errorf("open session: %w", err)
 	}
-	return a, ref, nil
+	return a, nil
 }
 
 func (h handler) profile(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", h.vary())
-	a, _, err := h.open(r)
+	a, err := h.open(r)
 	if err != nil {
 		return err
 	}
-	a, err = h.current(r.Context(), a)
+	read, err := h.Connections.Profile(r.Context(), a)
 	if err != nil {
-		return err
+		return problemOf(err)
 	}
-	a.Profile.UserID = a.UserID // the one that leads to the account, for the application's backend too
-	if h.pictureEnded(a.Profile.ProfilePictureURL, 0) {
-		a.Profile.ProfilePictureURL = "" // nobody gets it any more
+	if read.Stale != nil {
+		p := problemOf(read.Stale)
+		telemetry.Of(r.Context()).SetOutcome(telemetry.Stale)
+		h.Log.Log(r.Context(), instagram.Level(p.Err), "serving the last profile", "code", string(p.Code), "err", p.Err)
 	}
-	return h.write(w, r, a)
+	return h.write(w, r, read.Account)
+}
+
+// problemOf turns an error of [connection.Service.Profile] into an answer.
+func problemOf(err error) *web.Problem {
+	e, ok := errors.AsType[*connection.ProfileError](err)
+	switch {
+	case errors.Is(err, account.ErrNotFound): // the session is dead
+		return &web.Problem{Code: web.Unauthenticated}
+	case !ok:
+		return &web.Problem{Code: web.Internal, Err: err}
+	}
+	p := &web.Problem{Code: web.Internal, Cause: e.Reconnect, RetryAfter: e.RetryAfter, Err: e.Err}
+	refusal, refused := errors.AsType[*instagram.Error](e.Err)
+	switch {
+	case e.Reconnect != "":
+		p.Code = web.ReconnectRequired
+	case e.Err == nil, refused && refusal.Class.Meaning().Token != instagram.Keep: // of a token that has been replaced
+		p.Code = web.InstagramUnavailable
+	case refused:
+		p.Code = web.Code(refusal.Class.Meaning().Visit)
+	case errors.Is(e.Err, secret.ErrMisconfigured):
+		p.Code = web.AppMisconfigured
+	}
+	return p
 }
 
 // vary names Origin as soon as origins are listed, so that no cache gives one
@@ -136,19 +160,13 @@ func (h handler) disconnect(w http.ResponseWriter, r *http.Request) error {
 	if !h.site.SameOrigin(r) {
 		return &web.Problem{Code: web.ForbiddenOrigin}
 	}
-	a, _, err := h.open(r)
+	a, err := h.open(r)
 	if err != nil {
 		return err
 	}
-	err = h.Store.Delete(r.Context(), a.ID, account.Version{Connection: a.Connection}, h.Now())
-	switch {
-	case errors.Is(err, account.ErrConflict):
-		return &web.Problem{Code: web.Unauthenticated} // connected anew: this session is dead
-	case err != nil:
-		return fmt.Errorf("delete account: %w", err)
+	if err := h.Connections.Disconnect(r.Context(), a); err != nil {
+		return problemOf(err)
 	}
-	telemetry.Of(r.Context()).SetOutcome(telemetry.Disconnected)
-	h.Log.Audit(r.Context(), telemetry.Entry{Event: telemetry.Disconnect, Account: a.ID})
 	session.ClearCookie(w)
 	web.Redirect(w, http.StatusSeeOther, "/")
 	return nil

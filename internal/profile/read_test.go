@@ -1,26 +1,14 @@
 package profile_test
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"photopass/internal/account"
 	"photopass/internal/connection"
 	"photopass/internal/fakeinstagram"
-	"photopass/internal/instagram"
-	"photopass/internal/profile"
-	"photopass/internal/secret"
-	"photopass/internal/session"
-	"photopass/internal/store/memory"
-	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -31,19 +19,19 @@ func TestManyReadersAskInstagramOnce(t *testing.T) {
 	t.Run("while one asks", func(t *testing.T) {
 		var served sync.WaitGroup // all but the one who asks
 		served.Add(readers - 1)
-		calls := &recorder{before: map[string]func() error{"PutProfile": func() error { served.Wait(); return nil }}}
+		calls := &apptest.Recorder{Before: map[string]func() error{"PutProfile": func() error { served.Wait(); return nil }}}
 		manyReaders(t, readers, calls, served.Done)
 	})
 	t.Run("as it comes", func(t *testing.T) {
-		manyReaders(t, readers, &recorder{}, func() {})
+		manyReaders(t, readers, &apptest.Recorder{}, func() {})
 	})
 }
 
 // manyReaders has n visits at once. It calls stale for each that was served the
 // last profile.
-func manyReaders(t *testing.T, n int, calls *recorder, stale func()) {
+func manyReaders(t *testing.T, n int, calls *apptest.Recorder, stale func()) {
 	t.Helper()
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
 	b := app.Browser()
 	b.Login()
 	app.Clock.Advance(15 * time.Minute)
@@ -74,8 +62,8 @@ func TestProfileThatAnotherBroughtMeanwhile(t *testing.T) {
 	for _, age := range []time.Duration{15 * time.Minute, 25 * time.Hour} {
 		t.Run(age.String(), func(t *testing.T) {
 			gate := newGate()
-			calls := &recorder{before: map[string]func() error{"Lease": gate.pass}}
-			app := apptest.New(t, apptest.Options{Store: calls.wrap})
+			calls := &apptest.Recorder{Before: map[string]func() error{"Lease": gate.pass}}
+			app := apptest.New(t, apptest.Options{Store: calls.Wrap})
 			b, other := app.Browser(), app.Browser()
 			b.Login()
 			other.SetCookie(sessionCookie, b.Cookie(sessionCookie))
@@ -88,216 +76,6 @@ func TestProfileThatAnotherBroughtMeanwhile(t *testing.T) {
 			wantCalls(t, app, 0, 1)
 		})
 	}
-}
-
-// A bubble is the handler over the memory store and an Instagram without a
-// network, for tests that wait in a clock of their own. Its profile is too old
-// to be served.
-type bubble struct {
-	t      *testing.T
-	store  *memory.Store
-	keeper *connection.Keeper
-	http   http.Handler
-
-	instagram.Client
-	ask          func(context.Context) error // what Instagram takes and says
-	usage        instagram.Usage
-	reads, fresh atomic.Int32 // calls that read the profile and that refresh the token
-}
-
-var bubbleSecret = secret.New(strings.Repeat("A", 43))
-
-// newBubble has a token that is to be refreshed, if due, and a profile as old as
-// age.
-func newBubble(t *testing.T, due bool, age, maxStale time.Duration) *bubble {
-	t.Helper()
-	b := &bubble{t: t, store: memory.New(time.Now), ask: func(context.Context) error { return nil }}
-	log := telemetry.Wrap(slog.New(slog.DiscardHandler))
-	b.keeper = &connection.Keeper{
-		Store: b.store, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}), Instagram: b, Now: time.Now, Log: log,
-	}
-	sessions := session.Policy{Idle: 168 * time.Hour, Max: 720 * time.Hour}
-	b.http = profile.New(profile.Settings{
-		PublicURL: "https://photopass.example", TTL: min(15*time.Minute, maxStale), MaxStale: maxStale,
-		Store: b.store, Tokens: b.keeper, Sessions: sessions, Now: time.Now, Log: log,
-	})
-	now := time.Now().UTC()
-	sealed, err := b.keeper.Vault.Seal(t.Context(), acmeID, secret.New("IGAAold"))
-	if err != nil {
-		t.Fatalf("Seal: %v", err)
-	}
-	a := account.Account{
-		ID: acmeID, Connection: "C", TokenRev: "R", Status: account.Active, ConnectedAt: now, LastLoginAt: now,
-		Token:   account.Token{Sealed: sealed, IssuedAt: now.AddDate(0, 0, -30), ExpiresAt: now.AddDate(0, 0, 30), RefreshAt: now.AddDate(0, 0, 7)},
-		Profile: account.Profile{ID: acmeID, FetchedAt: now.Add(-age)},
-	}
-	if due {
-		a.Token.RefreshAt = now
-	}
-	if _, err := b.store.UseState(t.Context(), account.Marker{State: "S", Attempt: "A", ExpiresAt: now.Add(time.Hour)}); err != nil {
-		t.Fatalf("UseState: %v", err)
-	}
-	err = b.store.Connect(t.Context(), account.Login{
-		Account: a, Session: sessions.New(a, bubbleSecret, now), State: "S", Attempt: "A", Result: []byte("result"),
-	})
-	if err != nil {
-		t.Fatalf("Connect: %v", err)
-	}
-	return b
-}
-
-// Profile implements [instagram.Client].
-func (b *bubble) FullProfile(ctx context.Context, _ secret.Value) (account.Profile, instagram.Usage, error) {
-	b.reads.Add(1)
-	if err := b.ask(ctx); err != nil {
-		return account.Profile{}, instagram.Usage{}, err
-	}
-	return account.Profile{ID: acmeID, Username: "acme", FetchedAt: time.Now().UTC()}, b.usage, nil
-}
-
-// Refresh implements [instagram.Client].
-func (b *bubble) Refresh(context.Context, secret.Value) (instagram.RefreshResponse, error) {
-	b.fresh.Add(1)
-	time.Sleep(time.Second)
-	now := time.Now().UTC()
-	return instagram.RefreshResponse{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.AddDate(0, 0, 60)}, nil
-}
-
-func (b *bubble) get() *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(b.t.Context(), http.MethodGet, "/profile", nil)
-	r.Header.Set("Cookie", sessionCookie+"="+session.Value(acmeID, bubbleSecret).Reveal())
-	w := httptest.NewRecorder()
-	b.http.ServeHTTP(w, r)
-	return w
-}
-
-// many has 50 visits at once, and checks their statuses and the header of that
-// name.
-func (b *bubble) many(status int, name, want string) {
-	b.t.Helper()
-	var g sync.WaitGroup
-	for range 50 {
-		g.Go(func() {
-			if w := b.get(); w.Code != status || w.Header().Get(name) != want {
-				b.t.Errorf("GET /profile: got status %d, %s %q, want %d, %q; body %s", w.Code, name, w.Header().Get(name), status, want, w.Body)
-			}
-		})
-	}
-	g.Wait()
-}
-
-func (b *bubble) wantCalls(refreshes, reads int32) {
-	b.t.Helper()
-	if got := b.fresh.Load(); got != refreshes {
-		b.t.Errorf("calls that refresh: got %d, want %d", got, refreshes)
-	}
-	if got := b.reads.Load(); got != reads {
-		b.t.Errorf("calls that read the profile: got %d, want %d", got, reads)
-	}
-}
-
-// takes is an Instagram that says err after d.
-func takes(d time.Duration, err error) func(context.Context) error {
-	return func(context.Context) error { time.Sleep(d); return err }
-}
-
-// When the profile is too old, all wait for what the one who asks gets, be it
-// after a refresh.
-func TestWaitersGetWhatTheWinnerBrings(t *testing.T) {
-	for _, tt := range []struct {
-		name      string
-		due       bool
-		refreshes int32
-	}{
-		{"token not due", false, 0},
-		{"token due", true, 1},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBubble(t, tt.due, 25*time.Hour, 24*time.Hour)
-				b.ask = takes(2*time.Second, nil)
-				began := time.Now()
-				b.many(http.StatusOK, "Content-Type", "application/json; charset=utf-8")
-				b.wantCalls(tt.refreshes, 1)
-				if got := time.Since(began); got > 5*time.Second {
-					t.Errorf("waiting: got %v, want 5s at the most", got)
-				}
-			})
-		})
-	}
-}
-
-// When the one who asks gets nothing, the others are told so at once, and when
-// to come again.
-func TestWaitersWhenTheWinnerFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, false, 25*time.Hour, 24*time.Hour)
-		b.ask = takes(2*time.Second, &instagram.Error{Op: "profile", Class: instagram.Transient, Status: 503})
-		began := time.Now()
-		b.many(http.StatusServiceUnavailable, "Retry-After", "30")
-		b.wantCalls(0, 1)
-		if got := time.Since(began); got > 3*time.Second {
-			t.Errorf("waiting: got %v, want no more than a second beyond the call", got)
-		}
-		if w := b.get(); !strings.Contains(w.Body.String(), `"code":"instagram_unavailable"`) {
-			t.Errorf("GET /profile: got %s, want instagram_unavailable", w.Body)
-		}
-		b.wantCalls(0, 1)
-
-		b.ask = takes(0, nil)
-		time.Sleep(30 * time.Second)
-		if w := b.get(); w.Code != http.StatusOK || w.Header().Get("Age") != "0" {
-			t.Errorf("GET /profile half a minute later: got status %d, Age %q, want 200, 0", w.Code, w.Header().Get("Age"))
-		}
-		b.wantCalls(0, 2)
-	})
-}
-
-// A token that the one who asks was refused with is told to all.
-func TestWaitersWhenTheTokenIsDead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, false, 25*time.Hour, 24*time.Hour)
-		b.ask = takes(time.Second, &instagram.Error{Op: "profile", Class: instagram.TokenDead, Status: 400, Code: 190})
-		b.many(http.StatusConflict, "Retry-After", "")
-		b.wantCalls(0, 1)
-	})
-}
-
-// One who has died holds the account for twenty seconds. Nobody waits for longer
-// than five, and one who waits when they end asks in their place.
-func TestWaitersWhenTheWinnerDies(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, false, 25*time.Hour, 24*time.Hour)
-		a, err := b.store.Account(t.Context(), acmeID)
-		if err != nil {
-			t.Fatalf("Account: %v", err)
-		}
-		if _, err := b.keeper.Hold(t.Context(), a); err != nil {
-			t.Fatalf("Hold: %v", err)
-		}
-		began := time.Now()
-		b.many(http.StatusServiceUnavailable, "Retry-After", "15")
-		if got := time.Since(began); got != 5*time.Second {
-			t.Errorf("waiting: got %v, want 5s", got)
-		}
-		b.wantCalls(0, 0)
-		time.Sleep(12 * time.Second)
-		b.many(http.StatusOK, "Content-Type", "application/json; charset=utf-8")
-		b.wantCalls(0, 1)
-	})
-}
-
-// Who waits when the account goes has no session any more.
-func TestWaitersWhoseConnectionChanges(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, false, 25*time.Hour, 24*time.Hour)
-		b.ask = func(ctx context.Context) error {
-			time.Sleep(time.Second)
-			return b.store.Delete(ctx, acmeID, account.Version{}, time.Now())
-		}
-		b.many(http.StatusUnauthorized, "Retry-After", "")
-		b.wantCalls(0, 1)
-	})
 }
 
 // After a failure Instagram is left alone, for as long as it says or else by the
@@ -323,18 +101,18 @@ func TestCoolDown(t *testing.T) {
 	} {
 		tt.fault.Operation = opProfile
 		t.Run(tt.name, func(t *testing.T) {
-			calls := &recorder{}
-			app := apptest.New(t, apptest.Options{Store: calls.wrap})
+			calls := &apptest.Recorder{}
+			app := apptest.New(t, apptest.Options{Store: calls.Wrap})
 			b := app.Browser()
 			b.Login()
 			app.Clock.Advance(20 * time.Minute)
 			app.Fake.Order(tt.fault)
 			app.Fake.ResetRequests()
 			wantAge(t, b, "1200")
-			calls.reset()
+			calls.Reset()
 			app.Clock.Advance(tt.wait - time.Second)
 			wantAge(t, b, tt.age)
-			calls.want(t, "Session")
+			calls.Want(t, "Session")
 			wantCalls(t, app, 0, 1)
 			app.Clock.Advance(time.Second)
 			wantAge(t, b, "0")
@@ -373,7 +151,7 @@ func wantAge(t *testing.T, b *apptest.Browser, want string) {
 
 // A refresh waits for the end of a cool-down as well.
 func TestCoolDownOfARefresh(t *testing.T) {
-	app, b := newDue(t, &recorder{})
+	app, b := newDue(t, &apptest.Recorder{})
 	app.Fake.Order(fakeinstagram.Fault{Operation: opRefresh, Code: 999999}) // so the visit goes on to read
 	app.Fake.Order(fakeinstagram.Fault{Operation: opProfile, Code: 4, RetryAfter: 10 * time.Minute})
 	wantAge(t, b, "3600")
@@ -446,28 +224,28 @@ func TestUsageSlowsReads(t *testing.T) {
 // Instagram's, nor the token from being refreshed, and costs no further write.
 func TestUsageSlowsNothingButReads(t *testing.T) {
 	usage := &withHeader{}
-	calls := &recorder{}
-	app := apptest.New(t, apptest.Options{HTTP: &http.Client{Transport: usage}, Store: calls.wrap})
+	calls := &apptest.Recorder{}
+	app := apptest.New(t, apptest.Options{HTTP: &http.Client{Transport: usage}, Store: calls.Wrap})
 	b := app.Browser()
 	b.Login()
 	app.Clock.Advance(25 * time.Hour) // at a day of age Instagram refreshes the token
 	wantAge(t, b, "0")
 	app.Clock.Advance(15 * time.Minute)
 	usage.name, usage.value = "X-App-Usage", `{"call_count":95}`
-	calls.reset()
+	calls.Reset()
 	wantAge(t, b, "0")
-	calls.want(t, "Session", "Lease", "PutProfile")
+	calls.Want(t, "Session", "Lease", "PutProfile")
 
 	app.Clock.Advance(30 * time.Minute)
-	r, err := app.Keeper.Check(t.Context(), acmeAccount(t, app))
+	r, err := app.Connections.Check(t.Context(), acmeAccount(t, app))
 	if err != nil || r.Outcome != connection.Works {
 		t.Errorf("Check: got %q and error %v, want works", r.Outcome, err)
 	}
 	wantAge(t, b, "1800")
 	app.Fake.ResetRequests()
 	makeDue(t, app)
-	if r, err := app.Keeper.Keep(t.Context(), acmeAccount(t, app)); err != nil || r.Outcome != connection.Refreshed {
-		t.Errorf("Keep: got %q and error %v, want refreshed", r.Outcome, err)
+	if r, err := app.Connections.Refresh(t.Context(), acmeAccount(t, app)); err != nil || r.Outcome != connection.Refreshed {
+		t.Errorf("Refresh: got %q and error %v, want refreshed", r.Outcome, err)
 	}
 	wantAge(t, b, "1800")
 	wantCalls(t, app, 1, 0)
@@ -483,60 +261,6 @@ func (h *withHeader) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Header.Set(h.name, h.value)
 	}
 	return resp, err
-}
-
-// Reading less often must not leave a profile to grow too old to be served.
-func TestUsageLeavesSomethingToServe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, false, 25*time.Hour, 30*time.Minute)
-		b.usage.App = 95
-		for range 100 {
-			if w := b.get(); w.Code != http.StatusOK {
-				t.Fatalf("GET /profile: got status %d, want 200; body %s", w.Code, w.Body)
-			}
-			time.Sleep(time.Minute)
-		}
-		b.wantCalls(0, 4) // at 0, 30, 60 and 90 minutes
-	})
-}
-
-// The cache does not outlive the picture's address, whose end Instagram signs
-// into it. The app's clock begins at 6B057C40, and the visit is at 6B057D6C.
-func TestPictureThatEnds(t *testing.T) {
-	for _, tt := range []struct {
-		name, query string
-		reads       int
-		served      bool
-	}{
-		{"ended", "?oe=6B057D6B", 1, false},
-		{"ends now", "?oh=00_A&oe=6B057D6C&_nc=1", 1, false},
-		{"ends in a second", "?oe=6B057D6D", 1, true},
-		{"ends in a minute", "?oe=6B057DA8", 1, true},
-		{"ends in a minute, in small letters", "?oe=6b057da8", 1, true},
-		{"ends in 61 seconds", "?oe=6B057DA9", 0, true},
-		{"ends next year", "?oe=6CE6AFC0", 0, true},
-		{"absent", "?oh=00_A", 0, true},
-		{"nothing", "?oe=", 0, true},
-		{"no number", "?oe=soon", 0, true},
-		{"signed", "?oe=-6B057D6B", 0, true},
-		{"with 0x", "?oe=0x6B057D6B", 0, true},
-		{"beyond all times", "?oe=FFFFFFFFFFFFFFFF", 0, true},
-		{"malformed query", "?oe=%zz", 0, true},
-		{"only in the fragment", "#oe=6B057D6B", 0, true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			app := apptest.New(t, apptest.Options{})
-			dying := acme
-			dying.Picture = "https://cdn.example/acme.jpg" + tt.query
-			app.Fake.PutAccount(dying)
-			b := app.Browser()
-			b.Login()
-			app.Fake.ResetRequests()
-			app.Clock.Advance(5 * time.Minute)
-			wantPicture(t, b, tt.served)
-			wantCalls(t, app, 0, tt.reads)
-		})
-	}
 }
 
 // wantPicture reads the profile in both forms and checks that its picture is

@@ -1,7 +1,6 @@
 package profile_test
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,9 +15,9 @@ const opRefresh = fakeinstagram.OpRefresh
 
 // newDue runs an app in which acme's token is a day old and due, and the profile
 // of its browser an hour.
-func newDue(t *testing.T, calls *recorder) (*apptest.App, *apptest.Browser) {
+func newDue(t *testing.T, calls *apptest.Recorder) (*apptest.App, *apptest.Browser) {
 	t.Helper()
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
+	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
 	b := app.Browser()
 	b.Login()
 	app.Clock.Advance(23 * time.Hour)
@@ -29,7 +28,7 @@ func newDue(t *testing.T, calls *recorder) (*apptest.App, *apptest.Browser) {
 	app.Clock.Advance(time.Hour)
 	makeDue(t, app)
 	app.Fake.ResetRequests()
-	calls.reset()
+	calls.Reset()
 	return app, b
 }
 
@@ -72,7 +71,7 @@ func TestRefreshedAndReadInOneVisit(t *testing.T) {
 		"new token":  {RotateOnRefresh: true, InvalidateOnRotate: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			calls := &recorder{}
+			calls := &apptest.Recorder{}
 			app, b := newDue(t, calls)
 			app.Fake.SetShape(shape)
 			r := b.Get("/profile")
@@ -84,50 +83,15 @@ func TestRefreshedAndReadInOneVisit(t *testing.T) {
 				t.Errorf("GET /profile: got %s, want %s in it", r.Body, want)
 			}
 			wantCalls(t, app, 1, 1)
-			calls.want(t, "Session", "Lease", "PutToken", "Lease", "PutProfile")
+			calls.Want(t, "Session", "Lease", "PutToken", "Lease", "PutProfile")
 
 			app.Fake.ResetRequests()
-			calls.reset()
+			calls.Reset()
 			b.Get("/profile")
 			wantCalls(t, app, 0, 0)
-			calls.want(t, "Session")
+			calls.Want(t, "Session")
 		})
 	}
-}
-
-// A cached profile is no reason to refresh, due as the token may be.
-func TestCachedProfileRefreshesNothing(t *testing.T) {
-	calls := &recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.wrap})
-	b := app.Browser()
-	b.Login()
-	makeDue(t, app)
-	app.Clock.Advance(15*time.Minute - time.Second)
-	app.Fake.ResetRequests()
-	calls.reset()
-	b.Get("/profile")
-	wantCalls(t, app, 0, 0)
-	calls.want(t, "Session")
-}
-
-// While one visit asks Instagram, the others are served what is cached.
-func TestLosersServeWhatIsCached(t *testing.T) {
-	gate := newGate()
-	calls := &recorder{before: map[string]func() error{"PutToken": gate.pass}}
-	app, b := newDue(t, calls)
-	other := app.Browser()
-	other.SetCookie(sessionCookie, b.Cookie(sessionCookie))
-	winner := gate.during(t, b, func() {
-		r := other.Get("/profile")
-		if d := decode(t, r); r.Status != http.StatusOK || d.FetchedAt != "2026-11-25T11:00:00Z" || r.Header.Get("Age") != "3600" {
-			t.Errorf("GET /profile meanwhile: got status %d, fetched_at %q, Age %q, want 200, 11:00, 3600", r.Status, d.FetchedAt, r.Header.Get("Age"))
-		}
-		wantCalls(t, app, 1, 0)
-	})
-	if d := decode(t, winner); winner.Status != http.StatusOK || d.FetchedAt != "2026-11-25T12:00:00Z" {
-		t.Errorf("GET /profile: got status %d, fetched_at %q, want 200, noon", winner.Status, d.FetchedAt)
-	}
-	wantCalls(t, app, 1, 1)
 }
 
 // When refreshing finds Instagram in trouble, a read would find no other, now or
@@ -148,7 +112,7 @@ func TestTroubleWhileRefreshing(t *testing.T) {
 		{"app switched off", fakeinstagram.Fault{Code: 200, Message: "API access deactivated."}, 503, "instagram_unavailable", "600"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			app, b := newDue(t, &recorder{})
+			app, b := newDue(t, &apptest.Recorder{})
 			tt.fault.Operation, tt.fault.Count = opRefresh, -1
 			app.Fake.Order(tt.fault)
 			r := b.Get("/profile")
@@ -174,43 +138,9 @@ func TestTroubleWhileRefreshing(t *testing.T) {
 	}
 }
 
-// A store that fails when Instagram is to be left alone is in the log; that another
-// visit was faster is not.
-func TestTroubleWhileRefreshingThatIsNotStored(t *testing.T) {
-	const line = `"level":"WARN","msg":"leave Instagram alone","err":"`
-	for _, tt := range []struct {
-		name   string
-		err    error
-		logged bool
-	}{
-		{"store fails", errors.New("store is down"), true},
-		{"another was faster", account.ErrConflict, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			calls := &recorder{}
-			app, b := newDue(t, calls)
-			leases := 0
-			calls.before = map[string]func() error{"Lease": func() error {
-				if leases++; leases == 2 { // the first was for the refresh
-					return tt.err
-				}
-				return nil
-			}}
-			app.Fake.Order(fakeinstagram.Fault{Operation: opRefresh, Code: 2})
-			wantAge(t, b, "3600")
-			if got := strings.Contains(app.Logs(), line); got != tt.logged {
-				t.Errorf("log: got %s, want a line %s: %t", app.Logs(), line, tt.logged)
-			}
-			if want := `"msg":"serving the last profile","code":"instagram_unavailable","err":"instagram: refresh: transient`; !strings.Contains(app.Logs(), want) {
-				t.Errorf("log: got %s, want %s in it", app.Logs(), want)
-			}
-		})
-	}
-}
-
 // Until the refresh is tried again, visits read the profile as ever.
 func TestVisitsBetweenTwoRefreshes(t *testing.T) {
-	app, b := newDue(t, &recorder{})
+	app, b := newDue(t, &apptest.Recorder{})
 	app.Fake.Order(fakeinstagram.Fault{Operation: opRefresh, Code: 2})
 	b.Get("/profile") // puts it off for an hour
 	app.Clock.Advance(time.Hour - time.Second)
@@ -223,52 +153,11 @@ func TestVisitsBetweenTwoRefreshes(t *testing.T) {
 	wantCalls(t, app, 2, 2)
 }
 
-// A token that turns out dead when it is refreshed is not tried again; one login
-// heals the account, for new sessions only.
-func TestReconnectAfterARefusedRefresh(t *testing.T) {
-	for name, fault := range map[string]fakeinstagram.Fault{
-		"190/460": {Code: 190, Subcode: 460},
-		"190/458": {Code: 190, Subcode: 458},
-		"102":     {Code: 102},
-	} {
-		t.Run(name, func(t *testing.T) {
-			app, b := newDue(t, &recorder{})
-			old := app.Browser()
-			old.SetCookie(sessionCookie, b.Cookie(sessionCookie))
-			fault.Operation = opRefresh
-			app.Fake.Order(fault)
-			for range 2 {
-				r := b.Get("/profile")
-				if d := decode(t, r); r.Status != http.StatusOK || d.Connection.Status != "reconnect_required" || d.FetchedAt != "2026-11-25T11:00:00Z" {
-					t.Errorf("GET /profile: got status %d, connection %q, fetched_at %q, want 200, reconnect_required, 11:00", r.Status, d.Connection.Status, d.FetchedAt)
-				}
-			}
-			wantCalls(t, app, 1, 0)
-			app.Clock.Advance(23 * time.Hour)
-			r := b.Get("/profile")
-			if got := decode(t, r).Code; r.Status != http.StatusConflict || got != "reconnect_required" {
-				t.Errorf("GET /profile at 24 hours: got status %d, code %q, want 409, reconnect_required", r.Status, got)
-			}
-
-			b.Login()
-			if d := decode(t, b.Get("/profile")); d.Connection.Status != "active" || d.FetchedAt != "2026-11-26T11:00:00Z" {
-				t.Errorf("GET /profile after a login: got connection %q, fetched_at %q, want active, 11:00 of the next day", d.Connection.Status, d.FetchedAt)
-			}
-			if a := acmeAccount(t, app); !a.RemovedAt.IsZero() {
-				t.Errorf("RemovedAt after a login: got %v, want none", a.RemovedAt)
-			}
-			if got := old.Get("/profile").Status; got != http.StatusUnauthorized {
-				t.Errorf("GET /profile of the old connection: got status %d, want 401", got)
-			}
-		})
-	}
-}
-
 // An account that goes or is connected anew while its token is refreshed: the
 // session that asked is dead.
 func TestAccountChangesDuringRefresh(t *testing.T) {
 	gate := newGate()
-	calls := &recorder{before: map[string]func() error{"PutToken": gate.pass}}
+	calls := &apptest.Recorder{Before: map[string]func() error{"PutToken": gate.pass}}
 	app, b := newDue(t, calls)
 	other := app.Browser()
 	other.SetCookie(sessionCookie, b.Cookie(sessionCookie))
@@ -286,7 +175,7 @@ func TestAccountChangesDuringRefresh(t *testing.T) {
 	}
 
 	gate = newGate()
-	calls.before["PutToken"] = gate.pass
+	calls.Before["PutToken"] = gate.pass
 	app.Clock.Advance(24 * time.Hour)
 	makeDue(t, app)
 	b.SetCookie(sessionCookie, other.Cookie(sessionCookie))
@@ -296,70 +185,5 @@ func TestAccountChangesDuringRefresh(t *testing.T) {
 	}
 	if _, err := app.Memory.Account(t.Context(), acmeID); err == nil {
 		t.Error("Account: got it back, want it gone")
-	}
-}
-
-// The second look at an app that the person seems to have removed may delete the
-// account, so it is for the sweep and not for a visit.
-func TestVisitTakesNoSecondLook(t *testing.T) {
-	app, b := newDue(t, &recorder{})
-	a := acmeAccount(t, app)
-	s := account.TokenState{
-		TokenRev: account.RandomID(), Status: account.ReconnectRequired, Cause: account.AppRemoved,
-		Token: a.Token, RemovedAt: app.Clock.Now().Add(-8 * 24 * time.Hour),
-	}
-	if err := app.Memory.PutToken(t.Context(), acmeID, a.TokenRev, s); err != nil {
-		t.Fatalf("PutToken: %v", err)
-	}
-	if got := decode(t, b.Get("/profile")).Connection.Status; got != "reconnect_required" {
-		t.Errorf("GET /profile: got connection %q, want reconnect_required", got)
-	}
-	wantCalls(t, app, 0, 0)
-}
-
-// A lease that can't be taken is a fault of ours: the last profile is served.
-func TestStoreFailsWhileRefreshing(t *testing.T) {
-	calls := &recorder{}
-	app, b := newDue(t, calls)
-	calls.before = map[string]func() error{"Lease": func() error { return errBroken }}
-	if r := b.Get("/profile"); r.Status != http.StatusOK || r.Header.Get("Age") != "3600" {
-		t.Errorf("GET /profile: got status %d, Age %q, want 200, 3600", r.Status, r.Header.Get("Age"))
-	}
-	app.Clock.Advance(23 * time.Hour)
-	r := b.Get("/profile")
-	if got := decode(t, r).Code; r.Status != http.StatusInternalServerError || got != "internal" {
-		t.Errorf("GET /profile at 24 hours: got status %d, code %q, want 500, internal", r.Status, got)
-	}
-	wantCalls(t, app, 0, 0)
-}
-
-// An account of which Instagram is asked once more has a time for that, but no
-// refresh to tell of.
-func TestTokenRefreshAtIsOfActiveAccounts(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		code int
-		want bool
-	}{
-		{"active", 0, true},
-		{"app removed", 458, false},
-		{"token dead", 460, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			app := apptest.New(t, apptest.Options{})
-			b := app.Browser()
-			b.Login()
-			app.Clock.Advance(15 * time.Minute)
-			if tt.code != 0 {
-				app.Fake.Order(fakeinstagram.Fault{Operation: opProfile, Code: 190, Subcode: tt.code})
-			}
-			body := b.Get("/profile").Body
-			if got := strings.Contains(body, `"token_refresh_at":`); got != tt.want {
-				t.Errorf("token_refresh_at: got it %t, want %t, in %s", got, tt.want, body)
-			}
-			if want := `"token_expires_at":"2027-01-23T11:59:04Z"`; !strings.Contains(body, want) {
-				t.Errorf("GET /profile: got %s, want %s in it", body, want)
-			}
-		})
 	}
 }

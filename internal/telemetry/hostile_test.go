@@ -233,7 +233,7 @@ func TestHostileRequests(t *testing.T) {
 // attack sends n requests, some of them to the token function.
 func (s *scene) attack(n int) {
 	s.t.Helper()
-	lambda := lambda.Adapt(func(string) http.Handler { return s.Handler }, s.Keeper.Log)
+	lambda := lambda.Adapt(func(string) http.Handler { return s.Handler }, s.Log)
 	h := hostile{rand.New(rand.NewPCG(1, 2))}
 	for i := range n {
 		if i%20 == 0 {

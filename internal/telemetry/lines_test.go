@@ -145,14 +145,14 @@ func (s *scene) notice(path string, age time.Duration) {
 
 func (s *scene) sweep() {
 	s.t.Helper()
-	if _, err := s.Keeper.Sweep(s.t.Context()); err != nil {
+	if _, err := s.Connections.Sweep(s.t.Context()); err != nil {
 		s.t.Errorf("Sweep: got error %v, want none", err)
 	}
 }
 
 func (s *scene) invoke(payload string) {
 	s.t.Helper()
-	f, err := backend.New(backend.Settings{Store: s.store, Tokens: s.Keeper, Now: s.Clock.Now, Log: s.Keeper.Log})
+	f, err := backend.New(backend.Settings{Store: s.store, Tokens: s.Connections, Now: s.Clock.Now, Log: s.Log})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"photopass/internal/connection"
 	"photopass/internal/secret"
 	"photopass/internal/test/apptest"
 )
@@ -65,7 +66,7 @@ func TestSecretsOfRequestsAreKnown(t *testing.T) {
 func (s *scene) wantKnown(kind, secret string) {
 	s.t.Helper()
 	before := len(s.Logs())
-	s.Keeper.Log.Info("piece", "k", secret[len(secret)-20:], "b", encodings["base64 within by one"](secret[len(secret)-20:]))
+	s.Log.Info("piece", "k", secret[len(secret)-20:], "b", encodings["base64 within by one"](secret[len(secret)-20:]))
 	if line := s.Logs()[before:]; survives(line, secret) || strings.Count(line, "[redacted]") != 2 {
 		s.t.Errorf("%s: got a line that holds a piece", kind)
 	}
@@ -74,7 +75,7 @@ func (s *scene) wantKnown(kind, secret string) {
 // forget has the log forget all secrets of requests.
 func (s *scene) forget() {
 	for i := range 32 {
-		s.Keeper.Log.HideRecent(secret.New(fmt.Sprintf("anything, the %d.", i)))
+		s.Log.HideRecent(secret.New(fmt.Sprintf("anything, the %d.", i)))
 	}
 }
 
@@ -85,7 +86,7 @@ func (s *scene) token() string {
 	if err != nil {
 		s.t.Fatalf("Account: %v", err)
 	}
-	token, err := s.Keeper.Vault.Open(s.t.Context(), acmeID, a.Token.Sealed)
+	token, err := connection.NewVault(secret.Plain{Keys: apptest.Ring(s.t)}).Open(s.t.Context(), acmeID, a.Token.Sealed)
 	if err != nil {
 		s.t.Fatalf("Open: %v", err)
 	}

@@ -82,7 +82,9 @@ type App struct {
 	Fake    *fakeinstagram.Instagram
 	Memory  *memory.Store
 	Clock   *Clock
-	Keeper  *connection.Keeper
+	Log     *telemetry.Logger
+	// Connections is a service beside the one in Handler.
+	Connections *connection.Service
 
 	// Transport leads to the App and to its fake Instagram: over the network, or
 	// straight to their handlers with [Options.InProcess].
@@ -152,9 +154,9 @@ func localhost(s *httptest.Server) string {
 
 func (a *App) wire(o Options) http.Handler {
 	a.t.Helper()
-	log := telemetry.Wrap(slog.New(slog.NewJSONHandler(&a.logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	a.Log = telemetry.Wrap(slog.New(slog.NewJSONHandler(&a.logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if o.Log != nil {
-		log = o.Log(&a.logs)
+		a.Log = o.Log(&a.logs)
 	}
 	c, err := config.Load(func(name string) string { return a.env(o)[name] }, "INSTAGRAM_CLIENT_ID")
 	if err != nil {
@@ -163,7 +165,7 @@ func (a *App) wire(o Options) http.Handler {
 	plain := secret.Plain{Client: secret.New(ClientSecret), Keys: Ring(a.t)}
 	p := app.Parts{
 		Config: c, Store: a.Memory, ClientSecret: plain, ClientSecrets: plain, Keys: plain,
-		HTTP: o.HTTP, Now: a.Clock.Now, Log: log,
+		HTTP: o.HTTP, Now: a.Clock.Now, Log: a.Log,
 	}
 	if o.Secrets != nil {
 		p.ClientSecret = o.Secrets
@@ -174,8 +176,8 @@ func (a *App) wire(o Options) http.Handler {
 	if o.Store != nil {
 		p.Store = o.Store(p.Store)
 	}
-	if a.Keeper, err = p.Keeper(); err != nil {
-		a.t.Fatalf("Keeper: %v", err)
+	if a.Connections, err = p.Connections(); err != nil {
+		a.t.Fatalf("Connections: %v", err)
 	}
 	site, err := app.Site(p)
 	if err != nil {
@@ -204,6 +206,39 @@ func (a *App) env(o Options) map[string]string {
 		env["INSTAGRAM_GRAPH_URL"] += "/v1"
 	}
 	return env
+}
+
+// Connections returns the service of c. Members that are nil are filled in: the
+// vault with [Ring], the real clock, and a log that goes nowhere.
+func Connections(t testing.TB, c connection.Config) *connection.Service {
+	t.Helper()
+	if c.Vault == nil {
+		c.Vault = connection.NewVault(secret.Plain{Keys: Ring(t)})
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = telemetry.Wrap(slog.New(slog.DiscardHandler))
+	}
+	s, err := connection.New(c)
+	if err != nil {
+		t.Fatalf("connection.New: %v", err)
+	}
+	return s
+}
+
+// PutAccount stores a with one session, as a login does.
+func PutAccount(t testing.TB, s account.Store, a account.Account, session account.Session) {
+	t.Helper()
+	l := account.Login{Account: a, Session: session, State: account.RandomID(), Attempt: account.RandomID(), Result: []byte("result")}
+	_, err := s.UseState(t.Context(), account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: Start.AddDate(100, 0, 0)})
+	if err == nil {
+		err = s.Connect(t.Context(), l)
+	}
+	if err != nil {
+		t.Fatalf("UseState, Connect: got error %v, want none", err)
+	}
 }
 
 // Ring returns a key ring of one key.

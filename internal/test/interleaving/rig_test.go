@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/session"
 	"photopass/internal/store/memory"
-	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
@@ -40,7 +38,6 @@ type service struct {
 	line   *line
 	vault  *connection.Vault
 	client instagram.Client
-	keeper *connection.Keeper
 
 	// The world, as it was built:
 	memory  *memory.Store
@@ -140,9 +137,6 @@ func newService(t *testing.T, w world) *service {
 	})
 	s.vault = connection.NewVault(secret.Plain{Keys: apptest.Ring(t)})
 	s.client = newClient(t, s.app, calls)
-	s.keeper = &connection.Keeper{
-		Store: s.store, Vault: s.vault, Instagram: s.client, Now: s.app.Clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-	}
 	s.build(t, w)
 	return s
 }
@@ -336,7 +330,7 @@ func (r *rig) askAboutToken() {
 	}
 	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Millisecond)
 	defer cancel()
-	result, err := r.keeper.Check(ctx, a)
+	result, err := r.app.Connections.Check(ctx, a)
 	if err != nil && !errors.Is(err, account.ErrNotFound) && !errors.Is(err, context.DeadlineExceeded) {
 		r.t.Errorf("Check: got error %v, want none", err)
 	}
@@ -348,7 +342,7 @@ func (r *rig) askAboutToken() {
 // sweep is the scheduled refresh.
 func (r *rig) sweep() {
 	r.t.Helper()
-	report, err := r.keeper.Sweep(r.t.Context())
+	report, err := r.app.Connections.Sweep(r.t.Context())
 	if err != nil || report.Failed != 0 {
 		r.t.Errorf("Sweep: got error %v and %d failures, want none", err, report.Failed)
 	}

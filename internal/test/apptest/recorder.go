@@ -1,4 +1,4 @@
-package profile_test
+package apptest
 
 import (
 	"context"
@@ -10,43 +10,45 @@ import (
 	"photopass/internal/account"
 )
 
-// A recorder notes which methods of a Store the profile's routes call, and lets
-// a test step in. The zero recorder is ready.
-type recorder struct {
+// A Recorder notes which methods of a Store are called, of those that a connected
+// account needs, and lets a test step in. The zero Recorder is ready for [Recorder.Wrap].
+type Recorder struct {
 	account.Store
 
-	// before, by method, runs ahead of the call; an error takes its place.
-	before map[string]func() error
-	// session changes what Session returned.
-	session func(*account.Account)
+	// Before, by method, runs ahead of the call; an error takes its place.
+	Before map[string]func() error
+	// AfterSession changes what Session returned.
+	AfterSession func(*account.Account)
 
 	mu    sync.Mutex // guards calls
 	calls []string
 }
 
-func (r *recorder) wrap(s account.Store) account.Store {
+// Wrap makes r a store over s.
+func (r *Recorder) Wrap(s account.Store) account.Store {
 	r.Store = s
 	return r
 }
 
-func (r *recorder) note(method string) error {
+func (r *Recorder) note(method string) error {
 	r.mu.Lock()
 	r.calls = append(r.calls, method)
 	r.mu.Unlock()
-	if f := r.before[method]; f != nil {
+	if f := r.Before[method]; f != nil {
 		return f()
 	}
 	return nil
 }
 
-func (r *recorder) reset() {
+// Reset forgets the calls so far.
+func (r *Recorder) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.calls = nil
 }
 
-// want checks the calls since the last reset, in their order.
-func (r *recorder) want(t *testing.T, methods ...string) {
+// Want checks the calls since the last reset, in their order.
+func (r *Recorder) Want(t *testing.T, methods ...string) {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,8 +57,8 @@ func (r *recorder) want(t *testing.T, methods ...string) {
 	}
 }
 
-// count returns how often a method was called since the last reset.
-func (r *recorder) count(method string) int {
+// Count returns how often a method was called since the last reset.
+func (r *Recorder) Count(method string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := 0
@@ -69,19 +71,19 @@ func (r *recorder) count(method string) int {
 }
 
 // Session implements [account.Store].
-func (r *recorder) Session(ctx context.Context, ref account.SessionRef) (account.Account, account.Session, error) {
+func (r *Recorder) Session(ctx context.Context, ref account.SessionRef) (account.Account, account.Session, error) {
 	if err := r.note("Session"); err != nil {
 		return account.Account{}, account.Session{}, err
 	}
 	a, s, err := r.Store.Session(ctx, ref)
-	if err == nil && r.session != nil {
-		r.session(&a)
+	if err == nil && r.AfterSession != nil {
+		r.AfterSession(&a)
 	}
 	return a, s, err
 }
 
 // TouchSession implements [account.Store].
-func (r *recorder) TouchSession(ctx context.Context, ref account.SessionRef, at time.Time) error {
+func (r *Recorder) TouchSession(ctx context.Context, ref account.SessionRef, at time.Time) error {
 	if err := r.note("TouchSession"); err != nil {
 		return err
 	}
@@ -89,7 +91,7 @@ func (r *recorder) TouchSession(ctx context.Context, ref account.SessionRef, at 
 }
 
 // EndSession implements [account.Store].
-func (r *recorder) EndSession(ctx context.Context, ref account.SessionRef) error {
+func (r *Recorder) EndSession(ctx context.Context, ref account.SessionRef) error {
 	if err := r.note("EndSession"); err != nil {
 		return err
 	}
@@ -97,7 +99,7 @@ func (r *recorder) EndSession(ctx context.Context, ref account.SessionRef) error
 }
 
 // Account implements [account.Store].
-func (r *recorder) Account(ctx context.Context, id string) (account.Account, error) {
+func (r *Recorder) Account(ctx context.Context, id string) (account.Account, error) {
 	if err := r.note("Account"); err != nil {
 		return account.Account{}, err
 	}
@@ -105,7 +107,7 @@ func (r *recorder) Account(ctx context.Context, id string) (account.Account, err
 }
 
 // PutProfile implements [account.Store].
-func (r *recorder) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
+func (r *Recorder) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
 	if err := r.note("PutProfile"); err != nil {
 		return err
 	}
@@ -113,7 +115,7 @@ func (r *recorder) PutProfile(ctx context.Context, id, connection string, p acco
 }
 
 // PutUserID implements [account.Store].
-func (r *recorder) PutUserID(ctx context.Context, a account.Account, userID string) error {
+func (r *Recorder) PutUserID(ctx context.Context, a account.Account, userID string) error {
 	if err := r.note("PutUserID"); err != nil {
 		return err
 	}
@@ -121,7 +123,7 @@ func (r *recorder) PutUserID(ctx context.Context, a account.Account, userID stri
 }
 
 // Lease implements [account.Store].
-func (r *recorder) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
+func (r *Recorder) Lease(ctx context.Context, id, tokenRev string, l account.Lease) error {
 	if err := r.note("Lease"); err != nil {
 		return err
 	}
@@ -129,15 +131,23 @@ func (r *recorder) Lease(ctx context.Context, id, tokenRev string, l account.Lea
 }
 
 // PutToken implements [account.Store].
-func (r *recorder) PutToken(ctx context.Context, id, tokenRev string, s account.TokenState) error {
+func (r *Recorder) PutToken(ctx context.Context, id, tokenRev string, s account.TokenState) error {
 	if err := r.note("PutToken"); err != nil {
 		return err
 	}
 	return r.Store.PutToken(ctx, id, tokenRev, s)
 }
 
+// PutSweep implements [account.Store].
+func (r *Recorder) PutSweep(ctx context.Context, at time.Time) error {
+	if err := r.note("PutSweep"); err != nil {
+		return err
+	}
+	return r.Store.PutSweep(ctx, at)
+}
+
 // Delete implements [account.Store].
-func (r *recorder) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
+func (r *Recorder) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
 	if err := r.note("Delete"); err != nil {
 		return err
 	}

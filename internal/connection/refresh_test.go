@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
@@ -17,15 +16,14 @@ import (
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
-	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 )
 
 // The fake's long-lived tokens live 5183944 seconds.
 const life = 1439*time.Hour + 59*time.Minute + 4*time.Second
 
-// A kept is what came of keeping a token at a time, "then" below.
-type kept struct {
+// An effect is what came of a refresh at a time, "then" below.
+type effect struct {
 	outcome   string // empty: nothing was done
 	status    account.Status
 	sealed    bool   // the token is still there
@@ -38,51 +36,40 @@ type kept struct {
 
 // later is a token that stays as it is. A visit reads the profile with it unless
 // Instagram is in trouble.
-func later(refreshAt string, reads int) kept {
-	return kept{"deferred", account.Active, true, refreshAt, false, false, 1, reads}
+func later(refreshAt string, reads int) effect {
+	return effect{"deferred", account.Active, true, refreshAt, false, false, 1, reads}
 }
 
 var (
-	notDue    = kept{"", account.Active, true, "as before", false, false, 0, 1}
-	renewed   = kept{"refreshed", account.Active, true, "half-life", true, false, 1, 1}
-	tokenDead = kept{"dead", account.ReconnectRequired, false, "never", false, false, 1, 0}
-	removed   = kept{"removed", account.ReconnectRequired, true, "168h", false, true, 1, 0}
-	expired   = kept{"dead", account.ReconnectRequired, false, "never", false, false, 0, 0}
+	notDue    = effect{"", account.Active, true, "as before", false, false, 0, 1}
+	renewed   = effect{"refreshed", account.Active, true, "half-life", true, false, 1, 1}
+	tokenDead = effect{"dead", account.ReconnectRequired, false, "never", false, false, 1, 0}
+	removed   = effect{"removed", account.ReconnectRequired, true, "168h", false, true, 1, 0}
+	expired   = effect{"dead", account.ReconnectRequired, false, "never", false, false, 0, 0}
 )
 
 // Age × remaining life × what Instagram answers, for a visit and for a sweep.
-func TestKeep(t *testing.T) {
+func TestRefresh(t *testing.T) {
 	const regain = `{"17841405793187218":[{"type":"instagram","estimated_time_to_regain_access":5}]}`
 	for _, tt := range []struct {
 		name   string
 		fault  fakeinstagram.Fault
 		body   string // of an answer with status 400, in place of the fault
-		plenty kept   // from 24 hours of age on
-		scarce kept   // an hour before the token's end
+		plenty effect // from 24 hours of age on
+		scarce effect // an hour before the token's end
 	}{
 		{"none", fakeinstagram.Fault{}, "", renewed, renewed},
 
 		{"190", fakeinstagram.Fault{Code: 190}, "", tokenDead, tokenDead},
 		{"190/458", fakeinstagram.Fault{Code: 190, Subcode: 458}, "", removed, removed},
-		{"190/459", fakeinstagram.Fault{Code: 190, Subcode: 459}, "", tokenDead, tokenDead},
-		{"190/460", fakeinstagram.Fault{Code: 190, Subcode: 460}, "", tokenDead, tokenDead},
-		{"190/463", fakeinstagram.Fault{Code: 190, Subcode: 463}, "", tokenDead, tokenDead},
-		{"190/464", fakeinstagram.Fault{Code: 190, Subcode: 464}, "", tokenDead, tokenDead},
-		{"190/467", fakeinstagram.Fault{Code: 190, Subcode: 467}, "", tokenDead, tokenDead},
-		{"190/492", fakeinstagram.Fault{Code: 190, Subcode: 492}, "", tokenDead, tokenDead},
 		{"102", fakeinstagram.Fault{Code: 102}, "", tokenDead, tokenDead},
 		{"102/458", fakeinstagram.Fault{Code: 102, Subcode: 458}, "", removed, removed},
 		{"190 with status 502", fakeinstagram.Fault{Code: 190, Status: 502}, "", later("1h", 0), later("30m", 0)},
 		{"190/458 with status 503", fakeinstagram.Fault{Code: 190, Subcode: 458, Status: 503}, "", later("1h", 0), later("30m", 0)},
 		{"102 with status 500", fakeinstagram.Fault{Code: 102, Status: 500}, "", later("1h", 0), later("30m", 0)},
-		{"102/460", fakeinstagram.Fault{Code: 102, Subcode: 460}, "", tokenDead, tokenDead},
 
 		{"4", fakeinstagram.Fault{Code: 4}, "", later("1h", 0), later("30m", 0)},
 		{"17", fakeinstagram.Fault{Code: 17}, "", later("1h", 0), later("30m", 0)},
-		{"32", fakeinstagram.Fault{Code: 32}, "", later("1h", 0), later("30m", 0)},
-		{"341", fakeinstagram.Fault{Code: 341}, "", later("1h", 0), later("30m", 0)},
-		{"368", fakeinstagram.Fault{Code: 368}, "", later("1h", 0), later("30m", 0)},
-		{"613", fakeinstagram.Fault{Code: 613}, "", later("1h", 0), later("30m", 0)},
 		{"80002", fakeinstagram.Fault{Code: 80002}, "", later("1h", 0), later("30m", 0)},
 		{"429 without an envelope", fakeinstagram.Fault{Kind: fakeinstagram.KindHTML, Status: 429}, "", later("1h", 0), later("30m", 0)},
 		{"Retry-After of 3 hours", fakeinstagram.Fault{Code: 4, RetryAfter: 3 * time.Hour}, "", later("3h", 0), later("3h", 0)},
@@ -110,15 +97,13 @@ func TestKeep(t *testing.T) {
 		{"10", fakeinstagram.Fault{Code: 10}, "", later("6h", 1), later("30m", 1)},
 		{"200", fakeinstagram.Fault{Code: 200}, "", later("6h", 1), later("30m", 1)},
 		{"100", fakeinstagram.Fault{Code: 100}, "", later("6h", 1), later("30m", 1)},
-		{"100/33", fakeinstagram.Fault{Code: 100, Subcode: 33}, "", later("6h", 1), later("30m", 1)},
-		{"2500", fakeinstagram.Fault{Code: 2500}, "", later("6h", 1), later("30m", 1)},
 		{"999", fakeinstagram.Fault{Code: 999}, "", later("6h", 1), later("30m", 1)},
 		{"400 with a page", fakeinstagram.Fault{Kind: fakeinstagram.KindHTML, Status: 400}, "", later("6h", 1), later("30m", 1)},
 	} {
 		for _, at := range []struct {
 			name string
 			age  time.Duration
-			want kept
+			want effect
 		}{
 			{"23h59m", 23*time.Hour + 59*time.Minute, notDue},
 			{"a day", 24 * time.Hour, tt.plenty},
@@ -142,11 +127,11 @@ func TestKeep(t *testing.T) {
 
 // In its last seconds a token is still refreshed; one that Instagram does not
 // refresh then is not asked about again before a minute has passed.
-func TestKeepInTheLastSecond(t *testing.T) {
+func TestRefreshInTheLastSecond(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		code int
-		want kept
+		want effect
 	}{
 		{"none", 0, renewed},
 		{"2", 2, later("1m", 0)},
@@ -167,9 +152,9 @@ func TestKeepInTheLastSecond(t *testing.T) {
 // A connected is an account whose token has some age, and a browser of it whose
 // profile is an hour old.
 type connected struct {
+	*rig
 	app     *apptest.App
 	browser *apptest.Browser
-	keeper  *connection.Keeper
 	account account.Account // as it is stored
 }
 
@@ -197,7 +182,7 @@ func connect(t *testing.T, age time.Duration, body string) *connected {
 	}
 	app.Clock.Advance(time.Hour)
 	app.Fake.ResetRequests()
-	return &connected{app, b, newKeeper(t, app, app.Memory, options.HTTP), stored(t, app)}
+	return &connected{newRig(t, app, options.HTTP), app, b, stored(t, app)}
 }
 
 // answering is a network on which every refresh is answered with it, after
@@ -216,9 +201,9 @@ func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// newKeeper returns a Keeper beside the one in app, which reaches app's
+// newRig returns the parts of a service beside the one in app, which reaches app's
 // Instagram over HTTP.
-func newKeeper(t *testing.T, app *apptest.App, store account.Store, client *http.Client) *connection.Keeper {
+func newRig(t *testing.T, app *apptest.App, client *http.Client) *rig {
 	t.Helper()
 	ig, err := instagram.New(instagram.Config{
 		API: instagram.Graph, ClientID: apptest.ClientID, GraphURL: app.FakeURL, GraphVersion: "v26.0",
@@ -227,10 +212,9 @@ func newKeeper(t *testing.T, app *apptest.App, store account.Store, client *http
 	if err != nil {
 		t.Fatalf("instagram.New: %v", err)
 	}
-	return &connection.Keeper{
-		Store: store, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}),
-		Instagram: ig, Now: app.Clock.Now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
-	}
+	return &rig{connection.Config{
+		Store: app.Memory, Vault: connection.NewVault(secret.Plain{Keys: apptest.Ring(t)}), Instagram: ig, Now: app.Clock.Now,
+	}, t}
 }
 
 func stored(t *testing.T, app *apptest.App) account.Account {
@@ -242,8 +226,8 @@ func stored(t *testing.T, app *apptest.App) account.Account {
 	return a
 }
 
-// want keeps the token in one of the two ways and checks what comes of it.
-func (c *connected) want(t *testing.T, way string, want kept) {
+// want refreshes the token in one of the two ways and checks the effect.
+func (c *connected) want(t *testing.T, way string, want effect) {
 	t.Helper()
 	reads := 0
 	var outcome string
@@ -265,12 +249,15 @@ func (c *connected) want(t *testing.T, way string, want kept) {
 	c.wantState(t, want)
 }
 
-func (c *connected) wantState(t *testing.T, want kept) {
+func (c *connected) wantState(t *testing.T, want effect) {
 	t.Helper()
 	now, before, a := c.app.Clock.Now(), c.account, stored(t, c.app)
 	if a.Status != want.status || (a.Token.Sealed != nil) != want.sealed || a.Connection != before.Connection {
 		t.Errorf("account: got status %q, token there %t, same connection %t, want %q, %t, true",
 			a.Status, a.Token.Sealed != nil, a.Connection == before.Connection, want.status, want.sealed)
+	}
+	if want == expired && a.Cause != account.Expired {
+		t.Errorf("cause: got %q, want expired", a.Cause)
 	}
 	end := before.Token.ExpiresAt
 	if want.renewed {
@@ -337,7 +324,7 @@ func (c *connected) visit(t *testing.T) string {
 // sweep runs a sweep and returns the outcome that its report counts.
 func (c *connected) sweep(t *testing.T) string {
 	t.Helper()
-	r, err := c.keeper.Sweep(t.Context())
+	r, err := c.service().Sweep(t.Context())
 	if err != nil {
 		t.Errorf("Sweep: got error %v, want none", err)
 	}
@@ -371,21 +358,21 @@ func TestSecondLook(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		fault fakeinstagram.Fault
-		want  kept // outcome "deleted": the account is gone
+		want  effect // outcome "deleted": the account is gone
 	}{
-		{"458 again", fakeinstagram.Fault{Code: 190, Subcode: 458}, kept{outcome: "deleted"}},
-		{"458 under 102", fakeinstagram.Fault{Code: 102, Subcode: 458}, kept{outcome: "deleted"}},
+		{"458 again", fakeinstagram.Fault{Code: 190, Subcode: 458}, effect{outcome: "deleted"}},
+		{"458 under 102", fakeinstagram.Fault{Code: 102, Subcode: 458}, effect{outcome: "deleted"}},
 		{"nothing wrong", fakeinstagram.Fault{}, renewed},
 		{"190", fakeinstagram.Fault{Code: 190}, tokenDead},
 		{"190/460", fakeinstagram.Fault{Code: 190, Subcode: 460}, tokenDead},
 		{"102", fakeinstagram.Fault{Code: 102}, tokenDead},
-		{"4", fakeinstagram.Fault{Code: 4}, kept{"deferred", rr, true, "1h", false, true, 1, 0}},
-		{"80002, for 5 hours", fakeinstagram.Fault{Code: 80002, RetryAfter: 5 * time.Hour}, kept{"deferred", rr, true, "5h", false, true, 1, 0}},
-		{"2", fakeinstagram.Fault{Code: 2}, kept{"deferred", rr, true, "1h", false, true, 1, 0}},
-		{"500 with a page", fakeinstagram.Fault{Kind: fakeinstagram.KindHTML}, kept{"deferred", rr, true, "1h", false, true, 1, 0}},
-		{"10", fakeinstagram.Fault{Code: 10}, kept{"deferred", rr, true, "6h", false, true, 1, 0}},
-		{"100", fakeinstagram.Fault{Code: 100}, kept{"deferred", rr, true, "6h", false, true, 1, 0}},
-		{"999", fakeinstagram.Fault{Code: 999}, kept{"deferred", rr, true, "6h", false, true, 1, 0}},
+		{"4", fakeinstagram.Fault{Code: 4}, effect{"deferred", rr, true, "1h", false, true, 1, 0}},
+		{"80002, for 5 hours", fakeinstagram.Fault{Code: 80002, RetryAfter: 5 * time.Hour}, effect{"deferred", rr, true, "5h", false, true, 1, 0}},
+		{"2", fakeinstagram.Fault{Code: 2}, effect{"deferred", rr, true, "1h", false, true, 1, 0}},
+		{"500 with a page", fakeinstagram.Fault{Kind: fakeinstagram.KindHTML}, effect{"deferred", rr, true, "1h", false, true, 1, 0}},
+		{"10", fakeinstagram.Fault{Code: 10}, effect{"deferred", rr, true, "6h", false, true, 1, 0}},
+		{"100", fakeinstagram.Fault{Code: 100}, effect{"deferred", rr, true, "6h", false, true, 1, 0}},
+		{"999", fakeinstagram.Fault{Code: 999}, effect{"deferred", rr, true, "6h", false, true, 1, 0}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := connect(t, 30*time.Hour, "")
@@ -471,7 +458,7 @@ func TestSecondLookAfterAVisit(t *testing.T) {
 	app := apptest.New(t, apptest.Options{})
 	b := app.Browser()
 	b.Login()
-	c := &connected{app, b, newKeeper(t, app, app.Memory, nil), stored(t, app)}
+	c := &connected{newRig(t, app, nil), app, b, stored(t, app)}
 	app.Clock.Advance(15 * time.Minute)
 	app.Fake.Order(fakeinstagram.Fault{Operation: fakeinstagram.OpProfile, Code: 190, Subcode: 458})
 	b.Get("/profile")
@@ -515,25 +502,15 @@ func TestSecondLookSparesALogin(t *testing.T) {
 	c.sweep(t)
 	c.app.Clock.Advance(168 * time.Hour)
 	c.app.Fake.Order(gone)
-	c.keeper.Store = lateDelete{c.app.Memory, func() { c.app.Browser().Login() }}
+	c.Store = &apptest.Recorder{Store: c.app.Memory, Before: map[string]func() error{
+		"Delete": func() error { c.app.Browser().Login(); return nil },
+	}}
 	if got := c.sweep(t); got != "held" {
 		t.Errorf("Sweep: got %q, want held", got)
 	}
 	if got := stored(t, c.app).Status; got != account.Active {
 		t.Errorf("status: got %q, want active", got)
 	}
-}
-
-// lateDelete is a Store on which something happens just before a deletion.
-type lateDelete struct {
-	account.Store
-	before func()
-}
-
-// Delete implements [account.Store].
-func (s lateDelete) Delete(ctx context.Context, id string, seen account.Version, at time.Time) error {
-	s.before()
-	return s.Store.Delete(ctx, id, seen, at)
 }
 
 // A fraction of a second does not bring the second look forward.
@@ -549,7 +526,7 @@ func TestSecondLookOfFractions(t *testing.T) {
 }
 
 // The token that is stored is the one that Instagram answered with.
-func TestKeepStoresTheTokenThatCame(t *testing.T) {
+func TestRefreshStoresTheTokenThatCame(t *testing.T) {
 	for name, shape := range map[string]fakeinstagram.Shape{
 		"same":                            {},
 		"new":                             {RotateOnRefresh: true},
@@ -576,7 +553,7 @@ func TestKeepStoresTheTokenThatCame(t *testing.T) {
 // open returns the stored token in the clear.
 func (c *connected) open(t *testing.T) string {
 	t.Helper()
-	token, err := c.keeper.Vault.Open(t.Context(), acme, stored(t, c.app).Token.Sealed)
+	token, err := c.Vault.Open(t.Context(), acme, stored(t, c.app).Token.Sealed)
 	if err != nil {
 		t.Fatalf("Open: got error %v, want none", err)
 	}
@@ -584,7 +561,7 @@ func (c *connected) open(t *testing.T) string {
 }
 
 // A life that ends before the one we were promised does not shorten that.
-func TestKeepNeverShortensALife(t *testing.T) {
+func TestRefreshNeverShortensALife(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		life time.Duration
@@ -597,7 +574,7 @@ func TestKeepNeverShortensALife(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := connect(t, 24*time.Hour, "")
 			now := c.app.Clock.Now()
-			c.keeper.Instagram = &stub{refresh: func(context.Context) (instagram.RefreshResponse, error) {
+			c.Instagram = &stub{refresh: func(context.Context) (instagram.RefreshResponse, error) {
 				return instagram.RefreshResponse{Token: secret.New("IGAAnew"), IssuedAt: now, ExpiresAt: now.Add(tt.life)}, nil
 			}}
 			if got := c.sweep(t); got != "refreshed" {
@@ -619,7 +596,7 @@ func TestKeepNeverShortensALife(t *testing.T) {
 
 // A token that does not open is our fault: Instagram is not asked, and nothing
 // changes.
-func TestKeepOfABrokenToken(t *testing.T) {
+func TestRefreshOfABrokenToken(t *testing.T) {
 	for _, way := range []string{"visit", "sweep"} {
 		t.Run(way, func(t *testing.T) {
 			c := connect(t, 24*time.Hour, "")
@@ -655,6 +632,12 @@ type stub struct {
 	instagram.Client
 	refresh func(context.Context) (instagram.RefreshResponse, error)
 	id      func(context.Context) (string, error)
+	profile func() (account.Profile, instagram.Usage, error)
+}
+
+// FullProfile implements [instagram.Client].
+func (s *stub) FullProfile(context.Context, secret.Value) (account.Profile, instagram.Usage, error) {
+	return s.profile()
 }
 
 // ID implements [instagram.Client].

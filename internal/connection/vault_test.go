@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
 	"photopass/internal/connection"
 	"photopass/internal/secret"
+	"photopass/internal/store/memory"
+	"photopass/internal/telemetry"
 )
 
 const (
@@ -111,7 +114,7 @@ func TestVaultWithoutRing(t *testing.T) {
 
 	_, openErr := v.Open(t.Context(), acme, sealed)
 	_, sealErr := v.Seal(t.Context(), acme, secret.New(token))
-	for op, err := range map[string]error{"Open": openErr, "Seal": sealErr, "Ready": v.Ready(t.Context())} {
+	for op, err := range map[string]error{"Open": openErr, "Seal": sealErr, "Ready": v.Ready(t.Context()), "Service.Ready": (&rig{connection.Config{Store: memory.New(time.Now), Vault: v, Instagram: &stub{}}, t}).service().Ready(t.Context())} {
 		if !errors.Is(err, unreadable) {
 			t.Errorf("%s: got error %v, want %v", op, err, unreadable)
 		}
@@ -268,12 +271,12 @@ func (k *keys) RereadRing(context.Context) (*secret.Ring, error) {
 	return k.reread, k.rereadErr
 }
 
-func vault(t *testing.T, ring string) *connection.Vault {
+func vault(t testing.TB, ring string) *connection.Vault {
 	t.Helper()
 	return connection.NewVault(&keys{ring: parse(t, ring)})
 }
 
-func parse(t *testing.T, ring string) *secret.Ring {
+func parse(t testing.TB, ring string) *secret.Ring {
 	t.Helper()
 	r, err := secret.ParseRing([]byte(ring))
 	if err != nil {
@@ -289,4 +292,24 @@ func sealToken(t *testing.T, v *connection.Vault, accountID string) []byte {
 		t.Fatalf("Seal: got error %v, want none", err)
 	}
 	return sealed
+}
+
+// A service says which part it lacks, when it is made.
+func TestNewRequires(t *testing.T) {
+	for member, remove := range map[string]func(*connection.Config){
+		"Store":     func(c *connection.Config) { c.Store = nil },
+		"Vault":     func(c *connection.Config) { c.Vault = nil },
+		"Instagram": func(c *connection.Config) { c.Instagram = nil },
+		"Now":       func(c *connection.Config) { c.Now = nil },
+		"Log":       func(c *connection.Config) { c.Log = nil },
+	} {
+		c := connection.Config{
+			Store: memory.New(time.Now), Vault: vault(t, ringOfK1), Instagram: &stub{}, Now: time.Now,
+			Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
+		}
+		remove(&c)
+		if _, err := connection.New(c); err == nil || err.Error() != "connection.Config."+member+" is required" {
+			t.Errorf("New without %s: got error %v, want one that names it", member, err)
+		}
+	}
 }
