@@ -99,7 +99,7 @@ var (
 		New: func(p Parts) (http.Handler, error) {
 			keeper, err := p.Keeper()
 			return profile.New(profile.Settings{
-				PublicURL: p.Config.PublicURL, Words: web.Words(p.Config.Words), ReturnToOrigins: p.Config.ReturnToOrigins,
+				PublicURL: p.Config.PublicURL, Words: p.Config.Words, ReturnToOrigins: p.Config.ReturnToOrigins,
 				TTL: p.Config.ProfileTTL, MaxStale: p.Config.ProfileMaxStale,
 				Store: p.Store, Tokens: keeper, Sessions: p.sessions(), Now: p.Now, Log: p.Log,
 			}), err
@@ -111,7 +111,7 @@ var (
 		Paths: []string{web.DeauthorizePath, web.DeletionPath, web.DeletionStatusPath},
 		New: func(p Parts) (http.Handler, error) {
 			return notices.New(notices.Settings{
-				PublicURL: p.Config.PublicURL, Words: web.Words(p.Config.Words), LogDays: p.Config.LogRetentionInDays,
+				PublicURL: p.Config.PublicURL, Words: p.Config.Words, LogDays: p.Config.LogRetentionInDays,
 				Store: p.Store, Secrets: p.ClientSecrets, Now: p.Now, Log: p.Log,
 			}), nil
 		},
@@ -192,7 +192,7 @@ func (p Parts) Backend() (*backend.Function, error) {
 func (p Parts) login() (login.Settings, error) {
 	client, err := p.instagram()
 	return login.Settings{
-		PublicURL: p.Config.PublicURL, Words: web.Words(p.Config.Words), ReturnToOrigins: p.Config.ReturnToOrigins,
+		PublicURL: p.Config.PublicURL, Words: p.Config.Words, ReturnToOrigins: p.Config.ReturnToOrigins,
 		FlowTTL: p.Config.FlowTTL, Instagram: client, Now: p.Now, Log: p.Log,
 	}, err
 }

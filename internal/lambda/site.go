@@ -35,7 +35,7 @@ type sites struct {
 func (s *sites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h, err := s.at(StageVariable(r.Context(), "BaseUrl"))
 	if err != nil {
-		h = web.Site{Words: web.Words(s.parts.Config.Words), Log: s.parts.Log}.Failing(&web.Problem{Code: web.AppMisconfigured, Err: err})
+		h = web.Site{Words: s.parts.Config.Words, Log: s.parts.Log}.Failing(&web.Problem{Code: web.AppMisconfigured, Err: err})
 	}
 	h.ServeHTTP(w, r)
 }

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"time"
 
+	"photopass/internal/config"
 	"photopass/internal/instagram"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
@@ -25,7 +26,7 @@ import (
 // Settings are what both halves of a login must agree on.
 type Settings struct {
 	PublicURL       string           // the origin that browsers use
-	Words           web.Words        // the operator's, for the pages
+	Words           config.Words     // the operator's, for the pages
 	ReturnToOrigins []string         // origins that return_to may name
 	FlowTTL         time.Duration    // how long a person may take at Instagram
 	Instagram       instagram.Client // its redirect URI is PublicURL + "/callback"
@@ -54,7 +55,7 @@ func (a authorize) landing(w http.ResponseWriter, r *http.Request) error {
 func (a authorize) writeLanding(w http.ResponseWriter, r *http.Request, returnTo string) error {
 	telemetry.Of(r.Context()).SetOutcome(telemetry.Landing)
 	_, hasSession := session.FromRequest(r)
-	return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.LandingPage(a.Words, returnTo, hasSession)})
+	return web.WritePage(w, r, web.Page{Body: landingPage(a.Words, returnTo, hasSession)})
 }
 
 // authorize begins a flow, when the person asked for it. Of the query only

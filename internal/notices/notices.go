@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/config"
 	"photopass/internal/secret"
 	"photopass/internal/telemetry"
 	"photopass/internal/web"
@@ -62,7 +63,7 @@ type Secrets interface {
 // Settings configure [New]. All are required.
 type Settings struct {
 	PublicURL string
-	Words     web.Words
+	Words     config.Words
 	LogDays   int // for which the log keeps a line; 0: not known
 	Store     account.Store
 	Secrets   Secrets
@@ -244,7 +245,11 @@ func (h handler) writeStatus(w http.ResponseWriter, r *http.Request, receipt acc
 		d.Status, d.BackupsUntil = telemetry.Deleted, d.CompletedAt.Add(backupAge)
 	}
 	if web.PrefersHTML(r) {
-		return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.DeletionPage(h.Words, receipt, d.BackupsUntil, h.LogDays, h.Now())})
+		body := supersededPage(h.Words, receipt, h.Now())
+		if receipt.Deleted {
+			body = deletedPage(h.Words, receipt, d.BackupsUntil, h.LogDays, h.Now())
+		}
+		return web.WritePage(w, r, web.Page{Body: body})
 	}
 	return writeJSON(w, d)
 }

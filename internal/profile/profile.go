@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/config"
 	"photopass/internal/connection"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
@@ -25,7 +26,7 @@ import (
 // Settings configure [New]. All are required.
 type Settings struct {
 	PublicURL       string
-	Words           web.Words
+	Words           config.Words
 	ReturnToOrigins []string
 	TTL             time.Duration // age from which a profile is read anew
 	MaxStale        time.Duration // age from which a profile is not served any more

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/config"
 )
 
 // A Code is the stable name of an error in our answers.
@@ -61,6 +61,9 @@ func (p *Problem) Error() string {
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
+// Detail tells people what happened, in a few short sentences.
+func (p *Problem) Detail() string { return cmp.Or(causes[p.Code][p.Cause], texts[p.Code].detail) }
+
 func (p *Problem) status() int { return texts[p.Code].status }
 
 // A text is what people are told of a code: what happened, in a few short
@@ -109,23 +112,15 @@ var texts = map[Code]text{
 		"It has been recorded under the id below.", "/", "Go to the start page"},
 }
 
-// seconds are the links beside the one that helps most, where the person may have
+// secondLinks are the links beside the one that helps most, where the person may have
 // connected already or not.
-var seconds = map[Code]second{
+var secondLinks = map[Code]second{
 	FlowMismatch: {ProfilePath, openProfile},
 	FlowExpired:  {ProfilePath, openProfile},
 	FlowUsed:     {AuthorizePath, "Connect again"},
 }
 
 type second struct{ link, label string }
-
-// at returns the link; connecting again ends at returnTo.
-func (s second) at(returnTo string) string {
-	if s.link == AuthorizePath {
-		return connectLink(returnTo)
-	}
-	return s.link
-}
 
 // causes are the details of codes that depend on the cause. The profile page has
 // those of ReconnectRequired as well.
@@ -148,33 +143,23 @@ const (
 	tryAgain    = "Try again"
 )
 
-// connectLink returns the address at which a login begins that ends at returnTo.
-func connectLink(returnTo string) string {
-	if returnTo == "" {
-		return AuthorizePath
+// linkTo returns the address of a page. A login that begins there ends at returnTo.
+func linkTo(path, returnTo string) string {
+	if path == AuthorizePath {
+		return ConnectLink(returnTo, false)
 	}
-	return AuthorizePath + "?" + url.Values{"return_to": {returnTo}}.Encode()
-}
-
-// anotherLink is connectLink for a person who wants to choose another Instagram
-// account than the one that is logged in there.
-func anotherLink(returnTo string) string {
-	q := url.Values{"force_reauth": {"true"}}
-	if returnTo != "" {
-		q.Set("return_to", returnTo)
-	}
-	return AuthorizePath + "?" + q.Encode()
+	return path
 }
 
 // forPage returns t with the link that helps where p happened.
-func (t text) forPage(words Words, p *Problem, path string) text {
+func (t text) forPage(words config.Words, p *Problem, path string) text {
 	switch {
 	case t.label == tryAgain && path == ProfilePath:
 		t.link = ProfilePath
-	case t.link == AuthorizePath:
-		t.link = connectLink(p.ReturnTo)
 	case p.Code == AppMisconfigured && words.Contact != "":
-		t.link, t.label = words.contactLink(), "Contact the operator"
+		t.link, t.label = contactLink(words), "Contact the operator"
+	default:
+		t.link = linkTo(t.link, p.ReturnTo)
 	}
 	return t
 }
@@ -187,7 +172,7 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 		return nil
 	}
 	t := texts[p.Code]
-	t.detail = cmp.Or(causes[p.Code][p.Cause], t.detail)
+	t.detail = p.Detail()
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Del("Etag")
@@ -206,7 +191,8 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 		if hidesQuery {
 			script = hideQuery
 		}
-		return WritePage(w, r, Page{Status: t.status, Body: problemPage(s.Words, t.forPage(s.Words, p, r.URL.Path), p, id, script), hideQuery: hidesQuery})
+		body := problemPage(s.Words, t.forPage(s.Words, p, r.URL.Path), p, id, script)
+		return WritePage(w, r, Page{Body: body, status: t.status, hideQuery: hidesQuery})
 	}
 	members := map[string]any{
 		"type": "about:blank", "title": t.title, "status": t.status, "detail": t.detail, "code": p.Code, "id": id,

@@ -19,11 +19,11 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/config"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/test/apptest"
 	"photopass/internal/test/browsertest"
 	"photopass/internal/test/testtool"
-	"photopass/internal/web"
 )
 
 // The ids of the fake's accounts.
@@ -295,7 +295,7 @@ func TestPages(t *testing.T) {
 func TestProblemPages(t *testing.T) {
 	store := &breakableStore{}
 	s := newStageWith(t, apptest.Options{
-		Words:           web.Words{AppName: longName, PrivacyPolicyURL: privacyPolicy, Contact: contact},
+		Words:           config.Words{AppName: longName, PrivacyPolicyURL: privacyPolicy, Contact: contact},
 		ReturnToOrigins: []string{app},
 		Store: func(memory account.Store) account.Store {
 			store.Store = memory
