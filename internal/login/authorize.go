@@ -72,10 +72,10 @@ func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
 	f := newFlow(returnTo, a.Now())
 	state := f.state(a.Instagram.Issuer())
 	for _, name := range surplusFlows(r) {
-		http.SetCookie(w, flowCookie(name, "", -1))
+		web.ClearCookie(w, name)
 	}
 	// The cookie outlives the flow, so that who comes late is told that it took too long.
-	http.SetCookie(w, flowCookie(flowCookieName(state), f.value, int((a.FlowTTL+markerMargin+time.Second-1)/time.Second)))
+	web.SetCookie(w, flowCookieName(state), f.value, a.FlowTTL+markerMargin)
 	record := telemetry.Of(r.Context())
 	record.SetOutcome(telemetry.Started)
 	record.SetFlow(flowID(state))

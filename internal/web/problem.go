@@ -184,7 +184,7 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 		if wait <= 0 {
 			wait = defaultRetryAfter
 		}
-		h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+		h.Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
 	}
 	if PrefersHTML(r) {
 		script := ""
