@@ -25,8 +25,8 @@ type Page struct {
 	Personal bool   // shows what belongs to a session, and has forms and the script Forget; else none of them
 	Picture  string // URL of the only picture; empty: none
 
-	status    int // 0: 200
-	hideQuery bool
+	status int    // 0: 200
+	script string // another than Forget
 }
 
 // The pages' one stylesheet and two scripts stand in the page itself, and the
@@ -36,9 +36,6 @@ var (
 	//go:embed style.css
 	style     string
 	styleHash = hash(style)
-
-	hideQueryHash = hash(hideQuery)
-	forgetHash    = hash(Forget)
 )
 
 // hideQuery takes code and state out of the address bar, the history entry and
@@ -58,11 +55,11 @@ func WritePage(w http.ResponseWriter, r *http.Request, p Page) error {
 		return fmt.Errorf("web: render page: %w", err)
 	}
 	allowed := policy{style: styleHash, image: Origin(p.Picture)}
-	switch {
-	case p.hideQuery:
-		allowed.script = hideQueryHash
-	case p.Personal:
-		allowed.script = forgetHash
+	if p.Personal {
+		p.script = Forget
+	}
+	if p.script != "" {
+		allowed.script = hash(p.script)
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", allowed.String())

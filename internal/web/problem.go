@@ -35,12 +35,12 @@ const (
 	Internal             Code = "internal"
 )
 
-// A Problem is an error that becomes an answer. Code decides everything that
-// a program sees; Err is for the log alone and may be nil. Pages have further
-// ways on, where there are any.
+// A Problem is an error that becomes an answer. Code is required and decides what
+// a program sees. Err is for the log alone. ReturnTo, Back and Redirect are ways on
+// for people.
 type Problem struct {
 	Code       Code
-	Cause      account.Cause // why Instagram refuses the token; empty: it is not that
+	Cause      account.Cause // why Instagram refuses the token; empty: it doesn't
 	RetryAfter time.Duration // for RateLimited and InstagramUnavailable; 0 or less: half a minute
 	Err        error
 	Repeated   bool // an earlier visit was answered so: metrics have counted it, and the log has its cause
@@ -122,8 +122,7 @@ var secondLinks = map[Code]second{
 
 type second struct{ link, label string }
 
-// causes are the details of codes that depend on the cause. The profile page has
-// those of ReconnectRequired as well.
+// causes are the details of codes that depend on the cause.
 var causes = map[Code]map[account.Cause]string{
 	ExchangeRejected: {
 		account.ActivityOff: "Your activity off Meta technologies is turned off in your Accounts Center. Turn it on there, and connect again.",
@@ -171,8 +170,6 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 		Redirect(w, http.StatusSeeOther, p.Redirect)
 		return nil
 	}
-	t := texts[p.Code]
-	t.detail = p.Detail()
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Del("Etag")
@@ -186,16 +183,22 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 		}
 		h.Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
 	}
-	if PrefersHTML(r) {
-		script := ""
-		if hidesQuery {
-			script = hideQuery
-		}
-		body := problemPage(s.Words, t.forPage(s.Words, p, r.URL.Path), p, id, script)
-		return WritePage(w, r, Page{Body: body, status: t.status, hideQuery: hidesQuery})
+	if !PrefersHTML(r) {
+		return p.writeJSON(w, id)
 	}
+	script := ""
+	if hidesQuery {
+		script = hideQuery
+	}
+	t := texts[p.Code].forPage(s.Words, p, r.URL.Path)
+	return WritePage(w, r, Page{Body: problemPage(s.Words, t, p, id, script), status: t.status, script: script})
+}
+
+// writeJSON answers with problem details (RFC 9457).
+func (p *Problem) writeJSON(w http.ResponseWriter, id string) error {
+	t := texts[p.Code]
 	members := map[string]any{
-		"type": "about:blank", "title": t.title, "status": t.status, "detail": t.detail, "code": p.Code, "id": id,
+		"type": "about:blank", "title": t.title, "status": t.status, "detail": p.Detail(), "code": p.Code, "id": id,
 	}
 	if p.Code == ReconnectRequired && p.Cause != "" {
 		members["cause"] = p.Cause
@@ -204,7 +207,7 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 	if err != nil {
 		return err
 	}
-	h.Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(t.status)
 	w.Write(body) // a browser that has gone needs no second answer
 	return nil

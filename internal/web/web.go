@@ -1,6 +1,7 @@
 // Package web is what all of photopass's answers share: routing by path,
 // security headers, content negotiation, errors as problem+json (RFC 9457) or
-// pages, and the check that a POST comes from our own pages.
+// pages, the frame of a page, cookies, and the check that a POST comes from our
+// own pages.
 //
 // Start with [Site.Handler]. A route's function returns an error instead of
 // writing one; [*Problem] says which answer it becomes, anything else is
