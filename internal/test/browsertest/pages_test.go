@@ -28,7 +28,7 @@ import (
 
 // The ids of the fake's accounts.
 const (
-	acme   = "27640875392278831"
+	acme   = "27640875392278831" // is signed in at the start
 	lima   = "17841405793187219" // has no picture
 	casual = "27640875392278833" // is of a kind that can't be connected
 )
@@ -41,12 +41,7 @@ type stage struct {
 	visitor *browsertest.Visitor
 }
 
-func newStage(t *testing.T) *stage {
-	t.Helper()
-	return newStageWith(t, apptest.Options{})
-}
-
-func newStageWith(t *testing.T, o apptest.Options) *stage {
+func newStage(t *testing.T, o apptest.Options) *stage {
 	t.Helper()
 	visitor := newVisitor(t)
 	return &stage{apptest.New(t, o), visitor}
@@ -87,8 +82,7 @@ func (s *stage) open(path string) way {
 }
 
 func (s *stage) consent(_ *testing.T, tab *browsertest.Tab) {
-	tab.Open(s.URL + "/")
-	tab.Click(landing, allow)
+	toConsent(tab, s.URL)
 }
 
 func (s *stage) denial(t *testing.T, tab *browsertest.Tab) {
@@ -264,7 +258,7 @@ type page struct {
 // TestPages visits what people see when all goes well. The pages come in this
 // order because time, cookies and the account go on.
 func TestPages(t *testing.T) {
-	s := newStage(t)
+	s := newStage(t, apptest.Options{})
 	s.lookAt(t, []page{
 		{"landing", "", s.open("/")},
 		{"consent", "", s.consent},
@@ -294,7 +288,7 @@ func TestPages(t *testing.T) {
 // operator who has much to say.
 func TestProblemPages(t *testing.T) {
 	store := &breakableStore{}
-	s := newStageWith(t, apptest.Options{
+	s := newStage(t, apptest.Options{
 		Words:           config.Words{AppName: longName, PrivacyPolicyURL: privacyPolicy, Contact: contact},
 		ReturnToOrigins: []string{app},
 		Store: func(memory account.Store) account.Store {
@@ -337,10 +331,10 @@ func TestProblemPages(t *testing.T) {
 	})
 }
 
-// lookAt visits pages on a telephone and on a desk, in light and in dark, and has
-// axe-core look once at each width and once at each scheme. It also takes the pictures: they are kept in the
-// directory that PHOTOPASS_SCREENSHOTS names. Nothing may be wider than the
-// screen, at 320 pixels and at 200 % zoom neither.
+// lookAt visits pages on a telephone and on a desk, in light and in dark, goes
+// through them with the Tab key, and has axe-core look once at each width and once at
+// each scheme. The directory that PHOTOPASS_SCREENSHOTS names gets their pictures.
+// Nothing must be wider than the screen, even at 320 pixels and at 200 % zoom.
 func (s *stage) lookAt(t *testing.T, pages []page) {
 	t.Helper()
 	dir := screenshots(t)
@@ -378,8 +372,9 @@ func screenshots(t *testing.T) string {
 }
 
 // lookAt checks the page that a tab shows. name is the path of the pictures
-// without what they differ in; obeys says that the page has a dark look as well.
-func lookAt(t *testing.T, tab *browsertest.Tab, name string, obeys bool) {
+// without what they differ in. The fake's controls, which are not ours, have no dark
+// look and too many fields to go through.
+func lookAt(t *testing.T, tab *browsertest.Tab, name string, ours bool) {
 	t.Helper()
 	for _, tt := range []struct {
 		name   string
@@ -398,7 +393,7 @@ func lookAt(t *testing.T, tab *browsertest.Tab, name string, obeys bool) {
 				t.Fatal(err)
 			}
 		}
-		if obeys && tt.screen.Mobile && isDark(t, tab.Thumbnail()) != tt.screen.Dark {
+		if ours && tt.screen.Mobile && isDark(t, tab.Thumbnail()) != tt.screen.Dark {
 			t.Errorf("%s: the page is dark: %t, want %t", tt.name, !tt.screen.Dark, tt.screen.Dark)
 		}
 		if axe == nil || !tt.axe {
@@ -412,6 +407,9 @@ func lookAt(t *testing.T, tab *browsertest.Tab, name string, obeys bool) {
 	for _, screen := range []browsertest.Screen{{Width: 640, Height: 400}, {Width: 320, Height: 568}} {
 		tab.Show(screen)
 		wantNoScrolling(t, tab, screen.Width)
+	}
+	if ours {
+		wantTabOrder(t, tab)
 	}
 }
 
