@@ -184,7 +184,8 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 		h.Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
 	}
 	if !PrefersHTML(r) {
-		return p.writeJSON(w, id)
+		p.writeJSON(w, id)
+		return nil
 	}
 	script := ""
 	if hidesQuery {
@@ -195,7 +196,7 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 }
 
 // writeJSON answers with problem details (RFC 9457).
-func (p *Problem) writeJSON(w http.ResponseWriter, id string) error {
+func (p *Problem) writeJSON(w http.ResponseWriter, id string) {
 	t := texts[p.Code]
 	members := map[string]any{
 		"type": "about:blank", "title": t.title, "status": t.status, "detail": p.Detail(), "code": p.Code, "id": id,
@@ -203,12 +204,8 @@ func (p *Problem) writeJSON(w http.ResponseWriter, id string) error {
 	if p.Code == ReconnectRequired && p.Cause != "" {
 		members["cause"] = p.Cause
 	}
-	body, err := json.Marshal(members)
-	if err != nil {
-		return err
-	}
+	body, _ := json.Marshal(members) // strings and a number always encode
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(t.status)
 	w.Write(body) // a browser that has gone needs no second answer
-	return nil
 }
