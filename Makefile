@@ -56,7 +56,7 @@ lint: go $(STATICCHECK) $(REVIVE) $(ACTIONLINT) ## Check formatting, vet, static
 
 .PHONY: generate
 generate: go ## Make the pages' Go code again from the .templ files
-	go tool templ generate -path internal/web
+	go tool templ generate -path internal
 
 .PHONY: bench
 bench: go ## Print time, bytes and allocations of each handler

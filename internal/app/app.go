@@ -114,7 +114,7 @@ var (
 				return nil, err
 			}
 			return profile.New(profile.Settings{
-				PublicURL: p.Config.PublicURL, Words: web.Words(p.Config.Words), ReturnToOrigins: p.Config.ReturnToOrigins,
+				PublicURL: p.Config.PublicURL, Words: p.Config.Words, ReturnToOrigins: p.Config.ReturnToOrigins,
 				Store: p.Store, Connections: connections, Sessions: p.sessions(), Now: p.Now, Log: p.Log,
 			})
 		},
@@ -125,7 +125,7 @@ var (
 		Paths: []string{web.DeauthorizePath, web.DeletionPath, web.DeletionStatusPath},
 		New: func(p Parts) (http.Handler, error) {
 			return notices.New(notices.Settings{
-				PublicURL: p.Config.PublicURL, Words: web.Words(p.Config.Words), LogDays: p.Config.LogRetentionInDays,
+				PublicURL: p.Config.PublicURL, Words: p.Config.Words, LogDays: p.Config.LogRetentionInDays,
 				Store: p.Store, Secrets: p.ClientSecrets, Now: p.Now, Log: p.Log,
 			})
 		},
@@ -219,7 +219,7 @@ func (p Parts) Connections() (*connection.Service, error) {
 func (p Parts) login() (login.Settings, error) {
 	client, err := p.instagram()
 	return login.Settings{
-		PublicURL: p.Config.PublicURL, Words: web.Words(p.Config.Words), ReturnToOrigins: p.Config.ReturnToOrigins,
+		PublicURL: p.Config.PublicURL, Words: p.Config.Words, ReturnToOrigins: p.Config.ReturnToOrigins,
 		FlowTTL: p.Config.FlowTTL, Instagram: client, Now: p.Now, Log: p.Log,
 	}, err
 }

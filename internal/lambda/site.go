@@ -28,7 +28,7 @@ func AtPublicURL(f app.Function, p app.Parts) (func(baseURL string) http.Handler
 		}
 		h, err := at(baseURL, f, p)
 		if err != nil {
-			site := web.Site{Words: web.Words(p.Config.Words), Log: p.Log}
+			site := web.Site{Words: p.Config.Words, Log: p.Log}
 			return site.Failing(&web.Problem{Code: web.AppMisconfigured, Err: err}, f.Ended)
 		}
 		built.Store(baseURL, h)

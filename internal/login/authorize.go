@@ -27,7 +27,7 @@ import (
 // ReturnToOrigins are required.
 type Settings struct {
 	PublicURL       string           // the origin that browsers use
-	Words           web.Words        // the operator's, for the pages
+	Words           config.Words     // the operator's, for the pages
 	ReturnToOrigins []string         // origins that return_to may name
 	FlowTTL         time.Duration    // how long a person may take at Instagram
 	Instagram       instagram.Client // its redirect URI is PublicURL + "/callback"
@@ -63,7 +63,7 @@ func (a authorize) landing(w http.ResponseWriter, r *http.Request) error {
 func (a authorize) writeLanding(w http.ResponseWriter, r *http.Request, returnTo string) error {
 	telemetry.Of(r.Context()).SetOutcome(telemetry.Landing)
 	_, hasSession := session.FromRequest(r)
-	return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.LandingPage(a.Words, returnTo, hasSession)})
+	return web.WritePage(w, r, web.Page{Body: landingPage(a.Words, returnTo, hasSession)})
 }
 
 // authorize begins a flow, when the person asked for it. Of the query only
@@ -80,10 +80,10 @@ func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
 	f := newFlow(returnTo, a.Now())
 	state := f.state(a.Instagram.Issuer())
 	for _, name := range surplusFlows(r) {
-		http.SetCookie(w, flowCookie(name, "", -1))
+		web.ClearCookie(w, name)
 	}
 	// The cookie outlives the flow, so that who comes late is told that it took too long.
-	http.SetCookie(w, flowCookie(flowCookieName(state), f.value, int((a.FlowTTL+markerMargin+time.Second-1)/time.Second)))
+	web.SetCookie(w, flowCookieName(state), f.value, a.FlowTTL+markerMargin)
 	record := telemetry.Of(r.Context())
 	record.SetOutcome(telemetry.Started)
 	record.Count(telemetry.FlowsStarted)

@@ -332,24 +332,41 @@ func TestOnlyThePersonStartsAFlow(t *testing.T) {
 	}
 }
 
+// The start page is HTML for programs too, and sets no cookie.
 func TestLandingPage(t *testing.T) {
-	a := apptest.New(t, apptest.Options{})
-	b := a.Browser()
-	const connect, profile = `href="/authorize"`, `href="/profile"`
-	r := b.Get("/", "Accept", "application/json")
-	if r.Status != http.StatusOK || r.Header.Get("Content-Type") != "text/html; charset=utf-8" {
-		t.Errorf("GET /: got status %d as %q, want 200 as HTML", r.Status, r.Header.Get("Content-Type"))
-	}
-	if !strings.Contains(r.Body, connect) || strings.Contains(r.Body, profile) {
-		t.Error("GET / without session: want the Connect link alone")
-	}
-	b.Login()
-	r = b.Get("/")
-	if !strings.Contains(r.Body, connect) || !strings.Contains(r.Body, profile) {
-		t.Error("GET / with session: want the links to Connect and to the profile")
-	}
-	if len(r.Cookies) != 0 {
-		t.Errorf("GET /: got %d cookies, want none", len(r.Cookies))
+	const (
+		begin = `<main><h1>Connect your Instagram account</h1><p>Instagram will ask which permissions you grant. You can disconnect at any time.</p>` +
+			`<p><a class="button" id="connect" href="`
+		middle  = `">Connect Instagram</a></p>`
+		another = `<p><a class="link" id="another" href="/authorize?force_reauth=true`
+		end     = `">Use another Instagram account</a></p>`
+		profile = `<p><a class="link" id="profile" href="/profile">Open my profile</a></p>`
+	)
+	session := []string{"Cookie", "__Host-session=1." + strings.Repeat("A", 43)}
+	elsewhere := []string{"Sec-Fetch-Site", "cross-site"}
+	for _, tt := range []struct {
+		name, api, target string
+		header            []string
+		want              string
+	}{
+		{"no session", "", "/", nil, begin + `/authorize` + middle + another + end + `</main>`},
+		{"session", "", "/", session, begin + `/authorize` + middle + another + end + profile + `</main>`},
+		{"return_to", "", "/authorize?return_to=%2Fa%3Fb%3Dc%26d", elsewhere,
+			begin + `/authorize?return_to=%2Fa%3Fb%3Dc%26d` + middle + another + `&amp;return_to=%2Fa%3Fb%3Dc%26d` + end + `</main>`},
+		{"quote", "", "/authorize?return_to=/%22%3E%3Cscript%3E", elsewhere,
+			begin + `/authorize?return_to=%2F%22%3E%3Cscript%3E` + middle + another + `&amp;return_to=%2F%22%3E%3Cscript%3E` + end + `</main>`},
+		{"no choice of account", "legacy", "/", nil, begin + `/authorize` + middle + `</main>`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := serve(apptest.New(t, apptest.Options{API: tt.api}).Handler, http.MethodGet, tt.target, append(tt.header, "Accept", "application/json")...)
+			if r.Status != http.StatusOK || r.Header.Get("Content-Type") != "text/html; charset=utf-8" || len(r.Cookies) != 0 {
+				t.Errorf("GET %s: got status %d as %q with %d cookies, want 200 as HTML with none", tt.target, r.Status, r.Header.Get("Content-Type"), len(r.Cookies))
+			}
+			// The space between elements means nothing.
+			if page := regexp.MustCompile(`>\s+<`).ReplaceAllString(r.Body, "><"); !strings.Contains(page, tt.want) {
+				t.Errorf("GET %s: got %s, want %s in it", tt.target, page, tt.want)
+			}
+		})
 	}
 }
 

@@ -12,14 +12,16 @@ import (
 	"time"
 
 	"photopass/internal/secret"
+	"photopass/internal/web"
 )
 
 const (
 	flowCookiePrefix = "__Host-flow-"
 	flowCookieState  = 16 // characters of state in the cookie's name
 
-	// maxFlows bounds the flows of one browser: five cookies of at most 800
-	// bytes stay well below the 10,240 bytes of headers that the gateway accepts.
+	// maxFlows bounds the flows of one browser. Their cookies, of at most 800 bytes
+	// each, must leave room in the 10,240 bytes of request line and headers that the
+	// gateway takes (Amazon API Gateway, quotas of HTTP APIs).
 	maxFlows = 5
 
 	// maxAhead is how far a flow's time may lie ahead of ours: the clocks of two
@@ -94,26 +96,11 @@ func (f flow) challenge() string { return hash(f.verifier().Reveal()) }
 // stand side by side.
 func flowCookieName(state string) string { return flowCookiePrefix + state[:flowCookieState] }
 
-func flowCookie(name, value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
-		Name:     name,
-		Value:    value,
-		Path:     "/",
-		MaxAge:   maxAge,
-		Secure:   true,
-		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode, // Strict would not come back from Instagram
-	}
-}
-
 // flowOf returns the flow that state belongs to. It reports false when the
 // browser has no cookie for it, two, or one that state was not made from.
 func flowOf(r *http.Request, state, issuer string) (flow, bool) {
-	cookies := r.CookiesNamed(flowCookieName(state))
-	if len(cookies) != 1 {
-		return flow{}, false
-	}
-	f, ok := parseFlow(cookies[0].Value)
+	value, _ := web.Cookie(r, flowCookieName(state))
+	f, ok := parseFlow(value)
 	if !ok || subtle.ConstantTimeCompare([]byte(f.state(issuer)), []byte(state)) != 1 {
 		return flow{}, false
 	}

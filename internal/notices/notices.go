@@ -69,7 +69,7 @@ type store interface {
 // Settings configure [New]. All but Words and LogDays are required.
 type Settings struct {
 	PublicURL string
-	Words     web.Words
+	Words     config.Words
 	LogDays   int // for which the log keeps a line; 0: not known
 	Store     store
 	Secrets   Secrets
@@ -235,7 +235,11 @@ func (h handler) writeStatus(w http.ResponseWriter, r *http.Request, receipt acc
 		d.Status, d.BackupsUntil = telemetry.Deleted, d.CompletedAt.Add(backupAge)
 	}
 	if web.PrefersHTML(r) {
-		return web.WritePage(w, r, web.Page{Status: http.StatusOK, Body: web.DeletionPage(h.Words, receipt, d.BackupsUntil, h.LogDays, h.Now())})
+		body := supersededPage(h.Words, receipt, h.Now())
+		if receipt.Deleted {
+			body = deletedPage(h.Words, receipt, d.BackupsUntil, h.LogDays, h.Now())
+		}
+		return web.WritePage(w, r, web.Page{Body: body})
 	}
 	writeJSON(w, d)
 	return nil

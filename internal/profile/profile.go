@@ -23,7 +23,7 @@ import (
 // Settings configure [New]. All but Words and ReturnToOrigins are required.
 type Settings struct {
 	PublicURL       string
-	Words           web.Words
+	Words           config.Words
 	ReturnToOrigins []string
 	Store           account.Store
 	Connections     *connection.Service

@@ -18,16 +18,16 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/secret"
 	"photopass/internal/telemetry"
+	"photopass/internal/web"
 )
 
-// CookieName is the session cookie's name. The prefix makes browsers refuse it
-// from sibling domains and without Secure (RFC 6265bis, section 4.1.3.2).
+// CookieName is the session cookie's name.
 const CookieName = "__Host-session"
 
 // secretLength is the length of 32 bytes in base64url.
 const secretLength = 43
 
-// A Policy holds the time-outs of sessions.
+// A Policy holds the time-outs of sessions. Both are required.
 type Policy struct {
 	Idle time.Duration // since the last use
 	Max  time.Duration // since the login
@@ -36,12 +36,6 @@ type Policy struct {
 // Alive reports whether s may still be used.
 func (p Policy) Alive(s account.Session, now time.Time) bool {
 	return now.Before(s.CreatedAt.Add(p.Max)) && now.Before(s.LastUsedAt.Add(p.Idle))
-}
-
-// TouchDue reports whether the use at now must be recorded. A tenth of Idle is
-// precise enough and spares nearly all of the writes.
-func (p Policy) TouchDue(s account.Session, now time.Time) bool {
-	return !now.Before(s.LastUsedAt.Add(p.Idle / 10))
 }
 
 // New returns a session of a, begun at now, for the browser that holds secret.
@@ -76,35 +70,16 @@ func key(cookie string) string {
 
 // SetCookie adds the session cookie to an answer.
 func (p Policy) SetCookie(w http.ResponseWriter, value secret.Value) {
-	http.SetCookie(w, cookie(value.Reveal(), int((p.Max+time.Second-1)/time.Second)))
+	web.SetCookie(w, CookieName, value.Reveal(), p.Max)
 }
 
 // ClearCookie tells the browser to forget its session cookie.
-func ClearCookie(w http.ResponseWriter) { http.SetCookie(w, cookie("", -1)) }
-
-// Lax and not Strict: the browser comes back from Instagram by a redirect that
-// began on another site, and a Strict cookie would not be sent on its last hop
-// to the profile.
-func cookie(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
-		Name:     CookieName,
-		Value:    value,
-		Path:     "/",
-		MaxAge:   maxAge,
-		Secure:   true,
-		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
-	}
-}
+func ClearCookie(w http.ResponseWriter) { web.ClearCookie(w, CookieName) }
 
 // FromRequest returns the session that r's cookie names. It reports false when
 // there is no such cookie, more than one, or one of another shape.
 func FromRequest(r *http.Request) (account.SessionRef, bool) {
-	cookies := r.CookiesNamed(CookieName)
-	if len(cookies) != 1 {
-		return account.SessionRef{}, false
-	}
-	value := cookies[0].Value
+	value, _ := web.Cookie(r, CookieName)
 	id, secret, ok := strings.Cut(value, ".")
 	if !ok || !account.ValidID(id) || len(secret) != secretLength {
 		return account.SessionRef{}, false
@@ -112,11 +87,17 @@ func FromRequest(r *http.Request) (account.SessionRef, bool) {
 	return account.SessionRef{AccountID: id, Key: key(value)}, true
 }
 
+// A store is what [Policy.Open] asks; package account has its contract.
+type store interface {
+	Session(context.Context, account.SessionRef) (account.Account, account.Session, error)
+	TouchSession(ctx context.Context, ref account.SessionRef, at time.Time) error
+}
+
 // Open returns the account and the session that r's cookie opens at now, and
 // records the use when that is due. It returns [account.ErrNotFound] when the
-// cookie opens none. That a use could not be recorded is logged and no error: the
-// session is good, and the next use is recorded.
-func (p Policy) Open(ctx context.Context, store account.Store, log *telemetry.Logger, r *http.Request, now time.Time) (account.Account, account.SessionRef, error) {
+// cookie opens none. A use that could not be recorded is logged and is no error:
+// the session is good, and the next use is recorded.
+func (p Policy) Open(ctx context.Context, store store, log *telemetry.Logger, r *http.Request, now time.Time) (account.Account, account.SessionRef, error) {
 	ref, ok := FromRequest(r)
 	if !ok {
 		return account.Account{}, ref, account.ErrNotFound
@@ -128,14 +109,16 @@ func (p Policy) Open(ctx context.Context, store account.Store, log *telemetry.Lo
 	if !p.Alive(s, now) {
 		return account.Account{}, ref, account.ErrNotFound
 	}
-	if p.TouchDue(s, now) {
-		err := store.TouchSession(ctx, ref, now)
-		if errors.Is(err, account.ErrNotFound) {
-			return account.Account{}, ref, err // it has ended meanwhile
-		}
-		if err != nil {
-			log.ErrorContext(ctx, "record the last use of a session", "account", a.ID, "err", err)
-		}
+	// Once per tenth of Idle is precise enough, and spares nearly all of the writes.
+	if now.Before(s.LastUsedAt.Add(p.Idle / 10)) {
+		return a, ref, nil
+	}
+	err = store.TouchSession(ctx, ref, now)
+	if errors.Is(err, account.ErrNotFound) {
+		return account.Account{}, ref, err // it has ended meanwhile
+	}
+	if err != nil {
+		log.ErrorContext(ctx, "record the last use of a session", "account", a.ID, "err", err)
 	}
 	return a, ref, nil
 }

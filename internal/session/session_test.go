@@ -72,28 +72,6 @@ func TestAliveIgnoresExpiresAt(t *testing.T) {
 	}
 }
 
-func TestTouchDue(t *testing.T) {
-	const tenth = 16*time.Hour + 48*time.Minute
-	for _, tt := range []struct {
-		name string
-		now  time.Duration // after the last use
-		want bool
-	}{
-		{"at once", 0, false},
-		{"just before a tenth of idle", tenth - 1, false},
-		{"at a tenth of idle", tenth, true},
-		{"after it", 20 * time.Hour, true},
-		{"before the last use, by a clock that went back", -time.Hour, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := account.Session{CreatedAt: login, LastUsedAt: login.Add(time.Hour)}
-			if got := policy.TouchDue(s, login.Add(time.Hour+tt.now)); got != tt.want {
-				t.Errorf("TouchDue: got %t, want %t", got, tt.want)
-			}
-		})
-	}
-}
-
 func TestNew(t *testing.T) {
 	a := account.Account{ID: id, Connection: "connection mark"}
 	got := policy.New(a, secret.New(random), login)
@@ -117,11 +95,8 @@ func TestStoredSessionHidesCookie(t *testing.T) {
 func TestSetCookie(t *testing.T) {
 	w := httptest.NewRecorder()
 	policy.SetCookie(w, session.Value(id, secret.New(random)))
-	wantSetCookie(t, w, "__Host-session="+cookie+"; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax")
-	c := parsed(t, w)
-	if c.Name != "__Host-session" || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" ||
-		c.SameSite != http.SameSiteLaxMode || c.MaxAge != 2592000 {
-		t.Error("SetCookie: an attribute differs from Secure, HttpOnly, Path=/, SameSite=Lax, Max-Age=2592000, no Domain")
+	if got, want := w.Header().Get("Set-Cookie"), "__Host-session="+cookie+"; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax"; got != want {
+		t.Errorf("Set-Cookie: got %q, want %q", got, want)
 	}
 }
 
@@ -129,7 +104,9 @@ func TestSetCookie(t *testing.T) {
 func TestClearCookie(t *testing.T) {
 	w := httptest.NewRecorder()
 	session.ClearCookie(w)
-	wantSetCookie(t, w, "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
+	if got, want := w.Header().Get("Set-Cookie"), "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"; got != want {
+		t.Errorf("Set-Cookie: got %q, want %q", got, want)
+	}
 }
 
 func TestFromRequest(t *testing.T) {
@@ -211,6 +188,14 @@ func TestKeyDependsOnIDAndSecret(t *testing.T) {
 	}
 }
 
+// open opens the session of a request with these Cookie lines, at a time after
+// the login.
+func open(t *testing.T, store *counter, after time.Duration, cookies ...string) (account.Account, account.SessionRef, error) {
+	t.Helper()
+	log := telemetry.Wrap(slog.New(slog.NewJSONHandler(&store.log, nil)))
+	return policy.Open(t.Context(), store, log, request(cookies...), login.Add(after))
+}
+
 func TestOpen(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -221,23 +206,19 @@ func TestOpen(t *testing.T) {
 		{"at once", 0, cookie, nil},
 		{"just before idle", 168*time.Hour - 1, cookie, nil},
 		{"at idle", 168 * time.Hour, cookie, account.ErrNotFound},
-		{"at max", 720 * time.Hour, cookie, account.ErrNotFound},
 		{"unknown secret", 0, id + "." + random[:42] + "V", account.ErrNotFound},
 		{"unknown account", 0, "17841405793187219." + random, account.ErrNotFound},
-		{"malformed", 0, "x", account.ErrNotFound},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			store := connected(t)
-			a, _, err := policy.Open(t.Context(), store, telemetry.Wrap(slog.New(slog.DiscardHandler)), request("__Host-session="+tt.cookie), login.Add(tt.after))
+			a, ref, err := open(t, connected(t), tt.after, "__Host-session="+tt.cookie)
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("Open: got error %v, want %v", err, tt.want)
 			}
-			wantID := id
-			if tt.want != nil {
-				wantID = ""
+			if tt.want != nil && a.ID != "" {
+				t.Errorf("Open: got account %q, want none", a.ID)
 			}
-			if a.ID != wantID {
-				t.Errorf("Open: got account %q, want %q", a.ID, wantID)
+			if want := (account.SessionRef{AccountID: id, Key: cookieKey}); tt.want == nil && (a.ID != id || ref != want) {
+				t.Errorf("Open: got account %q and %+v, want %q and %+v", a.ID, ref, id, want)
 			}
 		})
 	}
@@ -247,7 +228,7 @@ func TestOpen(t *testing.T) {
 func TestOpenWithoutCookieAsksNobody(t *testing.T) {
 	store := connected(t)
 	for _, header := range [][]string{nil, {"__Host-session=x"}, {"__Host-session=" + cookie, "__Host-session=" + cookie}} {
-		if _, _, err := policy.Open(t.Context(), store, telemetry.Wrap(slog.New(slog.DiscardHandler)), request(header...), login); !errors.Is(err, account.ErrNotFound) {
+		if _, _, err := open(t, store, 0, header...); !errors.Is(err, account.ErrNotFound) {
 			t.Errorf("Open: got error %v, want ErrNotFound", err)
 		}
 	}
@@ -262,8 +243,7 @@ func TestOpenTouchesOncePerTenth(t *testing.T) {
 	store := connected(t)
 	const minutes = 8 * 24 * 60
 	for n := range minutes {
-		now := login.Add(time.Duration(n) * time.Minute)
-		if _, _, err := policy.Open(t.Context(), store, telemetry.Wrap(slog.New(slog.DiscardHandler)), request("__Host-session="+cookie), now); err != nil {
+		if _, _, err := open(t, store, time.Duration(n)*time.Minute, "__Host-session="+cookie); err != nil {
 			t.Fatalf("Open after %d minutes: got error %v, want none", n, err)
 		}
 	}
@@ -289,49 +269,36 @@ func TestOpenOfVanishedSession(t *testing.T) {
 			t.Errorf("EndSession: %v", err)
 		}
 	}
-	a, _, err := policy.Open(t.Context(), store, telemetry.Wrap(slog.New(slog.DiscardHandler)), request("__Host-session="+cookie), login.Add(24*time.Hour))
+	a, _, err := open(t, store, 24*time.Hour, "__Host-session="+cookie)
 	if !errors.Is(err, account.ErrNotFound) || a.ID != "" {
 		t.Errorf("Open: got account %q and error %v, want none and ErrNotFound", a.ID, err)
 	}
 	store.beforeTouch = nil
-	if _, _, err := policy.Open(t.Context(), store, telemetry.Wrap(slog.New(slog.DiscardHandler)), request("__Host-session="+cookie), login); !errors.Is(err, account.ErrNotFound) {
+	if _, _, err := open(t, store, 0, "__Host-session="+cookie); !errors.Is(err, account.ErrNotFound) {
 		t.Errorf("Open afterwards: got error %v, want ErrNotFound", err)
 	}
 }
 
 // A store that is out of order must not look like the end of a session. When it is
-// only the use that can't be recorded, the session opens all the same.
+// only the use that can't be recorded, the session opens nevertheless.
 func TestOpenOfBrokenStore(t *testing.T) {
 	broken := errors.New("table can't be reached")
 	store := connected(t)
-	var lines bytes.Buffer
-	log := telemetry.Wrap(slog.New(slog.NewJSONHandler(&lines, nil)))
-	open := func() (account.Account, error) {
-		a, _, err := policy.Open(t.Context(), store, log, request("__Host-session="+cookie), login.Add(24*time.Hour))
-		return a, err
-	}
 	store.readErr = broken
-	if a, err := open(); !errors.Is(err, broken) || errors.Is(err, account.ErrNotFound) || a.ID != "" {
+	if a, _, err := open(t, store, 24*time.Hour, "__Host-session="+cookie); !errors.Is(err, broken) || errors.Is(err, account.ErrNotFound) || a.ID != "" {
 		t.Errorf("Open, the read fails: got account %q and error %v, want none and %v", a.ID, err, broken)
 	}
 	store.readErr, store.touchErr = nil, broken
 	for n := range 2 {
-		if a, err := open(); a.ID != id || err != nil {
+		if a, _, err := open(t, store, 24*time.Hour, "__Host-session="+cookie); a.ID != id || err != nil {
 			t.Errorf("Open, the touch fails: got account %q and error %v, want %q and none", a.ID, err, id)
 		}
 		if got := len(store.touches); got != n+1 {
 			t.Errorf("touches: got %d, want %d: the next use is recorded", got, n+1)
 		}
 	}
-	if got := strings.Count(lines.String(), `"level":"ERROR"`); got != 2 || !strings.Contains(lines.String(), broken.Error()) {
-		t.Errorf("log: got %s, want two errors with the cause", lines.String())
-	}
-}
-
-func TestOpenReturnsRef(t *testing.T) {
-	_, ref, err := policy.Open(t.Context(), connected(t), telemetry.Wrap(slog.New(slog.DiscardHandler)), request("__Host-session="+cookie), login)
-	if want := (account.SessionRef{AccountID: id, Key: cookieKey}); err != nil || ref != want {
-		t.Errorf("Open: got %+v and error %v, want %+v and none", ref, err, want)
+	if got := strings.Count(store.log.String(), `"level":"ERROR"`); got != 2 || !strings.Contains(store.log.String(), broken.Error()) {
+		t.Errorf("log: got %s, want two errors with the cause", store.log.String())
 	}
 }
 
@@ -342,6 +309,7 @@ type counter struct {
 	touches           []time.Time
 	beforeTouch       func(account.SessionRef)
 	readErr, touchErr error
+	log               bytes.Buffer
 }
 
 // Session implements [account.Store].
@@ -391,21 +359,4 @@ func request(cookies ...string) *http.Request {
 		r.Header.Add("Cookie", c)
 	}
 	return r
-}
-
-func parsed(t *testing.T, w *httptest.ResponseRecorder) *http.Cookie {
-	t.Helper()
-	cookies := w.Result().Cookies()
-	if len(cookies) != 1 {
-		t.Fatalf("cookies: got %d, want 1", len(cookies))
-	}
-	return cookies[0]
-}
-
-func wantSetCookie(t *testing.T, w *httptest.ResponseRecorder, want string) {
-	t.Helper()
-	got := w.Header().Values("Set-Cookie")
-	if len(got) != 1 || got[0] != want {
-		t.Errorf("Set-Cookie: got %q, want %q alone", got, want)
-	}
 }

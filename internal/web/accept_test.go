@@ -105,12 +105,3 @@ func FuzzPrefersHTML(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkPrefersHTML(b *testing.B) {
-	r := httptest.NewRequest("GET", "/", nil)
-	r.Header.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7")
-	b.ReportAllocs()
-	for b.Loop() {
-		web.PrefersHTML(r)
-	}
-}

@@ -11,22 +11,6 @@ import (
 	"photopass/internal/web"
 )
 
-func ExamplePrefersHTML() {
-	for _, accept := range []string{
-		"text/html,application/xhtml+xml,*/*;q=0.8", // a browser
-		"*/*", // curl
-		"text/html;q=0.5,application/json",
-	} {
-		r := httptest.NewRequest("GET", "/profile", nil)
-		r.Header.Set("Accept", accept)
-		fmt.Println(web.PrefersHTML(r))
-	}
-	// Output:
-	// true
-	// false
-	// false
-}
-
 // A route returns its error; what the answer tells of it is its code alone.
 func ExampleSite_Handler() {
 	site := web.Site{PublicURL: "https://photopass.example", Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/config"
 	"photopass/internal/secret"
 )
 
@@ -37,12 +37,12 @@ const (
 	Internal             Code = "internal"
 )
 
-// A Problem is an error that becomes an answer. Code decides everything that
-// a program sees; Err is for the log alone and may be nil. Pages have further
-// ways on, where there are any.
+// A Problem is an error that becomes an answer. Code is required and decides what
+// a program sees. Err is for the log alone. ReturnTo, Back and Redirect are ways on
+// for people.
 type Problem struct {
 	Code       Code
-	Cause      account.Cause // why Instagram refuses the token; empty: it is not that
+	Cause      account.Cause // why Instagram refuses the token; empty: it doesn't
 	RetryAfter time.Duration // for RateLimited and InstagramUnavailable; 0 or less: half a minute
 	Err        error
 	Repeated   bool // an earlier visit was answered so: metrics have counted it, and the log has its cause
@@ -74,6 +74,9 @@ func (p *Problem) Error() string {
 
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
+
+// Detail tells people what happened, in a few short sentences.
+func (p *Problem) Detail() string { return cmp.Or(causes[p.Code][p.Cause], texts[p.Code].detail) }
 
 func (p *Problem) status() int { return texts[p.Code].status }
 
@@ -123,9 +126,9 @@ var texts = map[Code]text{
 		"It has been recorded under the id below.", "/", "Go to the start page"},
 }
 
-// seconds are the links beside the one that helps most, where the person may have
+// secondLinks are the links beside the one that helps most, where the person may have
 // connected already or not.
-var seconds = map[Code]second{
+var secondLinks = map[Code]second{
 	FlowMismatch: {ProfilePath, openProfile},
 	FlowExpired:  {ProfilePath, openProfile},
 	FlowUsed:     {AuthorizePath, "Connect again"},
@@ -133,16 +136,7 @@ var seconds = map[Code]second{
 
 type second struct{ link, label string }
 
-// at returns the link; connecting again ends at returnTo.
-func (s second) at(returnTo string) string {
-	if s.link == AuthorizePath {
-		return connectLink(returnTo)
-	}
-	return s.link
-}
-
-// causes are the details of codes that depend on the cause. The profile page has
-// those of ReconnectRequired as well.
+// causes are the details of codes that depend on the cause.
 var causes = map[Code]map[account.Cause]string{
 	ExchangeRejected: {
 		account.ActivityOff: "Your activity off Meta technologies is turned off in your Accounts Center. Turn it on there, and connect again.",
@@ -162,33 +156,23 @@ const (
 	tryAgain    = "Try again"
 )
 
-// connectLink returns the address at which a login begins that ends at returnTo.
-func connectLink(returnTo string) string {
-	if returnTo == "" {
-		return AuthorizePath
+// linkTo returns the address of a page. A login that begins there ends at returnTo.
+func linkTo(path, returnTo string) string {
+	if path == AuthorizePath {
+		return ConnectLink(returnTo, false)
 	}
-	return AuthorizePath + "?" + url.Values{"return_to": {returnTo}}.Encode()
-}
-
-// anotherLink is connectLink for a person who wants to choose another Instagram
-// account than the one that is logged in there.
-func anotherLink(returnTo string) string {
-	q := url.Values{"force_reauth": {"true"}}
-	if returnTo != "" {
-		q.Set("return_to", returnTo)
-	}
-	return AuthorizePath + "?" + q.Encode()
+	return path
 }
 
 // forPage returns t with the link that helps where p happened.
-func (t text) forPage(words Words, p *Problem, path string) text {
+func (t text) forPage(words config.Words, p *Problem, path string) text {
 	switch {
 	case t.label == tryAgain && path == ProfilePath:
 		t.link = ProfilePath
-	case t.link == AuthorizePath:
-		t.link = connectLink(p.ReturnTo)
 	case p.Code == AppMisconfigured && words.Contact != "":
-		t.link, t.label = words.contactLink(), "Contact the operator"
+		t.link, t.label = contactLink(words), "Contact the operator"
+	default:
+		t.link = linkTo(t.link, p.ReturnTo)
 	}
 	return t
 }
@@ -200,8 +184,6 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 		Redirect(w, http.StatusSeeOther, p.Redirect)
 		return nil
 	}
-	t := texts[p.Code]
-	t.detail = cmp.Or(causes[p.Code][p.Cause], t.detail)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Del("Etag")
@@ -213,27 +195,31 @@ func (s Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, i
 		if wait <= 0 {
 			wait = defaultRetryAfter
 		}
-		h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+		h.Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
 	}
-	if PrefersHTML(r) {
-		script := ""
-		if hidesQuery {
-			script = hideQuery
-		}
-		return WritePage(w, r, Page{Status: t.status, Body: problemPage(s.Words, t.forPage(s.Words, p, r.URL.Path), p, id, script), hideQuery: hidesQuery})
+	if !PrefersHTML(r) {
+		p.writeJSON(w, id)
+		return nil
 	}
+	script := ""
+	if hidesQuery {
+		script = hideQuery
+	}
+	t := texts[p.Code].forPage(s.Words, p, r.URL.Path)
+	return WritePage(w, r, Page{Body: problemPage(s.Words, t, p, id, script), status: t.status, script: script})
+}
+
+// writeJSON answers with problem details (RFC 9457).
+func (p *Problem) writeJSON(w http.ResponseWriter, id string) {
+	t := texts[p.Code]
 	members := map[string]any{
-		"type": "about:blank", "title": t.title, "status": t.status, "detail": t.detail, "code": p.Code, "id": id,
+		"type": "about:blank", "title": t.title, "status": t.status, "detail": p.Detail(), "code": p.Code, "id": id,
 	}
 	if p.Code == ReconnectRequired && p.Cause != "" {
 		members["cause"] = p.Cause
 	}
-	body, err := json.Marshal(members)
-	if err != nil {
-		return err
-	}
-	h.Set("Content-Type", "application/problem+json")
+	body, _ := json.Marshal(members) // strings and a number always encode
+	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(t.status)
 	w.Write(body) // a browser that has gone needs no second answer
-	return nil
 }

@@ -4,14 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"photopass/internal/config"
 	"photopass/internal/secret"
+	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
 
@@ -57,8 +62,13 @@ func failing(err error) site {
 func TestProblemJSON(t *testing.T) {
 	for _, tt := range codes {
 		t.Run(tt.name, func(t *testing.T) {
-			w := failing(&web.Problem{Code: tt.code, Err: errors.New("for the log alone")}).do("GET", "/")
+			w := failing(&web.Problem{Code: tt.code, RetryAfter: time.Minute, Err: errors.New("for the log alone")}).do("GET", "/")
 			wantEqual(t, "status", w.Code, tt.status)
+			wait := "" // it helps in no other case
+			if tt.status == 429 || tt.status == 503 {
+				wait = "60"
+			}
+			wantHeader(t, w, "Retry-After", wait)
 			p := problem(t, w)
 			if got, want := strings.Join(slices.Sorted(maps.Keys(p)), " "), "code detail id status title type"; got != want {
 				t.Errorf("members: got %q, want %q", got, want)
@@ -78,53 +88,39 @@ func TestProblemJSON(t *testing.T) {
 	}
 }
 
+var sentences = regexp.MustCompile(`^([A-Z][^.!?]*\.( |$)){1,3}$`)
+
+// The page of each failure says in three short sentences at most what happened, has
+// one button that helps, and an id to quote.
 func TestProblemPage(t *testing.T) {
 	for _, tt := range codes {
 		t.Run(tt.name, func(t *testing.T) {
 			w := failing(&web.Problem{Code: tt.code, Err: errors.New("<for the log alone>")}).do("GET", "/", "Accept", html)
 			wantEqual(t, "status", w.Code, tt.status)
-			wantHeader(t, w, "Content-Type", "text/html; charset=utf-8")
 			wantHeader(t, w, "Cache-Control", "no-store")
 			wantHeader(t, w, "Vary", "Accept")
-			body := w.Body.String()
-			links := 1
-			if seconds[tt.code] != "" {
-				links = 2
+			page := between.ReplaceAllString(w.Body.String(), "><")
+			m := regexp.MustCompile(`<main><h1>([^<]+)</h1><p>([^<]+)</p><p><a class="button" id="action" href="([^"]+)">[^<]+</a></p>` +
+				regexp.QuoteMeta(seconds[tt.code]) + `<p class="quiet">Id: <code id="problem-id">[A-Z2-7]{26}</code></p></main></body>`).FindStringSubmatch(page)
+			if m == nil {
+				t.Fatalf("page: got %s, want title, sentences, button and id", page)
 			}
-			if want := `id="action" href="` + tt.link + `"`; strings.Count(body, "<a ") != links || !strings.Contains(body, want) {
-				t.Errorf("page: got %d links, want %d, one with %s", strings.Count(body, "<a "), links, want)
+			title := problem(t, failing(&web.Problem{Code: tt.code}).do("GET", "/"))["title"]
+			wantEqual(t, "heading", any(strings.ReplaceAll(m[1], "&#39;", "'")), title)
+			if !sentences.MatchString(m[2]) || longest(m[2]) > 110 {
+				t.Errorf("what happened: got %q, want one to three sentences of 110 characters at most", m[2])
 			}
-			if strings.Contains(body, "the log") {
-				t.Error("page: it tells the cause, want only the code's words")
-			}
-			title := problem(t, failing(&web.Problem{Code: tt.code}).do("GET", "/"))["title"].(string)
-			if !strings.Contains(body, "<h1>"+strings.ReplaceAll(title, "'", "&#39;")+"</h1>") {
-				t.Errorf("page: got no heading %q", title)
-			}
+			wantEqual(t, "link of the button", m[3], tt.link)
 		})
 	}
 }
 
-// Trying again at the profile means the profile, not a new login.
-func TestUnavailableProfilePage(t *testing.T) {
-	for _, tt := range []struct {
-		code       web.Code
-		path, link string
-	}{
-		{web.InstagramUnavailable, "/profile", "/profile"},
-		{web.InstagramUnavailable, "/callback", "/authorize"},
-		{web.RateLimited, "/profile", "/profile"},
-		{web.RateLimited, "/callback", "/authorize"},
-	} {
-		t.Run(string(tt.code)+tt.path, func(t *testing.T) {
-			s := newSite(publicURL, web.Routes{tt.path: {Get: func(http.ResponseWriter, *http.Request) error {
-				return &web.Problem{Code: tt.code}
-			}}})
-			if want := `id="action" href="` + tt.link + `"`; !strings.Contains(s.do("GET", tt.path, "Accept", html).Body.String(), want) {
-				t.Errorf("page: got no link with %s", want)
-			}
-		})
+func longest(text string) int {
+	n := 0
+	for s := range strings.SplitSeq(text, ". ") {
+		n = max(n, len(s))
 	}
+	return n
 }
 
 func TestRetryAfter(t *testing.T) {
@@ -142,26 +138,11 @@ func TestRetryAfter(t *testing.T) {
 		{"a day", 24 * time.Hour, "86400"},
 	} {
 		for _, code := range []web.Code{web.RateLimited, web.InstagramUnavailable} {
-			for _, accept := range []string{"", html} {
-				t.Run(fmt.Sprint(code, tt.name, accept), func(t *testing.T) {
-					w := failing(&web.Problem{Code: code, RetryAfter: tt.after}).do("GET", "/", "Accept", accept)
-					wantHeader(t, w, "Retry-After", tt.want)
-				})
-			}
+			t.Run(fmt.Sprint(code, tt.name), func(t *testing.T) {
+				w := failing(&web.Problem{Code: code, RetryAfter: tt.after}).do("GET", "/", "Accept", html)
+				wantHeader(t, w, "Retry-After", tt.want)
+			})
 		}
-	}
-}
-
-// Waiting helps in no other case.
-func TestRetryAfterElsewhere(t *testing.T) {
-	for _, tt := range codes {
-		if tt.status == 429 || tt.status == 503 {
-			continue
-		}
-		t.Run(tt.name, func(t *testing.T) {
-			w := failing(&web.Problem{Code: tt.code, RetryAfter: time.Minute}).do("GET", "/")
-			wantHeader(t, w, "Retry-After", "")
-		})
 	}
 }
 
@@ -183,11 +164,23 @@ func TestProblemTakesHeadersBack(t *testing.T) {
 	}
 }
 
-// A Problem counts under whatever it is wrapped in.
-func TestWrappedProblem(t *testing.T) {
-	w := failing(fmt.Errorf("callback: %w", &web.Problem{Code: web.FlowExpired})).do("GET", "/")
-	wantEqual(t, "status", w.Code, 400)
-	wantEqual(t, "code", problem(t, w)["code"], any("flow_expired"))
+// A Problem counts, whatever it is wrapped in. Other errors are internal.
+func TestErrors(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		status int
+		code   string
+	}{
+		{fmt.Errorf("callback: %w", &web.Problem{Code: web.FlowExpired}), 400, "flow_expired"},
+		{errors.New("table is missing"), 500, "internal"},
+	} {
+		w := failing(tt.err).do("GET", "/")
+		wantEqual(t, "status", w.Code, tt.status)
+		wantEqual(t, "code", problem(t, w)["code"], any(tt.code))
+		if strings.Contains(w.Body.String(), tt.err.Error()) {
+			t.Error("body: it tells the error's text, want only its code")
+		}
+	}
 }
 
 func TestProblemError(t *testing.T) {
@@ -219,5 +212,72 @@ func TestProblemOf(t *testing.T) {
 		{io.EOF, web.Internal},
 	} {
 		wantEqual(t, "ProblemOf "+tt.err.Error(), web.ProblemOf(tt.err).Code, tt.want)
+	}
+}
+
+// Connecting again leads where the login that failed was to end. Of a foreign
+// page, there is a way back that tells of the failure.
+func TestFailureKeepsTheWay(t *testing.T) {
+	const foreign, back = "https://app.example/a?b=c#d", "https://app.example/a?b=c&error=x#d"
+	const again = `id="action" href="/authorize?return_to=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%23d"`
+	for _, tt := range []struct {
+		name    string
+		problem web.Problem
+		path    string
+		action  string
+		back    bool
+	}{
+		{"nowhere to go", web.Problem{Code: web.AccessDenied}, "/callback", `id="action" href="/authorize"`, false},
+		{"a path here", web.Problem{Code: web.AccessDenied, ReturnTo: "/app"}, "/callback", `id="action" href="/authorize?return_to=%2Fapp"`, false},
+		{"permission missing", web.Problem{Code: web.PermissionMissing, ReturnTo: foreign, Back: back}, "/callback", again, true},
+		{"expired", web.Problem{Code: web.FlowExpired, ReturnTo: foreign, Back: back}, "/callback", again, true},
+		{"unavailable", web.Problem{Code: web.InstagramUnavailable, ReturnTo: foreign, Back: back}, "/callback", again, true},
+		{"used", web.Problem{Code: web.FlowUsed, ReturnTo: foreign, Back: back}, "/callback", `id="action" href="/profile"`, true},
+		{"used, and connecting again", web.Problem{Code: web.FlowUsed, ReturnTo: foreign, Back: back}, "/callback", `id="second" href="/authorize?return_to=https%3A%2F%2Fapp.example%2Fa%3Fb%3Dc%23d"`, true},
+		{"internal", web.Problem{Code: web.Internal, ReturnTo: foreign, Back: back}, "/callback", `id="action" href="/"`, true},
+
+		// Trying again at the profile means the profile, not a new login.
+		{"unavailable profile", web.Problem{Code: web.InstagramUnavailable}, "/profile", `id="action" href="/profile"`, false},
+		{"limited profile", web.Problem{Code: web.RateLimited}, "/profile", `id="action" href="/profile"`, false},
+		{"limited login", web.Problem{Code: web.RateLimited}, "/callback", `id="action" href="/authorize"`, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(publicURL, web.Routes{tt.path: {Get: func(http.ResponseWriter, *http.Request) error { return &tt.problem }}})
+			page := s.do("GET", tt.path, "Accept", html).Body.String()
+			wantShown(t, page, tt.action)
+			link := `<a class="link" id="back" href="https://app.example/a?b=c&amp;error=x#d">Back to https://app.example</a>`
+			wantEqual(t, "way back", strings.Contains(page, link), tt.back)
+			wantEqual(t, "any way back", strings.Contains(page, "Back to"), tt.back)
+			if json := s.do("GET", tt.path).Body.String(); strings.Contains(json, "app.example") {
+				t.Error("JSON: it tells of return_to, want it on pages alone")
+			}
+		})
+	}
+}
+
+// A problem may lead somewhere at once, without a page.
+func TestProblemThatRedirects(t *testing.T) {
+	for _, accept := range []string{"", html} {
+		w := failing(&web.Problem{Code: web.AccessDenied, ReturnTo: "https://app.example/a", Redirect: "https://app.example/a?error=access_denied"}).do("GET", "/", "Accept", accept)
+		wantEqual(t, "status", w.Code, 303)
+		wantHeader(t, w, "Location", "https://app.example/a?error=access_denied#")
+		wantHeader(t, w, "Cache-Control", "no-store")
+		wantEqual(t, "body", w.Body.String(), "")
+	}
+}
+
+// Only the operator can fix it, so the page names their contact if there is one.
+func TestMisconfiguredNamesTheOperator(t *testing.T) {
+	for _, tt := range []struct{ contact, want string }{
+		{"", `id="action" href="/">Go to the start page</a>`},
+		{"help@acme.example", `id="action" href="mailto:help@acme.example">Contact the operator</a>`},
+		{"https://acme.example/help", `id="action" href="https://acme.example/help">Contact the operator</a>`},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept", html)
+		site := web.Site{PublicURL: publicURL, Words: config.Words{Contact: tt.contact}, Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
+		site.Failing(&web.Problem{Code: web.AppMisconfigured}, nil).ServeHTTP(w, r)
+		wantShown(t, w.Body.String(), tt.want)
 	}
 }

@@ -1,6 +1,7 @@
 // Package web is what all of photopass's answers share: routing by path,
 // security headers, content negotiation, errors as problem+json (RFC 9457) or
-// pages, and the check that a POST comes from our own pages.
+// pages, the frame of a page, cookies, and the check that a POST comes from our
+// own pages.
 //
 // Start with [Site.Handler]. A route's function returns an error instead of
 // writing one; [*Problem] says which answer it becomes, anything else is
@@ -9,18 +10,15 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
 	"strings"
 
-	"github.com/a-h/templ"
-
+	"photopass/internal/config"
 	"photopass/internal/loopback"
 	"photopass/internal/telemetry"
 )
@@ -29,7 +27,7 @@ import (
 // operator, and where it logs.
 type Site struct {
 	PublicURL string // origin, no trailing slash
-	Words     Words
+	Words     config.Words
 	Log       *telemetry.Logger // one line for each request
 }
 
@@ -211,49 +209,6 @@ func (p policy) String() string {
 		s += "; img-src " + p.image
 	}
 	return s
-}
-
-// A Page is an HTML answer.
-type Page struct {
-	Status   int
-	Body     templ.Component
-	Personal bool   // shows what belongs to a session, and has forms; else neither
-	Picture  string // URL of the only picture; empty: none
-
-	hideQuery bool
-}
-
-// WritePage answers with an HTML page.
-func WritePage(w http.ResponseWriter, r *http.Request, p Page) error {
-	var b bytes.Buffer
-	if err := p.Body.Render(context.WithoutCancel(r.Context()), &b); err != nil {
-		return fmt.Errorf("web: render page: %w", err)
-	}
-	allowed := policy{style: styleHash, image: origin(p.Picture)}
-	switch {
-	case p.hideQuery:
-		allowed.script = hideQueryHash
-	case p.Personal:
-		allowed.script = forgetHash
-	}
-	h := w.Header()
-	h.Set("Content-Security-Policy", allowed.String())
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	if p.Personal {
-		h.Set("Referrer-Policy", "same-origin") // under no-referrer, forms send Origin: null
-	}
-	w.WriteHeader(p.Status)
-	w.Write(b.Bytes()) // a browser that has gone needs no second answer
-	return nil
-}
-
-func origin(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
 }
 
 // Redirect answers with a status of 3xx and no body. Unlike [http.Redirect] it

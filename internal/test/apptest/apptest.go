@@ -26,8 +26,6 @@ import (
 	"photopass/internal/secret"
 	"photopass/internal/store/memory"
 	"photopass/internal/telemetry"
-
-	"photopass/internal/web"
 )
 
 // Start is the time at which every App's clock stands at first.
@@ -64,7 +62,7 @@ type Options struct {
 	API             string   // empty: graph
 	Scopes          []string // nil: the dialect's default
 	ReturnToOrigins []string
-	Words           web.Words                         // the operator's, on every page
+	Words           config.Words                      // the operator's, on every page
 	PublicURL       string                            // empty: where the server listens
 	Secrets         login.Secrets                     // nil: ClientSecret
 	Keys            connection.Keys                   // nil: a ring of one key

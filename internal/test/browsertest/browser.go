@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -105,15 +106,33 @@ func (b *Browser) Visitor(t testing.TB) *Visitor {
 	return &Visitor{ctx}
 }
 
+// run takes one step in a tab or a browser. A failure ends the test; its message
+// says what, and no address, since addresses hold codes.
+func run[T any](ctx context.Context, t testing.TB, what string, action chromedp.Action[T]) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, action)
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	return v
+}
+
+// Send is the action that sends a command of the DevTools protocol.
+func Send[P, R any](command cdp.Command[P, R], params P) chromedp.Action[R] {
+	return func(ctx context.Context, target *chromedp.Target) (R, error) {
+		return cdp.Call(ctx, target, command, params)
+	}
+}
+
+// site is where the visitor's cookies are: cookies know no ports.
+const site = "http://localhost/"
+
 // Cookies returns the visitor's cookies by name.
 func (v *Visitor) Cookies(t testing.TB) map[string]*network.Cookie {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(v.ctx, patience)
-	defer cancel()
-	got, err := chromedp.Call(ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{"http://localhost/"}})
-	if err != nil {
-		t.Fatalf("read cookies: %v", err)
-	}
+	got := run(v.ctx, t, "read cookies", Send(network.GetCookies, network.GetCookiesParams{URLs: []string{site}}))
 	cookies := map[string]*network.Cookie{}
 	for _, c := range got.Cookies {
 		cookies[c.Name] = c
@@ -124,29 +143,18 @@ func (v *Visitor) Cookies(t testing.TB) map[string]*network.Cookie {
 // SetCookie gives the visitor a cookie as the service sets them.
 func (v *Visitor) SetCookie(t testing.TB, name, value string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(v.ctx, patience)
-	defer cancel()
-	_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{
-		Name: name, Value: value, URL: "http://localhost/", Path: "/", SameSite: network.CookieSameSiteLax,
+	run(v.ctx, t, "set cookie", Send(network.SetCookie, network.SetCookieParams{
+		Name: name, Value: value, URL: site, Path: "/", SameSite: network.CookieSameSiteLax,
 		Secure: new(true), HTTPOnly: new(true),
-	})
-	if err != nil {
-		t.Fatalf("set cookie: %v", err)
-	}
+	}))
 }
 
 // DeleteCookies deletes the visitor's cookies whose names begin with prefix.
 func (v *Visitor) DeleteCookies(t testing.TB, prefix string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(v.ctx, patience)
-	defer cancel()
 	for name := range v.Cookies(t) {
-		if !strings.HasPrefix(name, prefix) {
-			continue
-		}
-		_, err := chromedp.Call(ctx, network.DeleteCookies, network.DeleteCookiesParams{Name: name, URL: "http://localhost/"})
-		if err != nil {
-			t.Fatalf("delete cookie: %v", err)
+		if strings.HasPrefix(name, prefix) {
+			run(v.ctx, t, "delete cookie", Send(network.DeleteCookies, network.DeleteCookiesParams{Name: name, URL: site}))
 		}
 	}
 }
@@ -169,19 +177,12 @@ func (v *Visitor) Tab(t testing.TB) *Tab {
 	ctx, cancel := chromedp.NewContext(v.ctx, chromedp.WithListener(tab.note))
 	tab.ctx = ctx
 	t.Cleanup(cancel)
-	err := chromedp.Do(ctx) // not under a time limit, which would end the tab as well
-	for _, enable := range []func() error{
-		func() error { _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); return err },
-		func() error { _, err := chromedp.Call(ctx, log.Enable, cdp.Empty{}); return err },
-		func() error { _, err := chromedp.Call(ctx, audits.Enable, cdp.Empty{}); return err },
-	} {
-		if err == nil {
-			err = enable()
-		}
-	}
-	if err != nil {
+	if err := chromedp.Do(ctx); err != nil { // not under a time limit, which would end the tab as well
 		t.Fatalf("open tab: %v", err)
 	}
+	run(ctx, t, "watch the network", Send(network.Enable, network.EnableParams{}))
+	run(ctx, t, "watch the log", Send(log.Enable, cdp.Empty{}))
+	run(ctx, t, "watch for issues", Send(audits.Enable, cdp.Empty{}))
 	t.Cleanup(func() {
 		for _, c := range tab.Complaints() {
 			t.Errorf("page complains: %s", c)
@@ -256,39 +257,23 @@ func (tab *Tab) NextComplaints() []string {
 func (tab *Tab) Documents() []string {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
-	return append([]string(nil), tab.documents...)
+	return slices.Clone(tab.documents)
 }
 
-// Sent reports whether the tab has sent a request with both of these headers.
-func (tab *Tab) Sent(name, value, name2, value2 string) bool {
+// Sent reports whether the tab has sent a request with this Sec-Fetch-Site and this
+// Origin.
+func (tab *Tab) Sent(site, origin string) bool {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
-	for _, h := range tab.sent {
-		if header(h, name) == value && header(h, name2) == value2 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(tab.sent, func(h network.Headers) bool {
+		return h["Sec-Fetch-Site"] == site && h["Origin"] == origin
+	})
 }
 
-func header(h network.Headers, name string) string {
-	for k, v := range h {
-		if strings.EqualFold(k, name) {
-			return fmt.Sprint(v)
-		}
-	}
-	return ""
-}
-
-// Do takes steps one after the other. A failure ends the test; its message is
-// what, since addresses hold codes.
+// Do takes steps one after the other.
 func (tab *Tab) Do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		tab.t.Fatalf("%s: %v", what, err)
-	}
+	Value(tab, what, chromedp.Steps(steps...))
 }
 
 // Open goes to an address as if it had been typed, and waits for the page.
@@ -319,43 +304,29 @@ func (tab *Tab) Until(expression string) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, patience)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
 		// An error means that the page has just gone.
 		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression)); ok && err == nil {
 			return
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			tab.t.Fatalf("wait until %s: %v", expression, ctx.Err())
-		}
+		time.Sleep(20 * time.Millisecond)
 	}
+	tab.t.Fatalf("wait until %s: %v", expression, ctx.Err())
 }
 
 // Back goes back in the history, and returns when until is true.
 func (tab *Tab) Back(until string) {
 	tab.t.Helper()
-	tab.Do("go back", func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		history, err := cdp.Call(ctx, target, page.GetNavigationHistory, cdp.Empty{})
-		if err != nil {
-			return chromedp.Void{}, err
-		}
-		entry := history.Entries[history.CurrentIndex-1]
-		_, err = cdp.Call(ctx, target, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entry.ID})
-		return chromedp.Void{}, err
-	})
+	history := Value(tab, "history", chromedp.NavigationEntries())
+	entry := history.Entries[history.CurrentIndex-1]
+	Value(tab, "go back", Send(page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entry.ID}))
 	tab.Until(until)
 }
 
 // DisableScripts switches JavaScript off for the pages to come.
 func (tab *Tab) DisableScripts() {
 	tab.t.Helper()
-	tab.Do("disable scripts", func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-		return chromedp.Void{}, err
-	})
+	Value(tab, "disable scripts", Send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
 }
 
 // A Screen is what a page is looked at with.
@@ -376,13 +347,10 @@ func (tab *Tab) Show(s Screen) {
 	if s.Dark {
 		scheme = "dark"
 	}
-	tab.Do("change screen", chromedp.EmulateViewport(s.Width, s.Height, options...),
-		func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-			})
-			return chromedp.Void{}, err
-		})
+	tab.Do("change screen", chromedp.EmulateViewport(s.Width, s.Height, options...))
+	Value(tab, "change scheme", Send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	}))
 }
 
 // Picture returns a PNG of the whole page.
@@ -396,16 +364,10 @@ func (tab *Tab) Picture() []byte {
 func (tab *Tab) Thumbnail() []byte {
 	tab.t.Helper()
 	screen := Eval[struct{ Width, Height float64 }](tab, "({Width: innerWidth, Height: innerHeight})")
-	return Value(tab, "thumbnail", func(ctx context.Context, target *chromedp.Target) ([]byte, error) {
-		shot, err := cdp.Call(ctx, target, page.CaptureScreenshot, page.CaptureScreenshotParams{
-			Format: page.CaptureScreenshotFormatPng,
-			Clip:   &page.Viewport{Width: screen.Width, Height: screen.Height, Scale: 0.125},
-		})
-		if err != nil {
-			return nil, err
-		}
-		return shot.Data, nil
-	})
+	return Value(tab, "thumbnail", Send(page.CaptureScreenshot, page.CaptureScreenshotParams{
+		Format: page.CaptureScreenshotFormatPng,
+		Clip:   &page.Viewport{Width: screen.Width, Height: screen.Height, Scale: 0.125},
+	})).Data
 }
 
 // Press presses a key, such as kb.Enter.
@@ -414,26 +376,19 @@ func (tab *Tab) Press(key string) {
 	tab.Do("press a key", chromedp.KeyEvent(key))
 }
 
-// TabTo presses the Tab key until what the selector names has the focus.
-func (tab *Tab) TabTo(selector string) {
+// Enter presses the Tab key until what the selector names has the focus, presses
+// Enter and waits until the page, or the next one, shows what until names.
+func (tab *Tab) Enter(selector, until string) {
 	tab.t.Helper()
-	const enough = 100
-	for range enough {
+	for range 100 {
 		tab.Press(kb.Tab)
 		if Eval[bool](tab, fmt.Sprintf("document.activeElement.matches(%q)", selector)) {
+			tab.Press(kb.Enter)
+			tab.Wait(until)
 			return
 		}
 	}
 	tab.t.Fatalf("Tab key: it does not lead to %s", selector)
-}
-
-// Enter reaches what the selector names with the Tab key, presses Enter and
-// waits until the page, or the next one, shows what until names.
-func (tab *Tab) Enter(selector, until string) {
-	tab.t.Helper()
-	tab.TabTo(selector)
-	tab.Press(kb.Enter)
-	tab.Wait(until)
 }
 
 // Reload loads the page again.
@@ -464,11 +419,5 @@ func Eval[T any](tab *Tab, expression string) T {
 // Value returns what an action returns. A failure ends the test.
 func Value[T any](tab *Tab, what string, action chromedp.Action[T]) T {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
-	defer cancel()
-	v, err := chromedp.Run(ctx, action)
-	if err != nil {
-		tab.t.Fatalf("%s: %v", what, err)
-	}
-	return v
+	return run(tab.ctx, tab.t, what, action)
 }

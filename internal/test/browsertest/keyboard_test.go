@@ -53,35 +53,12 @@ const focused = `new Promise(done => requestAnimationFrame(() => requestAnimatio
 	};
 })`
 
-func TestTabOrder(t *testing.T) {
-	s := newStage(t)
-	for _, tt := range []page{
-		{"consent", "", s.consent},
-		{"problem", "403", s.denial},
-		{"profile", "", s.profile(acme)},
-		{"landing", "", s.open("/")},
-		{"reconnect", "", s.brokenConnection},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			tab := s.visitor.Tab(t)
-			tt.visit(t, tab)
-			for _, screen := range []browsertest.Screen{{Width: 390, Height: 844, Mobile: true}, {Width: 1280, Height: 300, Dark: true}} {
-				tab.Show(screen)
-				wantTabOrder(t, tab)
-			}
-			if tt.status != "" {
-				refused(t, tab, tt.status)
-			}
-		})
-	}
-}
-
 // wantTabOrder goes once around the page with the Tab key.
 func wantTabOrder(t *testing.T, tab *browsertest.Tab) {
 	t.Helper()
 	want := browsertest.Eval[[]string](tab, controls)
-	if len(want) == 0 {
-		t.Fatal("page: it has no controls")
+	for !browsertest.Eval[bool](tab, "document.activeElement == document.body") { // from what was clicked to the end
+		tab.Press(kb.Tab)
 	}
 	var got []string
 	for range len(want) + 1 {

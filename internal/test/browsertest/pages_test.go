@@ -19,16 +19,16 @@ import (
 	"time"
 
 	"photopass/internal/account"
+	"photopass/internal/config"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/test/apptest"
 	"photopass/internal/test/browsertest"
 	"photopass/internal/test/testtool"
-	"photopass/internal/web"
 )
 
 // The ids of the fake's accounts.
 const (
-	acme   = "27640875392278831"
+	acme   = "27640875392278831" // is signed in at the start
 	lima   = "17841405793187219" // has no picture
 	casual = "27640875392278833" // is of a kind that can't be connected
 )
@@ -41,12 +41,7 @@ type stage struct {
 	visitor *browsertest.Visitor
 }
 
-func newStage(t *testing.T) *stage {
-	t.Helper()
-	return newStageWith(t, apptest.Options{})
-}
-
-func newStageWith(t *testing.T, o apptest.Options) *stage {
+func newStage(t *testing.T, o apptest.Options) *stage {
 	t.Helper()
 	visitor := newVisitor(t)
 	return &stage{apptest.New(t, o), visitor}
@@ -87,8 +82,7 @@ func (s *stage) open(path string) way {
 }
 
 func (s *stage) consent(_ *testing.T, tab *browsertest.Tab) {
-	tab.Open(s.URL + "/")
-	tab.Click(landing, allow)
+	toConsent(tab, s.URL)
 }
 
 func (s *stage) denial(t *testing.T, tab *browsertest.Tab) {
@@ -264,7 +258,7 @@ type page struct {
 // TestPages visits what people see when all goes well. The pages come in this
 // order because time, cookies and the account go on.
 func TestPages(t *testing.T) {
-	s := newStage(t)
+	s := newStage(t, apptest.Options{})
 	s.lookAt(t, []page{
 		{"landing", "", s.open("/")},
 		{"consent", "", s.consent},
@@ -294,8 +288,8 @@ func TestPages(t *testing.T) {
 // operator who has much to say.
 func TestProblemPages(t *testing.T) {
 	store := &breakableStore{}
-	s := newStageWith(t, apptest.Options{
-		Words:           web.Words{AppName: longName, PrivacyPolicyURL: privacyPolicy, Contact: contact},
+	s := newStage(t, apptest.Options{
+		Words:           config.Words{AppName: longName, PrivacyPolicyURL: privacyPolicy, Contact: contact},
 		ReturnToOrigins: []string{app},
 		Store: func(memory account.Store) account.Store {
 			store.Store = memory
@@ -337,10 +331,10 @@ func TestProblemPages(t *testing.T) {
 	})
 }
 
-// lookAt visits pages on a telephone and on a desk, in light and in dark, and has
-// axe-core look once at each width and once at each scheme. It also takes the pictures: they are kept in the
-// directory that PHOTOPASS_SCREENSHOTS names. Nothing may be wider than the
-// screen, at 320 pixels and at 200 % zoom neither.
+// lookAt visits pages on a telephone and on a desk, in light and in dark, goes
+// through them with the Tab key, and has axe-core look once at each width and once at
+// each scheme. The directory that PHOTOPASS_SCREENSHOTS names gets their pictures.
+// Nothing must be wider than the screen, even at 320 pixels and at 200 % zoom.
 func (s *stage) lookAt(t *testing.T, pages []page) {
 	t.Helper()
 	dir := screenshots(t)
@@ -413,6 +407,7 @@ func lookAt(t *testing.T, tab *browsertest.Tab, name string) {
 		tab.Show(screen)
 		wantNoScrolling(t, tab, screen.Width)
 	}
+	wantTabOrder(t, tab)
 }
 
 // isDark reports whether most of a picture is.

@@ -75,9 +75,6 @@ func TestSAMLocal(t *testing.T) {
 	})
 }
 
-// acmeID is the id of the account that the fake has signed in at the start.
-const acmeID = "27640875392278831"
-
 // A samRun is make local-api, running, and the person who tries it.
 type samRun struct {
 	*localprocess.Process
@@ -197,7 +194,7 @@ func (s *samRun) keepSecrets(tab *browsertest.Tab) {
 func (s *samRun) wantAcme(tab *browsertest.Tab) {
 	s.t.Helper()
 	wantText(s.t, tab, "h1", "Acme")
-	wantText(s.t, tab, "#id", acmeID)
+	wantText(s.t, tab, "#id", acme)
 	if width := browsertest.Eval[int](tab, `document.querySelector("img").naturalWidth`); width == 0 {
 		s.t.Error("picture: it was not loaded")
 	}
@@ -210,8 +207,8 @@ func (s *samRun) wantAcme(tab *browsertest.Tab) {
 	if err := json.Unmarshal([]byte(r.Body), &got); err != nil || r.Status != http.StatusOK {
 		s.t.Fatalf("GET /profile as JSON: got status %d, decode error %v, want 200", r.Status, err)
 	}
-	if got.ID != acmeID || got.Username != "acme" || got.Connection.Status != "active" {
-		s.t.Errorf("GET /profile as JSON: got %+v, want %s, acme, active", got, acmeID)
+	if got.ID != acme || got.Username != "acme" || got.Connection.Status != "active" {
+		s.t.Errorf("GET /profile as JSON: got %+v, want %s, acme, active", got, acme)
 	}
 }
 
@@ -242,8 +239,8 @@ func (s *samRun) tokenByCode(front *frontEnd) {
 	if code == "" {
 		s.t.Fatal("front end: the redirect brought no connect_code")
 	}
-	if got := s.token(`{"connect_code":"` + code + `"}`); got.ID != acmeID || got.AccessToken == "" {
-		s.t.Errorf("token function by code: got id %q, error %q, want a token of %s", got.ID, got.Error.Code, acmeID)
+	if got := s.token(`{"connect_code":"` + code + `"}`); got.ID != acme || got.AccessToken == "" {
+		s.t.Errorf("token function by code: got id %q, error %q, want a token of %s", got.ID, got.Error.Code, acme)
 	}
 	if got, want := s.token(`{"connect_code":"`+code+`"}`).Error.Code, "not_found"; got != want {
 		s.t.Errorf("token function by a used code: got %q, want %q", got, want)
@@ -315,14 +312,14 @@ func (s *samRun) refresh() {
 	if got, want := s.report(), `{"refreshed":1,"deferred":0,"dead":0,"removed":0,"deleted":0,"held":0,"failed":0}`; got != want {
 		s.t.Errorf("refresh function: got %s, want %s", got, want)
 	}
-	if got := s.token(`{"id":"` + acmeID + `"}`); got.ID != acmeID || got.AccessToken == "" {
-		s.t.Errorf("token function after the refresh: got id %q, error %q, want a token of %s", got.ID, got.Error.Code, acmeID)
+	if got := s.token(`{"id":"` + acme + `"}`); got.ID != acme || got.AccessToken == "" {
+		s.t.Errorf("token function after the refresh: got id %q, error %q, want a token of %s", got.ID, got.Error.Code, acme)
 	}
 }
 
 func acmeKey() map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{
-		"pk": &types.AttributeValueMemberS{Value: "ACCOUNT#" + acmeID}, "sk": &types.AttributeValueMemberS{Value: "ACCOUNT"},
+		"pk": &types.AttributeValueMemberS{Value: "ACCOUNT#" + acme}, "sk": &types.AttributeValueMemberS{Value: "ACCOUNT"},
 	}
 }
 
@@ -369,7 +366,7 @@ func (s *samRun) wantGone(tab *browsertest.Tab, session string) {
 		return out.Item == nil
 	})
 	s.wantNoSession(tab, session)
-	if got, want := s.token(`{"id":"`+acmeID+`"}`).Error.Code, "not_found"; got != want {
+	if got, want := s.token(`{"id":"`+acme+`"}`).Error.Code, "not_found"; got != want {
 		s.t.Errorf("token function after the account is gone: got %q, want %q", got, want)
 	}
 }

@@ -1,6 +1,7 @@
-package web
+package profile
 
 import (
+	"cmp"
 	"net/url"
 	"strconv"
 	"strings"
@@ -9,68 +10,17 @@ import (
 	"unicode/utf8"
 
 	"photopass/internal/account"
+	"photopass/internal/web"
 )
 
 // number writes n exactly, with a comma between thousands.
 func number(n int64) string {
 	digits := strconv.FormatInt(n, 10)
-	sign := ""
-	if n < 0 {
-		sign, digits = "-", digits[1:]
-	}
-	for end := len(digits) - 3; end > 0; end -= 3 {
+	sign := strings.Count(digits, "-")
+	for end := len(digits) - 3; end > sign; end -= 3 {
 		digits = digits[:end] + "," + digits[end:]
 	}
-	return sign + digits
-}
-
-// noun returns the word for n of something.
-func noun(n int64, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
-
-// exact is a time to the minute, which is all that people ask for.
-func exact(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
-
-// machine is a time as the time element takes it.
-func machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// relative says how far t is from now, rounded towards now.
-func relative(t, now time.Time) string {
-	if d := now.Sub(t); d >= 0 {
-		if d < time.Minute {
-			return "just now"
-		}
-		return span(d) + " ago"
-	}
-	d := t.Sub(now)
-	if d < time.Minute {
-		return "in a moment"
-	}
-	return "in " + span(d)
-}
-
-// span is a duration of a minute or more in its largest unit, of which there
-// are two or more before the next larger one is used for months and years:
-// "45 days" says more than "1 month".
-func span(d time.Duration) string {
-	const day, month, year = 24 * time.Hour, 30 * 24 * time.Hour, 365 * 24 * time.Hour
-	unit, name := time.Minute, "minute"
-	switch {
-	case d >= 2*year:
-		unit, name = year, "year"
-	case d >= 2*month:
-		unit, name = month, "month"
-	case d >= day:
-		unit, name = day, "day"
-	case d >= time.Hour:
-		unit, name = time.Hour, "hour"
-	}
-	n := int64(d / unit)
-	return strconv.FormatInt(n, 10) + " " + noun(n, name, name+"s")
+	return digits
 }
 
 // renewal says when a token is refreshed. The sweep comes hourly, so a time that
@@ -79,7 +29,7 @@ func renewal(t, now time.Time) string {
 	if !t.After(now) {
 		return "due now"
 	}
-	return relative(t, now)
+	return web.Relative(t, now)
 }
 
 // permissionWords are Instagram's permissions in plain words (Meta, "Permissions
@@ -103,10 +53,7 @@ var permissionWords = map[string]string{
 // permission returns a permission in plain words; one that is not known stays as
 // Instagram names it.
 func permission(name string) string {
-	if words, ok := permissionWords[name]; ok {
-		return words
-	}
-	return name
+	return cmp.Or(permissionWords[name], name)
 }
 
 // accountKind returns an account's type in plain words.
@@ -121,15 +68,7 @@ func accountKind(accountType string) string {
 }
 
 // displayName is what a profile is called on its page.
-func displayName(p account.Profile) string {
-	switch {
-	case p.Name != "":
-		return p.Name
-	case p.Username != "":
-		return p.Username
-	}
-	return "Your profile"
-}
+func displayName(p account.Profile) string { return cmp.Or(p.Name, p.Username, "Your profile") }
 
 // initials stand where there is no picture: the first letters of two words of
 // the name, else that of the username.

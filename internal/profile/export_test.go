@@ -1,0 +1,4 @@
+package profile
+
+// Page is profilePage, whose words are tested without a store.
+var Page = profilePage
