@@ -168,8 +168,7 @@ func TestPipelineOutlastsTheSlowestDeployment(t *testing.T) {
 			session = s.With["role-duration-seconds"].(int)
 		}
 	}
-	document := readDeployRole(t, deployRole(t))
-	most := document.Resources["DeployRole"].Properties["MaxSessionDuration"].(int)
+	most := int(loadDeployRole(t).Resources["DeployRole"].Properties["MaxSessionDuration"].(float64))
 	if session > most {
 		t.Errorf("role-duration-seconds: got %d, and the role allows %d", session, most)
 	}

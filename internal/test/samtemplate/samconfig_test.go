@@ -86,23 +86,3 @@ func TestSamconfigEnvironmentsBuildAlike(t *testing.T) {
 		}
 	}
 }
-
-// An alarm that rings at night names the heading to read.
-func TestEachAlarmHasItsHeading(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var headings, alarms []string
-	for _, m := range regexp.MustCompile(`(?m)^### ([A-Za-z]+Alarm)$`).FindAllStringSubmatch(string(text), -1) {
-		headings = append(headings, m[1])
-	}
-	for id, r := range samtemplate.Load(t).Resources {
-		if r.Type == "AWS::CloudWatch::Alarm" {
-			alarms = append(alarms, id)
-		}
-	}
-	slices.Sort(headings)
-	slices.Sort(alarms)
-	wantEqual(t, "headings of docs/operations.md for alarms", headings, alarms)
-}
