@@ -7,7 +7,6 @@ import (
 	"go/token"
 	"maps"
 	"math"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -243,12 +242,8 @@ func choose(b bool, yes, no float64) float64 {
 // The description of an alarm says what it means, in what fits into an e-mail's
 // first lines, and names its section of docs/operations.md, which says what to do.
 func TestAlarmDescriptions(t *testing.T) {
-	doc, err := os.ReadFile("../../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var sections, ids []string
-	for _, heading := range regexp.MustCompile(`(?m)^### ([A-Za-z]+Alarm)$`).FindAllStringSubmatch(string(doc), -1) {
+	for _, heading := range regexp.MustCompile(`(?m)^### ([A-Za-z]+Alarm)$`).FindAllStringSubmatch(readFile(t, "docs/operations.md"), -1) {
 		sections = append(sections, heading[1])
 	}
 	for id, a := range alarms(t, samtemplate.Load(t, withToken...)) {

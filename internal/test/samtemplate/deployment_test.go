@@ -124,11 +124,7 @@ func prepared(t *testing.T, stamp string) map[string]samtemplate.Resource {
 	t.Helper()
 	samtemplate.Load(t) // skips without the translator
 	template := filepath.Join(t.TempDir(), "template.yaml")
-	source, err := os.ReadFile("../../../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(template, source, 0o600); err != nil {
+	if err := os.WriteFile(template, []byte(readFile(t, "template.yaml")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	python(t, "scripts/prepare-deployment", "arm64", stamp, template)

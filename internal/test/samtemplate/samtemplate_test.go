@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -521,4 +522,14 @@ func convert(t *testing.T, v, into any) {
 	if err := json.Unmarshal(b, into); err != nil {
 		t.Fatalf("%s: %v", b, err)
 	}
+}
+
+// readFile returns a file of the module.
+func readFile(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../../" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
