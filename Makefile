@@ -131,20 +131,27 @@ build: $(FUNCTIONS:%=build-%) ## Build all functions into bin/ (ARCH=x86_64; def
 $(FUNCTIONS:%=build-%): build-%: go
 	@scripts/build-function "$(ARCH)" $* "$(or $(ARTIFACTS_DIR),bin/$*)"
 
+# An environment of samconfig.toml.
+ENVIRONMENT = $(or $(ENV),default)
+
 .PHONY: deploy
 deploy: go ## Build and deploy, with questions (ENV=dev or prod, ARCH=x86_64, ARGS="what sam deploy takes instead of --guided")
 	@scripts/need-python sam
-	@scripts/deploy $(ARCH) $(or $(ENV),default) $(or $(ARGS),--guided)
+	@scripts/build-deployment $(ARCH) $(ENVIRONMENT) $(or $(ARGS),--guided)
+	@scripts/sam deploy --config-env $(ENVIRONMENT) $(or $(ARGS),--guided)
 
 .PHONY: package
 package: go ## Make bin/package, which a pipeline deploys with the AWS command line alone (ENV=dev or prod, ARCH=x86_64)
 	@scripts/need-python sam
-	@scripts/package $(ARCH) $(or $(ENV),default)
+	@rm -rf bin/package && mkdir -p bin/package
+	@scripts/build-deployment $(ARCH) $(ENVIRONMENT)
+	@.tools/sam/bin/python scripts/zip-functions .aws-sam/build/template.yaml bin/package
+	@.tools/sam/bin/python scripts/deploy-parameters $(ENVIRONMENT) >bin/package/parameters.json
 
 .PHONY: destroy
 destroy: ## Delete the stack, after asking for its name, and say what stays (ENV=dev or prod)
 	@scripts/need-python sam
-	@.tools/sam/bin/python scripts/destroy $(or $(ENV),default)
+	@.tools/sam/bin/python scripts/destroy $(ENVIRONMENT)
 
 # The tools that are Go programs, and Go itself.
 
