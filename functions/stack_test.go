@@ -109,7 +109,7 @@ func newStack(t *testing.T, o options) *stack {
 	testtool.Long(t, "the built functions")
 	s := &stack{
 		t:              t,
-		template:       samtemplate.Load(t),
+		template:       samtemplate.Load(t, "EnableTokenFunction=true"),
 		table:          "photopass-" + account.RandomID(),
 		clientSecretID: "client-secret-" + account.RandomID(),
 		db:             dynamodb.NewFromConfig(mototest.Config(t)),

@@ -69,7 +69,7 @@ var unchecked = []string{"AWS_ENDPOINT_URL", "SSL_CERT_DIR", "STACK_NAME"}
 // that the template gives it.
 func TestBadSettingEndsTheStart(t *testing.T) {
 	t.Parallel()
-	template := samtemplate.Load(t)
+	template := samtemplate.Load(t, "EnableTokenFunction=true")
 	required := map[string][]string{
 		"authorize": {"INSTAGRAM_CLIENT_ID"},
 		"callback":  {"INSTAGRAM_CLIENT_ID", "CLIENT_SECRET_ID", "TOKEN_KEYS_SECRET_ID", "TABLE_NAME"},

@@ -84,12 +84,16 @@ type App struct {
 	// Connections is a service beside the one in Handler.
 	Connections *connection.Service
 
+	// Parts are what the handlers are built from. A test that needs another function
+	// beside them changes a copy: p := app.Parts; p.Store = hooks; p.Backend().
+	Parts app.Parts
+
 	// Transport leads to the App and to its fake Instagram: over the network, or
 	// straight to their handlers with [Options.InProcess].
 	Transport http.RoundTripper
 
 	t    testing.TB
-	logs syncBuffer
+	logs Buffer
 }
 
 // New starts an App that stops with the test.
@@ -174,6 +178,7 @@ func (a *App) wire(o Options) http.Handler {
 	if o.Store != nil {
 		p.Store = o.Store(p.Store)
 	}
+	a.Parts = p
 	if a.Connections, err = p.Connections(); err != nil {
 		a.t.Fatalf("Connections: %v", err)
 	}
@@ -244,7 +249,7 @@ func Ring(t testing.TB) *secret.Ring {
 	t.Helper()
 	ring, err := secret.ParseRing([]byte(`{"current":"k1","k1":"correct horse battery staple 0123456789"}`))
 	if err != nil {
-		t.Fatalf("seal.ParseRing: %v", err)
+		t.Fatalf("secret.ParseRing: %v", err)
 	}
 	return ring
 }
@@ -252,22 +257,22 @@ func Ring(t testing.TB) *secret.Ring {
 // Logs returns all that has been logged.
 func (a *App) Logs() string { return a.logs.String() }
 
-// syncBuffer is a bytes.Buffer for many goroutines.
-type syncBuffer struct {
+// A Buffer is a [bytes.Buffer] for many goroutines.
+type Buffer struct {
 	mu sync.Mutex // guards b
 	b  bytes.Buffer
 }
 
 // Write implements [io.Writer].
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
 }
 
 // String returns what was written.
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }

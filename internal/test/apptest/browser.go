@@ -32,13 +32,14 @@ func (a *App) Browser() *Browser { return a.BrowserOf(a.t) }
 // BrowserOf returns a browser without cookies that fails t.
 func (a *App) BrowserOf(t testing.TB) *Browser {
 	b := NewBrowser(t, a.URL)
-	b.client = newClient(a.Transport)
+	b.client.Transport = a.Transport
 	return b
 }
 
 // NewBrowser returns a browser without cookies for the app at url.
 func NewBrowser(t testing.TB, url string) *Browser {
-	return &Browser{URL: url, t: t, client: newClient(http.DefaultTransport), cookies: map[string]string{}}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &Browser{URL: url, t: t, client: client, cookies: map[string]string{}}
 }
 
 // A Response is an answer with its body read.
@@ -48,14 +49,6 @@ type Response struct {
 	Body     string
 	Location string // as sent
 	Cookies  []*http.Cookie
-}
-
-// newClient returns a client that follows no redirects.
-func newClient(transport http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }
 
 // Get sends a GET; header is pairs of names and values.
@@ -100,16 +93,15 @@ func (b *Browser) Do(method, target, body string, header ...string) Response {
 		b.t.Errorf("%s %s: read body: %v", method, req.URL.Path, err)
 	}
 	r := Response{resp.StatusCode, resp.Header, string(text), resp.Header.Get("Location"), resp.Cookies()}
-	b.keep(toApp, r)
+	if toApp {
+		b.keep(r)
+	}
 	return r
 }
 
-func (b *Browser) keep(toApp bool, r Response) {
+func (b *Browser) keep(r Response) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !toApp {
-		return
-	}
 	for _, c := range r.Cookies {
 		if c.MaxAge < 0 {
 			delete(b.cookies, c.Name)

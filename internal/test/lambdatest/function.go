@@ -99,6 +99,19 @@ func (f *Function) Invoke(event []byte) ([]byte, error) {
 	}
 }
 
+// InvokeJSON sends in as an event and decodes the answer into out.
+func (f *Function) InvokeJSON(in, out any) error {
+	event, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	body, err := f.Invoke(event)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, out)
+}
+
 func (f *Function) exited() error { return fmt.Errorf("%w: %s", ErrExited, f.Output()) }
 
 func (f *Function) take() (*instance, error) {
@@ -229,17 +242,4 @@ func (in *instance) runtimeAPI() http.Handler {
 		in.answers <- answer{nil, fmt.Errorf("lambdatest: function error %s", body)}
 	})
 	return mux
-}
-
-// InvokeJSON sends in as an event and decodes the answer into out.
-func (f *Function) InvokeJSON(in, out any) error {
-	event, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	body, err := f.Invoke(event)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(body, out)
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-lambda-go/events"
 )
 
 // A Gateway is an HTTP API: it routes by path to Functions, as events of payload
@@ -14,45 +16,6 @@ import (
 type Gateway struct {
 	Routes         map[string]*Function // by path; "$default" gets the rest; not to be changed while requests are under way
 	StageVariables map[string]string
-}
-
-type event struct {
-	Version         string            `json:"version"`
-	RouteKey        string            `json:"routeKey"`
-	RawPath         string            `json:"rawPath"`
-	RawQueryString  string            `json:"rawQueryString"`
-	Cookies         []string          `json:"cookies,omitempty"`
-	Headers         map[string]string `json:"headers"`
-	Query           map[string]string `json:"queryStringParameters,omitempty"`
-	RequestContext  requestContext    `json:"requestContext"`
-	StageVariables  map[string]string `json:"stageVariables,omitempty"`
-	Body            string            `json:"body,omitempty"`
-	IsBase64Encoded bool              `json:"isBase64Encoded"`
-}
-
-type requestContext struct {
-	APIID      string      `json:"apiId"`
-	DomainName string      `json:"domainName"`
-	Stage      string      `json:"stage"`
-	RequestID  string      `json:"requestId"`
-	TimeEpoch  int64       `json:"timeEpoch"`
-	HTTP       httpContext `json:"http"`
-}
-
-type httpContext struct {
-	Method    string `json:"method"`
-	Path      string `json:"path"`
-	Protocol  string `json:"protocol"`
-	SourceIP  string `json:"sourceIp"`
-	UserAgent string `json:"userAgent"`
-}
-
-type response struct {
-	StatusCode      int               `json:"statusCode"`
-	Headers         map[string]string `json:"headers"`
-	Cookies         []string          `json:"cookies"`
-	Body            string            `json:"body"`
-	IsBase64Encoded bool              `json:"isBase64Encoded"`
 }
 
 // route returns the key of the route that path takes, and its function.
@@ -71,7 +34,7 @@ func (g *Gateway) route(path string) (key string, f *Function) {
 // the gateway's bare 500.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	routeKey, f := g.route(r.URL.Path)
-	var out response
+	var out events.APIGatewayV2HTTPResponse
 	if err := f.InvokeJSON(g.event(r, routeKey), &out); err != nil {
 		http.Error(w, `{"message":"Internal Server Error"}`, http.StatusInternalServerError)
 		return
@@ -90,20 +53,21 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-func (g *Gateway) event(r *http.Request, routeKey string) event {
+func (g *Gateway) event(r *http.Request, routeKey string) events.APIGatewayV2HTTPRequest {
 	body, _ := io.ReadAll(r.Body)
-	e := event{
-		Version:        "2.0",
-		RouteKey:       routeKey,
-		RawPath:        r.URL.Path,
-		RawQueryString: r.URL.RawQuery,
-		Headers:        map[string]string{"host": r.Host},
-		Query:          map[string]string{},
-		StageVariables: g.StageVariables,
-		RequestContext: requestContext{
-			APIID: "abc123", DomainName: r.Host, Stage: "$default", RequestID: "req", TimeEpoch: time.Now().UnixMilli(),
-			HTTP: httpContext{r.Method, r.URL.Path, r.Proto, "192.0.2.1", r.UserAgent()},
-		},
+	e := events.APIGatewayV2HTTPRequest{
+		Version:               "2.0",
+		RouteKey:              routeKey,
+		RawPath:               r.URL.Path,
+		RawQueryString:        r.URL.RawQuery,
+		Headers:               map[string]string{"host": r.Host},
+		QueryStringParameters: map[string]string{},
+		StageVariables:        g.StageVariables,
+	}
+	e.RequestContext.APIID, e.RequestContext.DomainName, e.RequestContext.Stage = "abc123", r.Host, "$default"
+	e.RequestContext.RequestID, e.RequestContext.TimeEpoch = "req", time.Now().UnixMilli()
+	e.RequestContext.HTTP = events.APIGatewayV2HTTPRequestContextHTTPDescription{
+		Method: r.Method, Path: r.URL.Path, Protocol: r.Proto, SourceIP: "192.0.2.1", UserAgent: r.UserAgent(),
 	}
 	for name, values := range r.Header {
 		if name == "Cookie" {
@@ -115,7 +79,7 @@ func (g *Gateway) event(r *http.Request, routeKey string) event {
 		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
 	}
 	for name, values := range r.URL.Query() {
-		e.Query[name] = strings.Join(values, ",")
+		e.QueryStringParameters[name] = strings.Join(values, ",")
 	}
 	if len(body) > 0 {
 		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true

@@ -66,8 +66,6 @@ type visit struct {
 	target  string
 	body    string
 	header  []string
-
-	elsewhere bool // answered by another handler than the app's, so never pending
 }
 
 // A situation starts an app and does what comes before a request.
@@ -305,7 +303,7 @@ func withoutPublicURL(target string, header ...string) situation {
 		}
 		server := httptest.NewServer(at(""))
 		t.Cleanup(server.Close)
-		return visit{browser: apptest.NewBrowser(t, server.URL), target: target, header: header, elsewhere: true}
+		return visit{browser: apptest.NewBrowser(t, server.URL), target: target, header: header}
 	}
 }
 

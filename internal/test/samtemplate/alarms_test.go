@@ -1,221 +1,307 @@
 package samtemplate_test
 
 import (
-	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"maps"
-	"os"
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"photopass/internal/telemetry"
 	"photopass/internal/test/samtemplate"
 )
 
-// names are the metrics that photopass writes.
-var names = []string{
-	"FlowsStarted", "Callbacks", "Connected", "Denied", "Refused", "ExchangeFailures", "Misconfigured", "RejectedRequests",
-	"TokensRefreshed", "RefreshFailures", "ReconnectsRequired", "BrokenTokens", "Sweeps", "DaysToExpiry",
+// promise is when an alarm rings. Values are of metrics: "Callbacks=7", of a function
+// "Errors/CallbackFunction=1".
+type promise struct {
+	statistic     string
+	seconds       int // for which the values hold
+	rings, silent []string
+}
+
+// promises are those of all alarms of a stack.
+func promises(template samtemplate.Template) map[string]promise {
+	all := map[string]promise{
+		"ServerErrorsAlarm": {"Sum", 300, []string{"5xx=5 Count=499", "5xx=100 Count=9999"}, []string{"5xx=4 Count=4", "5xx=5 Count=500"}},
+		"ExchangeFailuresAlarm": {"Sum", 900, []string{"ExchangeFailures=5 Callbacks=99", "ExchangeFailures=51 Callbacks=1000"},
+			[]string{"ExchangeFailures=4 Callbacks=4", "ExchangeFailures=5 Callbacks=100", "Callbacks=10"}},
+		"MisconfiguredAlarm":    {"Sum", 300, []string{"Misconfigured=1"}, []string{"Misconfigured=0"}},
+		"BrokenTokensAlarm":     {"Sum", 300, []string{"BrokenTokens=1"}, []string{"BrokenTokens=0"}},
+		"TokensNearExpiryAlarm": {"Minimum", 86400, []string{"DaysToExpiry=6.9"}, []string{"DaysToExpiry=7"}},
+		"ReconnectsAlarm": {"Sum", 10800, []string{"ReconnectsRequired=5", "ReconnectsRequired=5 TokensRefreshed=44"},
+			[]string{"ReconnectsRequired=4", "ReconnectsRequired=5 TokensRefreshed=45", "TokensRefreshed=9"}},
+		"SweepNotRunAlarm": {"Sum", 3 * 3600, []string{"", "Sweeps=0"}, []string{"Sweeps=1"}}, // no sweep writes nothing
+	}
+	throttles, duration := promise{statistic: "Sum", seconds: 300}, promise{statistic: "Maximum", seconds: 300}
+	for id, f := range template.Functions {
+		all[strings.TrimSuffix(id, "Function")+"ErrorsAlarm"] = promise{"Sum", 60, []string{"Errors/" + id + "=1"}, []string{"Errors/" + id + "=0"}}
+		throttles.rings = append(throttles.rings, "Throttles/"+id+"=1")
+		percent := f.Properties["Timeout"].(float64) * 10 // in milliseconds
+		duration.rings = append(duration.rings, fmt.Sprintf("Duration/%s=%f", id, 81*percent))
+		duration.silent = append(duration.silent, fmt.Sprintf("Duration/%s=%f", id, 80*percent))
+	}
+	all["ThrottlesAlarm"], all["DurationAlarm"] = throttles, duration
+	return all
+}
+
+// Each alarm rings when it promises to, and for no less. It tells the topic, if
+// someone is to get its messages.
+func TestAlarms(t *testing.T) {
+	for topic, parameters := range map[string][]string{"AlarmTopic": everything, "": nil} {
+		template := samtemplate.Load(t, parameters...)
+		want := promises(template)
+		wantEqual(t, "alarms", slices.Sorted(maps.Keys(alarms(t, template))), slices.Sorted(maps.Keys(want)))
+		for id, a := range alarms(t, template) {
+			wantEqual(t, id+": topic", strings.Join(a.AlarmActions, " "), topic)
+			for _, m := range a.Metrics {
+				if m.Expression == "" {
+					wantEqual(t, id+": statistic", m.MetricStat.Stat, want[id].statistic)
+					wantEqual(t, id+": seconds", m.MetricStat.Period*a.EvaluationPeriods, want[id].seconds)
+					wantWritten(t, template, m.MetricStat.Metric)
+				}
+			}
+			for _, values := range want[id].rings {
+				wantEqual(t, id+" rings at "+values, a.rings(t, values), true)
+			}
+			for _, values := range want[id].silent {
+				wantEqual(t, id+" rings at "+values, a.rings(t, values), false)
+			}
+			if id != "SweepNotRunAlarm" {
+				wantEqual(t, id+" rings when there is nothing", a.rings(t, ""), false)
+			}
+		}
+	}
 }
 
 // An alarm is what decides when one rings.
 type alarm struct {
-	metrics   string // what it looks at: statistic, name, seconds
-	rule      string // the expression over them, if any, and the comparison
-	periods   int
-	whenEmpty string // TreatMissingData
+	AlarmDescription                     string
+	AlarmActions                         []string
+	EvaluationPeriods                    int
+	Threshold                            float64
+	ComparisonOperator, TreatMissingData string
+	Metrics                              []term
+
+	metric    // of an alarm of a single one
+	Statistic string
+	Period    int
 }
 
-func TestAlarms(t *testing.T) {
-	const (
-		lambda = "AWS/Lambda FunctionName="
-		api    = "AWS/ApiGateway ApiId=Api "
-		own    = "photopass Stack=AWS::StackName "
-	)
-	functions := []string{"Authorize", "Callback", "Profile", "Refresh", "Notices", "Token"}
-	// all are the metrics of all functions.
-	all := func(metric string) string {
-		var list []string
-		for _, f := range functions {
-			list = append(list, lambda+f+"Function "+metric)
-		}
-		return strings.Join(list, ", ")
-	}
-	want := map[string]alarm{
-		"ThrottlesAlarm": {all("Sum Throttles 300"), "SUM([FILL(authorize, 0), FILL(callback, 0), FILL(profile, 0), " +
-			"FILL(refresh, 0), FILL(notices, 0), FILL(token, 0)]) >= 1", 1, "notBreaching"},
-		"DurationAlarm": {all("Maximum Duration 300"), "100 * MAX([FILL(authorize, 0) / 5000, FILL(callback, 0) / 20000, FILL(profile, 0) / 25000, " +
-			"FILL(refresh, 0) / 300000, FILL(notices, 0) / 20000, FILL(token, 0) / 25000]) > 80", 1, "notBreaching"},
-		"ServerErrorsAlarm":     {api + "Sum 5xx 300, " + api + "Sum Count 300", "IF(errors >= 5 AND errors > 0.01 * requests, errors, 0) >= 1", 1, "notBreaching"},
-		"ExchangeFailuresAlarm": {own + "Sum ExchangeFailures 900, " + own + "Sum Callbacks 900", "IF(failures >= 5 AND failures > 0.05 * callbacks, failures, 0) >= 1", 1, "notBreaching"},
-		"MisconfiguredAlarm":    {own + "Sum Misconfigured 300", " >= 1", 1, "notBreaching"},
-		"BrokenTokensAlarm":     {own + "Sum BrokenTokens 300", " >= 1", 1, "notBreaching"},
-		"TokensNearExpiryAlarm": {own + "Minimum DaysToExpiry 86400", " < 7", 1, "notBreaching"},
-		"ReconnectsAlarm":       {own + "Sum ReconnectsRequired 10800, " + own + "Sum TokensRefreshed 10800", "IF(reconnects >= 5 AND reconnects > 0.1 * (reconnects + FILL(refreshed, 0)), reconnects, 0) >= 1", 1, "notBreaching"},
-		"SweepNotRunAlarm":      {own + "Sum Sweeps 3600", " < 1", 3, "breaching"}, // no sweep writes nothing
-	}
-	for _, f := range functions {
-		want[f+"ErrorsAlarm"] = alarm{lambda + f + "Function Sum Errors 60", " >= 1", 1, "notBreaching"}
-	}
-	template := samtemplate.Load(t)
-	got := map[string]alarm{}
-	for id, r := range template.Resources {
-		if r.Type == "AWS::CloudWatch::Alarm" {
-			got[id] = readAlarm(t, id, r)
-			wantJSON(t, id+" AlarmActions", r.Properties["AlarmActions"], `{"Fn::If":["HasAlarmEmail",[{"Ref":"AlarmTopic"}],{"Ref":"AWS::NoValue"}]}`)
-		}
-	}
-	wantEqual(t, "alarms", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
-	for id := range want {
-		wantEqual(t, id, got[id], want[id])
-	}
+type term struct {
+	ID, Expression string
+	MetricStat     metricStat
 }
 
-// comparisons are CloudWatch's, as a rule has them.
-var comparisons = map[any]string{
-	"GreaterThanOrEqualToThreshold": ">=", "GreaterThanThreshold": ">", "LessThanThreshold": "<",
+type metricStat struct {
+	Stat   string
+	Period int
+	Metric metric
 }
 
-// metric is a metric as an alarm names it.
+// A metric is one as CloudWatch names it.
 type metric struct {
 	Namespace, MetricName string
-	Dimensions            []struct {
-		Name  string
-		Value any
-	}
+	Dimensions            []struct{ Name, Value string }
 }
 
-// readAlarm reads an alarm, with the token function being there.
-func readAlarm(t *testing.T, id string, r samtemplate.Resource) alarm {
+// alarms returns those of a template. One of a single metric has it among its Metrics.
+func alarms(t *testing.T, template samtemplate.Template) map[string]alarm {
 	t.Helper()
-	var p struct {
-		metric
-		Statistic                            string
-		Period, EvaluationPeriods            int
-		Threshold                            float64
-		ComparisonOperator, TreatMissingData string
-		Metrics                              []struct {
-			Expression string
-			ReturnData *bool
-			MetricStat *struct {
-				Stat   string
-				Period int
-				Metric metric
-			}
-		}
-	}
-	convert(t, stack{conditions: map[string]bool{"HasTokenFunction": true}}.resolve(t, r.Properties), &p)
-	a := alarm{periods: p.EvaluationPeriods, whenEmpty: p.TreatMissingData}
-	var metrics []string
-	if p.MetricName != "" {
-		metrics = append(metrics, p.metric.text(p.Statistic, p.Period))
-	}
-	for _, m := range p.Metrics {
-		if m.MetricStat == nil {
-			if a.rule != "" {
-				t.Errorf("%s: got two expressions, want one", id)
-			}
-			a.rule = m.Expression
-			continue
-		}
-		if m.ReturnData == nil || *m.ReturnData {
-			t.Errorf("%s: got a metric that is returned beside the expression", id)
-		}
-		metrics = append(metrics, m.MetricStat.Metric.text(m.MetricStat.Stat, m.MetricStat.Period))
-	}
-	a.metrics = strings.Join(metrics, ", ")
-	a.rule += fmt.Sprintf(" %s %v", comparisons[p.ComparisonOperator], p.Threshold)
-	return a
-}
-
-func (m metric) text(statistic string, period int) string {
-	text := m.Namespace
-	for _, d := range m.Dimensions {
-		text += fmt.Sprintf(" %s=%v", d.Name, d.Value)
-	}
-	return fmt.Sprintf("%s %s %s %d", text, statistic, m.MetricName, period)
-}
-
-// Eighty percent of the time-out is what DurationAlarm takes it to be.
-func TestDurationAlarmKnowsTheTimeouts(t *testing.T) {
-	template := samtemplate.Load(t)
-	for _, there := range []bool{true, false} { // the token function
-		s := stack{conditions: map[string]bool{"HasTokenFunction": there}}
-		expression := s.resolve(t, template.Resources["DurationAlarm"].Properties["Metrics"]).([]any)[0].(map[string]any)["Expression"].(string)
-		for id, f := range template.Functions {
-			name := strings.ToLower(strings.TrimSuffix(id, "Function"))
-			part := fmt.Sprintf("FILL(%s, 0) / %.0f", name, f.Properties["Timeout"].(float64)*1000)
-			found := regexp.MustCompile(regexp.QuoteMeta(part) + `[,\]]`).MatchString(expression)
-			wantEqual(t, fmt.Sprintf("%s, with the token function %v: %q in %s", id, there, part, expression), found, there || id != "TokenFunction")
-		}
-	}
-}
-
-// The topic of the alarms exists when somebody is to get them. It is encrypted
-// with a key that CloudWatch may use, of alarms of this account alone: that of
-// SNS, alias/aws/sns, it may not.
-func TestAlarmTopic(t *testing.T) {
-	template := samtemplate.Load(t)
-	for _, id := range []string{"AlarmTopic", "AlarmKey", "AlarmSubscription"} {
-		wantEqual(t, id+" Condition", template.Resources[id].Condition, "HasAlarmEmail")
-	}
-	wantJSON(t, "KmsMasterKeyId", template.Resources["AlarmTopic"].Properties["KmsMasterKeyId"], `{"Ref":"AlarmKey"}`)
-	wantJSON(t, "AlarmSubscription", template.Resources["AlarmSubscription"].Properties, `{"Endpoint":{"Ref":"AlarmEmail"},"Protocol":"email","TopicArn":{"Ref":"AlarmTopic"}}`)
-	key := template.Resources["AlarmKey"].Properties
-	wantJSON(t, "EnableKeyRotation", key["EnableKeyRotation"], `true`)
-	statements := key["KeyPolicy"].(map[string]any)["Statement"].([]any)
-	wantJSON(t, "CloudWatch's statement", statements[1], `{"Action":["kms:Decrypt","kms:GenerateDataKey*"],"Condition":{"StringEquals":{"aws:SourceAccount":{"Ref":"AWS::AccountId"}}},`+
-		`"Effect":"Allow","Principal":{"Service":"cloudwatch.amazonaws.com"},"Resource":"*"}`)
-	wantEqual(t, "statements", len(statements), 2)
-}
-
-// The description of an alarm says what it means, in what fits into an e-mail's
-// first lines, and names its section of docs/alarms.md.
-func TestAlarmDescriptions(t *testing.T) {
-	for id, r := range samtemplate.Load(t).Resources {
+	all := map[string]alarm{}
+	for id, r := range template.Resources {
 		if r.Type != "AWS::CloudWatch::Alarm" {
 			continue
 		}
-		text, section, _ := strings.Cut(r.Properties["AlarmDescription"].(string), " docs/alarms.md#")
+		var a alarm
+		convert(t, r.Properties, &a)
+		if a.Metrics == nil {
+			a.Metrics = []term{{"m", "", metricStat{a.Statistic, a.Period, a.metric}}}
+		}
+		all[id] = a
+	}
+	return all
+}
+
+// rings says whether an alarm does when its metrics have these values, and no others.
+func (a alarm) rings(t *testing.T, values string) bool {
+	t.Helper()
+	expression := "m"
+	f := formula{t, map[string]float64{}}
+	for _, one := range a.Metrics {
+		if one.Expression != "" {
+			expression = one.Expression
+			continue
+		}
+		name := one.MetricStat.Metric.MetricName
+		if d := one.MetricStat.Metric.Dimensions[0]; d.Name == "FunctionName" {
+			name += "/" + d.Value
+		}
+		f.values[one.ID] = math.NaN()
+		for _, v := range strings.Fields(values) {
+			if text, ok := strings.CutPrefix(v, name+"="); ok {
+				f.values[one.ID], _ = strconv.ParseFloat(text, 64)
+			}
+		}
+	}
+	got := f.value(expression)
+	switch {
+	case math.IsNaN(got):
+		return a.TreatMissingData == "breaching"
+	case a.ComparisonOperator == "GreaterThanOrEqualToThreshold":
+		return got >= a.Threshold
+	case a.ComparisonOperator == "GreaterThanThreshold":
+		return got > a.Threshold
+	case a.ComparisonOperator == "LessThanThreshold":
+		return got < a.Threshold
+	}
+	t.Fatalf("comparison: got %s, want one that this test knows", a.ComparisonOperator)
+	return false
+}
+
+// A formula is CloudWatch's metric math over these values; NaN is a value that is
+// missing ("Using math expressions with CloudWatch metrics").
+type formula struct {
+	t      *testing.T
+	values map[string]float64 // by id
+}
+
+// value evaluates an expression, in which Go differs by AND and by lists alone.
+func (f formula) value(expression string) float64 {
+	f.t.Helper()
+	parsed, err := parser.ParseExpr(strings.NewReplacer(" AND ", " && ", "[", "", "]", "").Replace(expression))
+	if err != nil {
+		f.t.Fatalf("expression %s: %v", expression, err)
+	}
+	return f.eval(parsed)
+}
+
+func (f formula) eval(e ast.Expr) float64 {
+	switch e := e.(type) {
+	case *ast.ParenExpr:
+		return f.eval(e.X)
+	case *ast.BasicLit:
+		v, _ := strconv.ParseFloat(e.Value, 64)
+		return v
+	case *ast.Ident:
+		if v, ok := f.values[e.Name]; ok {
+			return v
+		}
+	case *ast.BinaryExpr:
+		if operator, ok := operators[e.Op]; ok {
+			return operator(f.eval(e.X), f.eval(e.Y))
+		}
+	case *ast.CallExpr:
+		var arguments []float64
+		for _, a := range e.Args {
+			arguments = append(arguments, f.eval(a))
+		}
+		if function, ok := functions[fmt.Sprint(e.Fun)]; ok {
+			return function(arguments)
+		}
+	}
+	f.t.Fatalf("expression: got a part that this test does not know: %v", e)
+	return 0
+}
+
+var operators = map[token.Token]func(x, y float64) float64{
+	token.ADD:  func(x, y float64) float64 { return x + y },
+	token.MUL:  func(x, y float64) float64 { return x * y },
+	token.QUO:  func(x, y float64) float64 { return x / y },
+	token.GTR:  func(x, y float64) float64 { return truth(x > y) },
+	token.GEQ:  func(x, y float64) float64 { return truth(x >= y) },
+	token.LAND: func(x, y float64) float64 { return truth(x == 1 && y == 1) },
+}
+
+var functions = map[string]func([]float64) float64{
+	"SUM": func(list []float64) (sum float64) {
+		for _, v := range list {
+			sum += v
+		}
+		return sum
+	},
+	"MAX":  slices.Max[[]float64],
+	"FILL": func(list []float64) float64 { return choose(math.IsNaN(list[0]), list[1], list[0]) },
+	"IF":   func(list []float64) float64 { return choose(list[0] == 1, list[1], list[2]) },
+}
+
+func truth(b bool) float64 { return choose(b, 1, 0) }
+
+func choose(b bool, yes, no float64) float64 {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// The description of an alarm says what it means, in what fits into an e-mail's
+// first lines, and names its section of docs/alarms.md, which says what to do.
+func TestAlarmDescriptions(t *testing.T) {
+	var sections, ids []string
+	for _, heading := range regexp.MustCompile(`(?m)^## ([A-Za-z]+Alarm)$`).FindAllStringSubmatch(readFile(t, "docs/alarms.md"), -1) {
+		sections = append(sections, heading[1])
+	}
+	for id, a := range alarms(t, samtemplate.Load(t, withToken...)) {
+		ids = append(ids, id)
+		text, section, _ := strings.Cut(a.AlarmDescription, " docs/alarms.md#")
 		wantEqual(t, id+": section", section, strings.ToLower(id))
 		if len(text) < 40 || len(text) > 200 || strings.Contains(text, "\n") {
 			t.Errorf("%s: got the description %q, want a sentence", id, text)
 		}
 	}
+	slices.Sort(sections)
+	slices.Sort(ids)
+	wantEqual(t, "sections of docs/alarms.md for alarms", sections, ids)
 }
 
-// docs/alarms.md has the section that an alarm names.
-func TestAlarmsHaveTheirSection(t *testing.T) {
-	doc, err := os.ReadFile("../../../docs/alarms.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var anchors []string
-	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(doc), -1) {
-		anchors = append(anchors, anchor(heading[1]))
-	}
-	for id, r := range samtemplate.Load(t).Resources {
-		if r.Type == "AWS::CloudWatch::Alarm" && !slices.Contains(anchors, strings.ToLower(id)) {
-			t.Errorf("docs/alarms.md: got no heading %s", id)
+// The topic of the alarms exists when someone is to get them. It is encrypted
+// with a key that CloudWatch may use, for alarms of this account alone: it must not
+// use that of SNS, alias/aws/sns.
+func TestAlarmTopic(t *testing.T) {
+	without, with := samtemplate.Load(t).Resources, samtemplate.Load(t, everything...).Resources
+	for _, id := range []string{"AlarmTopic", "AlarmKey", "AlarmSubscription"} {
+		if _, ok := without[id]; ok {
+			t.Errorf("%s: got it without AlarmEmail", id)
 		}
 	}
+	wantEqual(t, "KmsMasterKeyId", with["AlarmTopic"].Properties["KmsMasterKeyId"], any("AlarmKey"))
+	wantJSON(t, "AlarmSubscription", with["AlarmSubscription"].Properties, `{"Endpoint":"ops@example.com","Protocol":"email","TopicArn":"AlarmTopic"}`)
+	key := with["AlarmKey"].Properties
+	wantJSON(t, "EnableKeyRotation", key["EnableKeyRotation"], `true`)
+	statements := key["KeyPolicy"].(map[string]any)["Statement"].([]any)
+	wantEqual(t, "statements", len(statements), 2)
+	wantJSON(t, "CloudWatch's statement", statements[1], `{"Action":["kms:Decrypt","kms:GenerateDataKey*"],"Condition":{"StringEquals":{"aws:SourceAccount":"123456789012"}},`+
+		`"Effect":"Allow","Principal":{"Service":"cloudwatch.amazonaws.com"},"Resource":"*"}`)
 }
 
-// anchor is what a heading is called in a link.
-func anchor(heading string) string {
-	heading = regexp.MustCompile("[^a-z0-9 _-]").ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), "")
-	return strings.ReplaceAll(heading, " ", "-")
-}
-
-// convert reads what came from JSON into a typed value.
-func convert(t *testing.T, v, into any) {
+// wantWritten checks that something writes a metric: one that is misspelt looks like
+// one of which there is no value yet.
+func wantWritten(t *testing.T, template samtemplate.Template, m metric) {
 	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
+	known := false
+	for _, d := range m.Dimensions {
+		switch m.Namespace {
+		case "photopass":
+			known = slices.Contains(metrics, telemetry.Metric(m.MetricName)) && d.Name == "Stack" && d.Value == "photopass"
+		case "AWS/ApiGateway": // those of an HTTP API
+			known = slices.Contains([]string{"Count", "4xx", "5xx", "Latency"}, m.MetricName) && d.Name == "ApiId" && d.Value == "Api"
+		case "AWS/Lambda":
+			known = slices.Contains([]string{"Errors", "Throttles", "Duration"}, m.MetricName) && d.Name == "FunctionName" && template.Functions[d.Value].Properties != nil
+		}
 	}
-	if err := json.Unmarshal(b, into); err != nil {
-		t.Fatalf("%s: %v", b, err)
+	if !known || len(m.Dimensions) != 1 {
+		t.Errorf("metric %v: got one that nothing writes", m)
 	}
+}
+
+// metrics are those that photopass writes.
+var metrics = []telemetry.Metric{
+	telemetry.FlowsStarted, telemetry.Callbacks, telemetry.Connected, telemetry.Denied, telemetry.Refused,
+	telemetry.ExchangeFailures, telemetry.Misconfigured, telemetry.RejectedRequests, telemetry.TokensRefreshed,
+	telemetry.RefreshFailures, telemetry.ReconnectsRequired, telemetry.BrokenTokens, telemetry.Sweeps, telemetry.DaysToExpiry,
 }

@@ -197,7 +197,7 @@ func TestParameterBounds(t *testing.T) {
 func TestParametersAreGroupedAndLabelled(t *testing.T) {
 	template := samtemplate.Load(t)
 	var shown []string
-	for _, group := range template.Interface.ParameterGroups {
+	for _, group := range template.Metadata.Interface.ParameterGroups {
 		if group.Label.Default == "" {
 			t.Errorf("group of %v: got no label", group.Parameters)
 		}
@@ -206,7 +206,7 @@ func TestParametersAreGroupedAndLabelled(t *testing.T) {
 	slices.Sort(shown)
 	all := slices.Sorted(maps.Keys(template.Parameters))
 	wantEqual(t, "parameters in groups", shown, all)
-	wantEqual(t, "parameters with labels", slices.Sorted(maps.Keys(template.Interface.ParameterLabels)), all)
+	wantEqual(t, "parameters with labels", slices.Sorted(maps.Keys(template.Metadata.Interface.ParameterLabels)), all)
 }
 
 // escape is how CloudFormation, whose patterns are Java's, writes a character.

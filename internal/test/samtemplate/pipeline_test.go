@@ -26,6 +26,11 @@ type workflow struct {
 		Minutes     int               `yaml:"timeout-minutes"`
 		Permissions map[string]string `yaml:"permissions"`
 		Steps       []workflowStep    `yaml:"steps"`
+		Strategy    struct {
+			Matrix struct {
+				Include []struct{ Run string } `yaml:"include"`
+			} `yaml:"matrix"`
+		} `yaml:"strategy"`
 	} `yaml:"jobs"`
 }
 
@@ -36,6 +41,30 @@ type workflowStep struct {
 	With map[string]any `yaml:"with"`
 }
 
+// The workflow runs all that .ci/run does: make check, each part of the tests with -race, and
+// each part of make verify.
+func TestWorkflowRunsEveryPart(t *testing.T) {
+	want := []string{"make check"}
+	for _, tt := range []struct{ file, list, separator, prefix string }{
+		{"Makefile", `(?m)^verify:.*\n\t@scripts/parts (.*)$`, " ", ""},
+		{"scripts/packages", `(?m)^# usage: packages \[(.*)\]$`, "|", "PART="},
+	} {
+		list := regexp.MustCompile(tt.list).FindStringSubmatch(readFile(t, tt.file))
+		if list == nil {
+			t.Fatalf("%s: got no list of parts", tt.file)
+		}
+		for _, part := range strings.Split(list[1], tt.separator) {
+			want = append(want, tt.prefix+part)
+		}
+	}
+	runs := fmt.Sprint(readWorkflow(t, "test.yml").Jobs["part"].Strategy.Matrix.Include)
+	for _, part := range want {
+		if !regexp.MustCompile(`[ {]` + part + `[ }]`).MatchString(runs) {
+			t.Errorf("test.yml: got the parts %s, want %s among them", runs, part)
+		}
+	}
+}
+
 // A job that can ask for the token that AWS takes runs nothing from a package registry or
 // made beside such packages, and every action is a commit.
 func TestWorkflows(t *testing.T) {
@@ -44,11 +73,7 @@ func TestWorkflows(t *testing.T) {
 		t.Fatalf("workflows: got %q (%v), want all", files, err)
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, fault := range workflowFaults(t, string(text)) {
+		for _, fault := range workflowFaults(readWorkflow(t, filepath.Base(file))) {
 			t.Errorf("%s: %s", filepath.Base(file), fault)
 		}
 	}
@@ -56,7 +81,7 @@ func TestWorkflows(t *testing.T) {
 
 // TestWorkflows finds each of these.
 func TestWorkflowFaultsAreFound(t *testing.T) {
-	text := deployWorkflow(t)
+	text := readFile(t, ".github/workflows/deploy.yml")
 	const step = "      - run: mkdir package && tar -xf package.tar -C package\n"
 	for name, tt := range map[string]struct{ old, new, want string }{
 		"a version in place of a commit": {"actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd", "actions/checkout@v6", "package: actions/checkout@v6"},
@@ -77,7 +102,7 @@ func TestWorkflowFaultsAreFound(t *testing.T) {
 			if faulty == text {
 				t.Fatalf("deploy.yml: got no %q to replace", tt.old)
 			}
-			if faults := workflowFaults(t, faulty); !slices.ContainsFunc(faults, func(f string) bool { return strings.HasPrefix(f, tt.want) }) {
+			if faults := workflowFaults(parseWorkflow(t, faulty)); !slices.ContainsFunc(faults, func(f string) bool { return strings.HasPrefix(f, tt.want) }) {
 				t.Errorf("faults: got %q, want one that begins with %q", faults, tt.want)
 			}
 		})
@@ -94,12 +119,7 @@ var (
 		`(scripts/deploy-package|deployment/command doctor) [^|&;\n]*)$`)
 )
 
-func workflowFaults(t *testing.T, text string) (faults []string) {
-	t.Helper()
-	var w workflow
-	if err := yaml.Unmarshal([]byte(text), &w); err != nil {
-		t.Fatal(err)
-	}
+func workflowFaults(w workflow) (faults []string) {
 	if w.Permissions == nil || w.Permissions["id-token"] != "" {
 		faults = append(faults, "every job may ask for a token, or may do what the repository's settings say")
 	}
@@ -136,10 +156,7 @@ func (s workflowStep) faultBesideToken() string {
 
 // Doctor has its say after a deployment that failed: it names the event that failed first.
 func TestPipelineNamesTheFailingEvent(t *testing.T) {
-	var w workflow
-	if err := yaml.Unmarshal([]byte(deployWorkflow(t)), &w); err != nil {
-		t.Fatal(err)
-	}
+	w := readWorkflow(t, "deploy.yml")
 	last := w.Jobs["deploy"].Steps[len(w.Jobs["deploy"].Steps)-1]
 	wantEqual(t, "the last step", last.Run, `deployment/command doctor -stack "photopass-$ENV"`)
 	wantEqual(t, "when it runs", last.If, "${{ !cancelled() }}")
@@ -157,27 +174,18 @@ func TestPipelineOutlastsTheSlowestDeployment(t *testing.T) {
 	}
 	wantEqual(t, "minutes of the slowest deployment", slowest, 90)
 	const rest = 30 // for what else the stack changes, and for going back
-	var w workflow
-	if err := yaml.Unmarshal([]byte(deployWorkflow(t)), &w); err != nil {
-		t.Fatal(err)
-	}
-	job := w.Jobs["deploy"]
+	job := readWorkflow(t, "deploy.yml").Jobs["deploy"]
 	session := 0
 	for _, s := range job.Steps {
 		if s.With["role-duration-seconds"] != nil {
 			session = s.With["role-duration-seconds"].(int)
 		}
 	}
-	document := readDeployRole(t, deployRole(t))
-	most := document.Resources["DeployRole"].Properties["MaxSessionDuration"].(int)
+	most := int(loadDeployRole(t).Resources["DeployRole"].Properties["MaxSessionDuration"].(float64))
 	if session > most {
 		t.Errorf("role-duration-seconds: got %d, and the role allows %d", session, most)
 	}
-	config, err := os.ReadFile("../../../samconfig.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	waits := regexp.MustCompile(`(?m)^max_wait_duration = (\d+)`).FindAllStringSubmatch(string(config), -1)
+	waits := regexp.MustCompile(`(?m)^max_wait_duration = (\d+)`).FindAllStringSubmatch(readFile(t, "samconfig.toml"), -1)
 	wantEqual(t, "environments of samconfig.toml that say how long to wait", len(waits), 3)
 	minutes := map[string]int{"timeout-minutes": job.Minutes, "role-duration-seconds": session / 60, "MaxSessionDuration": most / 60}
 	for i, m := range waits {
@@ -269,12 +277,9 @@ esac
 // Python's packages come by hash and from nowhere in particular.
 func TestPythonPackagesAreHashed(t *testing.T) {
 	for _, name := range []string{"sam", "moto", "checkov"} {
-		text, err := os.ReadFile("../../../scripts/" + name + ".txt")
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := readFile(t, "scripts/"+name+".txt")
 		hashed := regexp.MustCompile(`^[A-Za-z0-9._-]+==[^ ]+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n`)
-		rest := regexp.MustCompile(`(?m)^#.*\n`).ReplaceAllString(string(text), "")
+		rest := regexp.MustCompile(`(?m)^#.*\n`).ReplaceAllString(text, "")
 		packages := 0
 		for ; rest != ""; packages++ {
 			one := hashed.FindString(rest)
@@ -283,30 +288,26 @@ func TestPythonPackagesAreHashed(t *testing.T) {
 			}
 			rest = rest[len(one):]
 		}
-		asked, err := os.ReadFile("../../../scripts/" + name + ".in")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, line := range strings.Fields(string(asked)) {
-			if line = regexp.MustCompile(`\[.*\]`).ReplaceAllString(line, ""); !strings.Contains(string(text), "\n"+line+" ") {
+		for _, line := range strings.Fields(readFile(t, "scripts/"+name+".in")) {
+			if line = regexp.MustCompile(`\[.*\]`).ReplaceAllString(line, ""); !strings.Contains(text, "\n"+line+" ") {
 				t.Errorf("scripts/%s.txt: got no %s, which scripts/%s.in asks for", name, line, name)
 			}
 		}
 	}
-	script, err := os.ReadFile("../../../scripts/need-python")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(script), "--require-hashes --no-deps --only-binary :all:") {
+	if !strings.Contains(readFile(t, "scripts/need-python"), "--require-hashes --no-deps --only-binary :all:") {
 		t.Error("scripts/need-python: got another pip install, want one by hash, of wheels alone")
 	}
 }
 
-func deployWorkflow(t *testing.T) string {
+func readWorkflow(t *testing.T, file string) workflow {
 	t.Helper()
-	text, err := os.ReadFile("../../../.github/workflows/deploy.yml")
-	if err != nil {
+	return parseWorkflow(t, readFile(t, ".github/workflows/"+file))
+}
+
+func parseWorkflow(t *testing.T, text string) (w workflow) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(text), &w); err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
+	return w
 }

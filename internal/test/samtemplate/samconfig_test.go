@@ -2,7 +2,6 @@ package samtemplate_test
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,12 +17,9 @@ var setting = regexp.MustCompile(`(?m)^    (# )?"([A-Za-z]+)=(.*)",$`)
 // SAM drops a parameter that the template does not have, without a word: a
 // misspelt one would leave prod with what the template takes when nothing is said.
 func TestSamconfigNamesParametersOfTheTemplate(t *testing.T) {
-	text, err := os.ReadFile("../../../samconfig.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := readFile(t, "samconfig.toml")
 	parameters := samtemplate.Load(t).Parameters
-	settings := setting.FindAllStringSubmatch(string(text), -1)
+	settings := setting.FindAllStringSubmatch(text, -1)
 	wantEqual(t, "parameters in samconfig.toml", len(settings), 13)
 	for _, s := range settings {
 		placeholder, name, value := s[1] != "", s[2], s[3]
@@ -62,10 +58,7 @@ func refuses(p map[string]any, value string) string {
 // An environment takes nothing from [default], so what the others say of SAM
 // itself stands there again.
 func TestSamconfigEnvironmentsBuildAlike(t *testing.T) {
-	text, err := os.ReadFile("../../../samconfig.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := readFile(t, "samconfig.toml")
 	for _, environment := range []string{"default", "dev", "prod"} {
 		for section, wants := range map[string][]string{
 			"global": {"stack_name = "},
@@ -73,7 +66,7 @@ func TestSamconfigEnvironmentsBuildAlike(t *testing.T) {
 			"deploy": {`capabilities = "CAPABILITY_IAM"`, "resolve_s3 = true", "confirm_changeset = "},
 		} {
 			header := "[" + environment + "." + section + ".parameters]\n"
-			_, rest, ok := strings.Cut(string(text), header)
+			_, rest, ok := strings.Cut(text, header)
 			if !ok {
 				t.Errorf("samconfig.toml: got no %s", header)
 			}
@@ -85,24 +78,4 @@ func TestSamconfigEnvironmentsBuildAlike(t *testing.T) {
 			}
 		}
 	}
-}
-
-// An alarm that rings at night names the heading to read.
-func TestEachAlarmHasItsHeading(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/alarms.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var headings, alarms []string
-	for _, m := range regexp.MustCompile(`(?m)^## ([A-Za-z]+Alarm)$`).FindAllStringSubmatch(string(text), -1) {
-		headings = append(headings, m[1])
-	}
-	for id, r := range samtemplate.Load(t).Resources {
-		if r.Type == "AWS::CloudWatch::Alarm" {
-			alarms = append(alarms, id)
-		}
-	}
-	slices.Sort(headings)
-	slices.Sort(alarms)
-	wantEqual(t, "headings of docs/alarms.md for alarms", headings, alarms)
 }

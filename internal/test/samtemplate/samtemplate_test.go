@@ -1,8 +1,10 @@
 package samtemplate_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -14,83 +16,68 @@ import (
 	"photopass/internal/test/samtemplate"
 )
 
-func TestEnvironment(t *testing.T) {
-	template := samtemplate.Load(t)
-	for _, tt := range []struct {
-		function string
-		want     []string
-	}{
-		{"AuthorizeFunction", []string{
-			"APP_NAME", "AWS_ENDPOINT_URL", "CONTACT", "FLOW_TTL", "INSTAGRAM_API", "INSTAGRAM_AUTHORIZE_URL", "INSTAGRAM_CLIENT_ID", "INSTAGRAM_SCOPES",
-			"PRIVACY_POLICY_URL", "PUBLIC_URL", "RETURN_TO_ORIGINS", "SSL_CERT_DIR", "STACK_NAME",
-		}},
-		{"CallbackFunction", []string{
-			"APP_NAME", "AWS_ENDPOINT_URL", "CLIENT_SECRET_ID", "CONTACT", "FLOW_TTL", "INSTAGRAM_API", "INSTAGRAM_CLIENT_ID", "INSTAGRAM_GRAPH_URL",
-			"INSTAGRAM_GRAPH_VERSION", "INSTAGRAM_SCOPES", "INSTAGRAM_TOKEN_URL", "PRIVACY_POLICY_URL", "PUBLIC_URL", "RETURN_TO_ORIGINS",
-			"SESSION_IDLE", "SESSION_MAX", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
-		}},
-		{"ProfileFunction", []string{
-			"APP_NAME", "AWS_ENDPOINT_URL", "CONTACT", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "INSTAGRAM_GRAPH_VERSION", "PRIVACY_POLICY_URL", "PROFILE_MAX_STALE", "PROFILE_TTL",
-			"PUBLIC_URL", "RETURN_TO_ORIGINS", "SESSION_IDLE", "SESSION_MAX", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
-		}},
-		{"RefreshFunction", []string{
-			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
-		}},
-		{"NoticesFunction", []string{
-			"APP_NAME", "AWS_ENDPOINT_URL", "CLIENT_SECRET_ID", "CONTACT", "INSTAGRAM_API", "LOG_RETENTION_IN_DAYS", "PRIVACY_POLICY_URL", "PUBLIC_URL", "SSL_CERT_DIR",
-			"STACK_NAME", "TABLE_NAME",
-		}},
-		{"TokenFunction", []string{
-			"AWS_ENDPOINT_URL", "INSTAGRAM_API", "INSTAGRAM_GRAPH_URL", "SSL_CERT_DIR", "STACK_NAME", "TABLE_NAME", "TOKEN_KEYS_SECRET_ID",
-		}},
-	} {
-		t.Run(tt.function, func(t *testing.T) {
-			wantEqual(t, "variables", template.Functions[tt.function].Names(), tt.want)
-		})
-	}
+// Parameters of stacks that have the function that gives out tokens; a domain of their own;
+// everything that there is.
+var (
+	withToken  = []string{"EnableTokenFunction=true"}
+	domain     = []string{"DomainName=connect.example.com", "CertificateArn=certificate", "HostedZoneId=zone"}
+	everything = slices.Concat(withToken, domain, []string{
+		"AlarmEmail=ops@example.com", "Architecture=x86_64", "CallbackReservedConcurrency=20", "GradualDeployment=Canary10Percent5Minutes",
+		"LogRetentionInDays=90", "PermissionsBoundary=boundary", "RecoveryDays=9", "RestoredTableName=restored",
+		"TableDeletionProtection=false", "TableKmsKeyArn=key", "ThrottlingBurst=9", "ThrottlingRate=7",
+	})
+)
+
+// variables are the environment variables, and the functions that have each.
+var variables = map[string]string{
+	"APP_NAME":                "authorize callback notices profile",
+	"AWS_ENDPOINT_URL":        "authorize callback notices profile refresh token",
+	"CLIENT_SECRET_ID":        "callback notices",
+	"CONTACT":                 "authorize callback notices profile",
+	"FLOW_TTL":                "authorize callback",
+	"INSTAGRAM_API":           "authorize callback notices profile refresh token",
+	"INSTAGRAM_AUTHORIZE_URL": "authorize",
+	"INSTAGRAM_CLIENT_ID":     "authorize callback",
+	"INSTAGRAM_GRAPH_URL":     "callback profile refresh token",
+	"INSTAGRAM_GRAPH_VERSION": "callback profile",
+	"INSTAGRAM_SCOPES":        "authorize callback",
+	"INSTAGRAM_TOKEN_URL":     "callback",
+	"LOG_RETENTION_IN_DAYS":   "notices",
+	"PRIVACY_POLICY_URL":      "authorize callback notices profile",
+	"PROFILE_MAX_STALE":       "profile",
+	"PROFILE_TTL":             "profile",
+	"PUBLIC_URL":              "authorize callback notices profile",
+	"RETURN_TO_ORIGINS":       "authorize callback profile",
+	"SESSION_IDLE":            "callback profile",
+	"SESSION_MAX":             "callback profile",
+	"SSL_CERT_DIR":            "authorize callback notices profile refresh token",
+	"STACK_NAME":              "authorize callback notices profile refresh token",
+	"TABLE_NAME":              "callback notices profile refresh token",
+	"TOKEN_KEYS_SECRET_ID":    "callback profile refresh token",
 }
 
-// A variable holds the parameter of its name in CamelCase, or the resource that
-// it names: an id, never a secret's value.
-func TestVariableValues(t *testing.T) {
-	ref := func(id string) any { return map[string]any{"Ref": id} }
-	want := map[string]any{
-		"APP_NAME":                ref("AppName"),
-		"AWS_ENDPOINT_URL":        ref("AwsEndpointUrl"),
-		"CLIENT_SECRET_ID":        ref("ClientSecret"),
-		"CONTACT":                 ref("Contact"),
-		"PRIVACY_POLICY_URL":      ref("PrivacyPolicyUrl"),
-		"FLOW_TTL":                ref("FlowTtl"),
-		"INSTAGRAM_API":           ref("InstagramApi"),
-		"INSTAGRAM_AUTHORIZE_URL": ref("InstagramAuthorizeUrl"),
-		"INSTAGRAM_CLIENT_ID":     ref("InstagramClientId"),
-		"INSTAGRAM_GRAPH_URL":     ref("InstagramGraphUrl"),
-		"INSTAGRAM_GRAPH_VERSION": ref("InstagramGraphVersion"),
-		"INSTAGRAM_SCOPES":        ref("InstagramScopes"),
-		"INSTAGRAM_TOKEN_URL":     ref("InstagramTokenUrl"),
-		"LOG_RETENTION_IN_DAYS":   ref("LogRetentionInDays"),
-		"PROFILE_MAX_STALE":       ref("ProfileMaxStale"),
-		"PROFILE_TTL":             ref("ProfileTtl"),
-		"PUBLIC_URL":              ref("PublicUrl"),
-		"RETURN_TO_ORIGINS":       ref("ReturnToOrigins"),
-		"SESSION_IDLE":            ref("SessionIdle"),
-		"SESSION_MAX":             ref("SessionMax"),
-		"SSL_CERT_DIR":            "/nonexistent",
-		"STACK_NAME":              ref("AWS::StackName"),
-		"TABLE_NAME":              map[string]any{"Fn::If": []any{"HasRestoredTable", ref("RestoredTableName"), ref("Table")}},
-		"TOKEN_KEYS_SECRET_ID":    ref("TokenKeys"),
-	}
-	for id, f := range samtemplate.Load(t).Functions {
-		for name, got := range f.Variables {
-			wantEqual(t, id+" "+name, got, want[name])
+// folder is where the code of a function is, below functions/.
+func folder(id string) string { return strings.ToLower(strings.TrimSuffix(id, "Function")) }
+
+// A function has the variables that it reads and no others.
+func TestEnvironment(t *testing.T) {
+	got := map[string]string{}
+	template := samtemplate.Load(t, withToken...)
+	for _, id := range slices.Sorted(maps.Keys(template.Functions)) {
+		for _, name := range template.Functions[id].Names() {
+			got[name] = strings.TrimSpace(got[name] + " " + folder(id))
 		}
 	}
+	for name := range variables {
+		wantEqual(t, "functions with "+name, got[name], variables[name])
+	}
+	wantEqual(t, "variables", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(variables)))
 }
 
 // Beside what AWS's SDK, Go and the metrics go by, the template declares what
 // package config reads, all of it and nothing else.
 func TestEnvironmentIsWhatIsRead(t *testing.T) {
-	read := map[string]bool{}
+	read := map[string]bool{"AWS_ENDPOINT_URL": true, "SSL_CERT_DIR": true, "STACK_NAME": true}
 	getenv := func(name string) string {
 		read[name] = true
 		return ""
@@ -99,120 +86,121 @@ func TestEnvironmentIsWhatIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(read, "AWS_SAM_LOCAL") // sam local sets it
-	declared := map[string]bool{}
-	for _, f := range samtemplate.Load(t).Functions {
-		for _, name := range f.Names() {
-			declared[name] = true
-		}
-	}
-	for _, name := range []string{"AWS_ENDPOINT_URL", "SSL_CERT_DIR", "STACK_NAME"} {
-		delete(declared, name)
-	}
-	wantEqual(t, "variables declared", slices.Sorted(maps.Keys(declared)), slices.Sorted(maps.Keys(read)))
+	wantEqual(t, "variables declared", slices.Sorted(maps.Keys(variables)), slices.Sorted(maps.Keys(read)))
 }
 
+// A variable holds the parameter of its name in CamelCase, or the id of a resource,
+// never a secret's value.
+func TestVariableValues(t *testing.T) {
+	parameters := slices.Clone(withToken) // each has its own name as its value
+	for _, name := range slices.Sorted(maps.Keys(samtemplate.Load(t).Parameters)) {
+		if variables[variable(name)] != "" {
+			parameters = append(parameters, name+"="+name)
+		}
+	}
+	want := map[string]string{
+		"CLIENT_SECRET_ID": "ClientSecret", "TOKEN_KEYS_SECRET_ID": "TokenKeys", "TABLE_NAME": "Table",
+		"SSL_CERT_DIR": "/nonexistent", "STACK_NAME": "photopass",
+	}
+	for id, f := range samtemplate.Load(t, parameters...).Functions {
+		for name, got := range f.Variables {
+			if want, ok := want[name]; ok {
+				wantEqual(t, id+" "+name, got, any(want))
+			} else {
+				wantEqual(t, id+" "+name, variable(got.(string)), name)
+			}
+		}
+	}
+}
+
+// A role allows its function to write its own log and traces, and these calls. Package
+// functions compares the kinds of items with real calls.
 func TestPolicies(t *testing.T) {
-	template := samtemplate.Load(t)
-	log := func(group string) samtemplate.Statement {
-		return samtemplate.Statement{Actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resource: group}
-	}
-	trace := samtemplate.Statement{Actions: []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, Resource: "*"}
-	const restored = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTableName}"
-	table := func(keys string, actions ...string) samtemplate.Statement {
-		return samtemplate.Statement{Actions: actions, Resource: "Table", LeadingKeys: strings.Fields(keys), Restored: restored}
-	}
-	secret := []string{"secretsmanager:GetSecretValue"}
-	key := samtemplate.Statement{
-		Actions: []string{"kms:Decrypt", "kms:DescribeKey"}, Resource: "TableKmsKeyArn", If: "HasTableKey",
-		Via: map[string]any{"Fn::Sub": "dynamodb.${AWS::Region}.${AWS::URLSuffix}"},
+	want := map[string]string{
+		"authorize": "",
+		"callback":  "BatchGetItem GetItem Query PutItem UpdateItem DeleteItem ClientSecret TokenKeys",
+		"notices":   "GetItem Query PutItem DeleteItem ClientSecret",
+		"profile":   "BatchGetItem GetItem Query PutItem UpdateItem DeleteItem TokenKeys",
+		"refresh":   "due:Query GetItem Query UpdateItem PutItem DeleteItem TokenKeys",
+		"token":     "GetItem UpdateItem TokenKeys",
 	}
 	for _, tt := range []struct {
-		function string
-		want     []samtemplate.Statement
+		parameters []string
+		table, key string
 	}{
-		{"AuthorizeFunction", []samtemplate.Statement{log("AuthorizeLog"), trace}},
-		{"CallbackFunction", []samtemplate.Statement{
-			log("CallbackLog"), trace,
-			table("ACCOUNT#* ALIAS#*", "dynamodb:BatchGetItem"),
-			table("ACCOUNT#* STATE#*", "dynamodb:GetItem"),
-			table("ACCOUNT#*", "dynamodb:Query"),
-			table("ACCOUNT#* ALIAS#* STATE#* CODE#*", "dynamodb:PutItem"),
-			table("STATE#*", "dynamodb:UpdateItem"),
-			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
-			{Actions: secret, Resource: "ClientSecret"},
-			{Actions: secret, Resource: "TokenKeys"},
-			key,
-		}},
-		{"ProfileFunction", []samtemplate.Statement{
-			log("ProfileLog"), trace,
-			table("ACCOUNT#*", "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"),
-			table("ALIAS#* TOMBSTONE#*", "dynamodb:PutItem"),
-			table("ACCOUNT#*", "dynamodb:UpdateItem"),
-			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
-			{Actions: secret, Resource: "TokenKeys"},
-			key,
-		}},
-		{"RefreshFunction", []samtemplate.Statement{
-			log("RefreshLog"), trace,
-			{Actions: []string{"dynamodb:Query"}, Resource: "Table/index/due", LeadingKeys: []string{"DUE#*"}, Restored: restored + "/index/due"},
-			table("ACCOUNT#*", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"),
-			table("TOMBSTONE#* SWEEP#*", "dynamodb:PutItem"),
-			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
-			{Actions: secret, Resource: "TokenKeys"},
-			key,
-		}},
-		{"NoticesFunction", []samtemplate.Statement{
-			log("NoticesLog"), trace,
-			table("ACCOUNT#* ALIAS#* RECEIPT#*", "dynamodb:GetItem"),
-			table("ACCOUNT#*", "dynamodb:Query"),
-			table("TOMBSTONE#* RECEIPT#*", "dynamodb:PutItem"),
-			table("ACCOUNT#* ALIAS#*", "dynamodb:DeleteItem"),
-			{Actions: secret, Resource: "ClientSecret"},
-			key,
-		}},
-		{"TokenFunction", []samtemplate.Statement{
-			log("TokenLog"), trace,
-			table("ACCOUNT#* ALIAS#*", "dynamodb:GetItem"),
-			table("ACCOUNT#* CODE#*", "dynamodb:UpdateItem"),
-			{Actions: secret, Resource: "TokenKeys"},
-			key,
-		}},
+		{withToken, "Table.Arn", "none"},
+		{everything, "arn:aws:dynamodb:eu-central-1:123456789012:table/restored", "key"},
 	} {
-		t.Run(tt.function, func(t *testing.T) {
-			f := template.Functions[tt.function]
-			wantEqual(t, "managed policies", f.ManagedPolicies, []string(nil))
-			wantEqual(t, "statements", f.Statements, tt.want)
-		})
+		for id, f := range samtemplate.Load(t, tt.parameters...).Functions {
+			var calls []string
+			for _, s := range f.Statements {
+				call, fault := judge(s, strings.TrimSuffix(id, "Function")+"Log.Arn", tt.table, tt.key)
+				if fault {
+					t.Errorf("%s: got a statement that allows %v on %v (%v)", id, s.Actions, s.Resources, s.Condition)
+				}
+				calls = append(calls, call...)
+			}
+			wantEqual(t, id+": calls", strings.Join(calls, " "), want[folder(id)])
+		}
 	}
 }
 
-// Every function has a role that no other has, and no role lets it do more than
-// the actions that are written out, on what is written out.
-func TestRoles(t *testing.T) {
-	template := samtemplate.Load(t)
-	roles := map[string]string{"RefreshFunctionHourlyRole": "the schedule", "DeploymentRole": "CodeDeploy"}
-	for id, f := range template.Functions {
-		role := samtemplate.LogicalID(f.Properties["Role"])
-		if other, ok := roles[role]; ok || template.Resources[role].Type != "AWS::IAM::Role" {
-			t.Errorf("%s: got role %q, which is none or that of %q too", id, role, other)
+// judge returns the calls of a function itself that a statement allows, and whether
+// it allows them on anything but some kinds of items and one secret, or
+// allows a service anything but the function's log, its traces and the use of the key.
+func judge(s samtemplate.Statement, log, table, key string) (calls []string, fault bool) {
+	if len(s.Resources) != 1 {
+		return nil, true
+	}
+	resource := s.Resources[0]
+	index := ""
+	if s.Resources[0] == table+"/index/due" {
+		resource, index = table, "due:"
+	}
+	for _, action := range s.Actions {
+		service, name, _ := strings.Cut(action, ":")
+		switch service {
+		case "logs":
+			fault = fault || resource != log
+		case "xray":
+			fault = fault || resource != "*" // it knows no resource
+		case "kms":
+			via := s.Condition["StringEquals"]["kms:ViaService"]
+			fault = fault || resource != key || !slices.Equal(via, []string{"dynamodb.eu-central-1.amazonaws.com"})
+		case "secretsmanager":
+			fault = fault || name != "GetSecretValue"
+			calls = append(calls, resource)
+		default:
+			unbound := func(pattern string) bool { return !strings.HasSuffix(pattern, "#*") }
+			fault = fault || service != "dynamodb" || resource != table || len(s.LeadingKeys) == 0 || slices.ContainsFunc(s.LeadingKeys, unbound)
+			calls = append(calls, index+name)
 		}
-		roles[role] = id
+	}
+	return calls, fault
+}
+
+// Every function has a role that no other has, and no role allows more than
+// the actions that are written out.
+func TestRoles(t *testing.T) {
+	template := samtemplate.Load(t, withToken...)
+	roles := map[any]string{"RefreshFunctionHourlyRole.Arn": "the schedule", "DeploymentRole.Arn": "CodeDeploy"}
+	for id, f := range template.Functions {
+		if other, ok := roles[f.Properties["Role"]]; ok {
+			t.Errorf("%s: got the role of %s", id, other)
+		}
+		roles[f.Properties["Role"]] = id
 		for _, s := range f.Statements {
-			if len(s.Actions) == 0 || len(s.Actions) > 3 || strings.Contains(strings.Join(s.Actions, " "), "*") {
-				t.Errorf("%s: got actions %v, want one to three and no wildcard", id, s.Actions)
-			}
-			id, _, _ := strings.Cut(s.Resource, "/")
-			_, ok := template.Resources[id]
-			traces := strings.HasPrefix(s.Actions[0], "xray:") && s.Resource == "*" // they know no resource
-			key := strings.HasPrefix(s.Actions[0], "kms:") && s.Resource == "TableKmsKeyArn"
-			if !ok && !traces && !key {
-				t.Errorf("%s: got resource %s, want one of the template", role, s.Resource)
+			if s.Effect != "Allow" || len(s.Actions) == 0 || len(s.Actions) > 3 || strings.Contains(strings.Join(s.Actions, " "), "*") {
+				t.Errorf("%s: got %s %v, want one to three actions and no wildcard", id, s.Effect, s.Actions)
 			}
 		}
 	}
 	for id, r := range template.Resources {
-		if r.Type == "AWS::IAM::Policy" || r.Type == "AWS::IAM::ManagedPolicy" || r.Type == "AWS::IAM::Role" && roles[id] == "" {
-			t.Errorf("%s: got a %s beside the functions' roles", id, r.Type)
+		if r.Type == "AWS::IAM::Role" && roles[id+".Arn"] != "" && r.Properties["ManagedPolicyArns"] == nil {
+			continue
+		}
+		if strings.HasPrefix(r.Type, "AWS::IAM::") {
+			t.Errorf("%s: got a %s beside the functions' roles, or with managed policies", id, r.Type)
 		}
 	}
 }
@@ -220,22 +208,21 @@ func TestRoles(t *testing.T) {
 // Every role has the permissions boundary that the operator names, also the one that
 // SAM adds for the schedule, and none by default.
 func TestPermissionsBoundary(t *testing.T) {
-	for _, parameters := range [][]string{nil, gradual} {
-		template := samtemplate.Load(t, parameters...)
+	for _, tt := range []struct {
+		parameters []string
+		want       any
+	}{
+		{withToken, nil},
+		{everything, "boundary"},
+	} {
 		roles := 0
-		for id, r := range template.Resources {
-			if r.Type != "AWS::IAM::Role" {
-				continue
+		for id, r := range samtemplate.Load(t, tt.parameters...).Resources {
+			if r.Type == "AWS::IAM::Role" {
+				roles++
+				wantEqual(t, id+" PermissionsBoundary", r.Properties["PermissionsBoundary"], tt.want)
 			}
-			roles++
-			wantJSON(t, id+" PermissionsBoundary", r.Properties["PermissionsBoundary"],
-				`{"Fn::If":["HasPermissionsBoundary",{"Ref":"PermissionsBoundary"},{"Ref":"AWS::NoValue"}]}`)
 		}
-		if roles < 8 {
-			t.Errorf("roles: got %d, want one for each function, the schedule and CodeDeploy", roles)
-		}
-		wantJSON(t, "HasPermissionsBoundary", template.Conditions["HasPermissionsBoundary"],
-			`{"Fn::Not":[{"Fn::Equals":[{"Ref":"PermissionsBoundary"},""]}]}`)
+		wantEqual(t, "roles: one for each function, the schedule and CodeDeploy", roles, 8)
 	}
 }
 
@@ -243,115 +230,73 @@ func TestPermissionsBoundary(t *testing.T) {
 // what is left. Without a fixed name two stacks of a region can stand side by side.
 func TestSchedule(t *testing.T) {
 	template := samtemplate.Load(t)
-	schedule := template.Resources["RefreshFunctionHourly"].Properties
-	wantJSON(t, "schedule", schedule, `{"FlexibleTimeWindow":{"Mode":"OFF"},"ScheduleExpression":"rate(1 hour)","Target":{`+
-		`"Arn":{"Ref":"RefreshFunctionAliaslive"},"RetryPolicy":{"MaximumRetryAttempts":0},`+
-		`"RoleArn":{"Fn::GetAtt":["RefreshFunctionHourlyRole","Arn"]}}}`)
+	wantJSON(t, "schedule", template.Resources["RefreshFunctionHourly"].Properties, `{"FlexibleTimeWindow":{"Mode":"OFF"},"ScheduleExpression":"rate(1 hour)",`+
+		`"Target":{"Arn":"RefreshFunctionAliaslive","RetryPolicy":{"MaximumRetryAttempts":0},"RoleArn":"RefreshFunctionHourlyRole.Arn"}}`)
 	retries := template.Resources["RefreshFunctionEventInvokeConfig"].Properties
 	wantJSON(t, "retries", retries["MaximumRetryAttempts"], `0`)
 	wantJSON(t, "retries of", retries["Qualifier"], `"live"`)
-	wantJSON(t, "role", template.Resources["RefreshFunctionHourlyRole"].Properties["Policies"],
-		`[{"PolicyDocument":{"Statement":[{"Action":"lambda:InvokeFunction","Effect":"Allow","Resource":{"Ref":"RefreshFunctionAliaslive"}}]},`+
-			`"PolicyName":"RefreshFunctionHourlyLambdaPolicy"}]`)
+	statements, err := template.Statements("RefreshFunctionHourlyRole")
+	if err != nil || len(statements) != 1 {
+		t.Fatalf("statements of the schedule's role: got %v (%v), want one", statements, err)
+	}
+	wantEqual(t, "actions of the schedule", statements[0].Actions, samtemplate.Strings{"lambda:InvokeFunction"})
+	wantEqual(t, "what the schedule invokes", statements[0].Resources, samtemplate.Strings{"RefreshFunctionAliaslive"})
 }
 
 // The function that gives out tokens is made on demand only, and nothing but
 // IAM leads to it.
 func TestTokenFunctionIsOptional(t *testing.T) {
-	template := samtemplate.Load(t)
-	for _, id := range []string{"TokenFunction", "TokenFunctionAliaslive", "TokenRole", "TokenLog", "TokenErrorsAlarm"} {
-		wantEqual(t, id+" Condition", template.Resources[id].Condition, "HasTokenFunction")
+	for id := range samtemplate.Load(t).Resources {
+		if strings.HasPrefix(id, "Token") && id != "TokenKeys" && id != "TokensNearExpiryAlarm" {
+			t.Errorf("%s: got it by default, want it with EnableTokenFunction alone", id)
+		}
 	}
-	wantJSON(t, "EnableTokenFunction", template.Parameters["EnableTokenFunction"]["Default"], `"false"`)
+	template := samtemplate.Load(t, withToken...)
+	if _, ok := template.Functions["TokenFunction"]; !ok {
+		t.Error("TokenFunction: got none with EnableTokenFunction")
+	}
 	for route, function := range template.Routes {
 		if function == "TokenFunction" {
 			t.Errorf("route %s: got TokenFunction, want no route to it", route)
 		}
 	}
 	for id, r := range template.Resources {
-		if r.Type != "AWS::Lambda::Permission" && r.Type != "AWS::Lambda::Url" {
-			continue
-		}
-		if strings.HasPrefix(samtemplate.LogicalID(r.Properties["FunctionName"]), "TokenFunction") {
+		function, _ := r.Properties["FunctionName"].(string)
+		if (r.Type == "AWS::Lambda::Permission" || r.Type == "AWS::Lambda::Url") && strings.HasPrefix(function, "TokenFunction") {
 			t.Errorf("%s: got a %s of TokenFunction, want none", id, r.Type)
 		}
 	}
 }
 
-func TestAllows(t *testing.T) {
-	f := samtemplate.Load(t).Functions["ProfileFunction"]
-	for _, tt := range []struct {
-		action, resource string
-		want             bool
-	}{
-		{"dynamodb:Query", "Table", true},
-		{"dynamodb:Scan", "Table", false},
-		{"secretsmanager:GetSecretValue", "TokenKeys", true},
-		{"secretsmanager:GetSecretValue", "ClientSecret", false},
-	} {
-		wantEqual(t, tt.action+" on "+tt.resource, f.Allows(tt.action, tt.resource), tt.want)
-	}
-}
-
 func TestFunctions(t *testing.T) {
-	template := samtemplate.Load(t)
-	wantEqual(t, "functions", slices.Sorted(maps.Keys(template.Functions)), []string{
-		"AuthorizeFunction", "CallbackFunction", "NoticesFunction", "ProfileFunction", "RefreshFunction", "TokenFunction",
-	})
-	for _, tt := range []struct {
-		function, log string
-		timeout       float64
-	}{
-		{"AuthorizeFunction", "AuthorizeLog", 5},
-		{"CallbackFunction", "CallbackLog", 20},
-		{"ProfileFunction", "ProfileLog", 25},
-		{"RefreshFunction", "RefreshLog", 300},
-		{"NoticesFunction", "NoticesLog", 20},
-		{"TokenFunction", "TokenLog", 25},
-	} {
-		t.Run(tt.function, func(t *testing.T) {
-			p := template.Functions[tt.function].Properties
-			wantJSON(t, "Runtime", p["Runtime"], `"provided.al2023"`)
-			wantJSON(t, "Handler", p["Handler"], `"bootstrap"`)
-			wantJSON(t, "Architectures", p["Architectures"], `[{"Ref":"Architecture"}]`)
-			wantJSON(t, "MemorySize", p["MemorySize"], `128`)
-			wantEqual(t, "Timeout", p["Timeout"], any(tt.timeout))
-			wantJSON(t, "LoggingConfig", p["LoggingConfig"], `{"LogFormat":"JSON","LogGroup":{"Ref":"`+tt.log+`"}}`)
-		})
+	timeouts := map[string]float64{"authorize": 5, "callback": 20, "profile": 25, "refresh": 300, "notices": 20, "token": 25}
+	functions := samtemplate.Load(t, everything...).Functions
+	wantEqual(t, "functions", len(functions), len(timeouts))
+	for id, f := range functions {
+		p := f.Properties
+		wantJSON(t, id+" Runtime", p["Runtime"], `"provided.al2023"`)
+		wantJSON(t, id+" Handler", p["Handler"], `"bootstrap"`)
+		wantJSON(t, id+" Architectures", p["Architectures"], `["x86_64"]`)
+		wantJSON(t, id+" MemorySize", p["MemorySize"], `128`)
+		wantEqual(t, id+" Timeout", p["Timeout"], any(timeouts[folder(id)]))
+		wantJSON(t, id+" LoggingConfig", p["LoggingConfig"], `{"LogFormat":"JSON","LogGroup":"`+strings.TrimSuffix(id, "Function")+`Log"}`)
+		wantJSON(t, id+" TracingConfig", p["TracingConfig"], `{"Mode":"Active"}`)
 	}
 }
 
 func TestLogGroups(t *testing.T) {
-	var groups []string
-	for id, r := range samtemplate.Load(t).Resources {
+	groups := 0
+	for id, r := range samtemplate.Load(t, everything...).Resources {
 		if r.Type == "AWS::Logs::LogGroup" {
-			groups = append(groups, id)
-			wantJSON(t, id+" RetentionInDays", r.Properties["RetentionInDays"], `{"Ref":"LogRetentionInDays"}`)
+			groups++
+			wantJSON(t, id+" RetentionInDays", r.Properties["RetentionInDays"], `"90"`)
 		}
 	}
-	slices.Sort(groups)
-	wantEqual(t, "log groups", groups, []string{
-		"AccessLog", "AuthorizeLog", "CallbackLog", "NoticesLog", "ProfileLog", "RefreshLog", "TokenLog",
-	})
-}
-
-func TestRoutes(t *testing.T) {
-	wantEqual(t, "routes", samtemplate.Load(t).Routes, map[string]string{
-		"ANY /":                        "AuthorizeFunction",
-		"ANY /authorize":               "AuthorizeFunction",
-		"$default":                     "AuthorizeFunction",
-		"ANY /callback":                "CallbackFunction",
-		"ANY /profile":                 "ProfileFunction",
-		"ANY /logout":                  "ProfileFunction",
-		"ANY /disconnect":              "ProfileFunction",
-		"ANY /notices/deauthorize":     "NoticesFunction",
-		"ANY /notices/deletion":        "NoticesFunction",
-		"ANY /notices/deletion/{code}": "NoticesFunction",
-	})
+	wantEqual(t, "log groups: one for each function and one for access", groups, 7)
 }
 
 // The gateway sends each path to the function that has its route in the code.
-func TestRoutesAreTheCodes(t *testing.T) {
+func TestRoutes(t *testing.T) {
 	routes := map[string]string{"$default": "AuthorizeFunction"}
 	for _, f := range app.Functions() {
 		for _, path := range f.Paths {
@@ -362,11 +307,11 @@ func TestRoutesAreTheCodes(t *testing.T) {
 }
 
 func TestStage(t *testing.T) {
-	stage := samtemplate.Load(t).Resources["ApiApiGatewayDefaultStage"].Properties
+	stage := samtemplate.Load(t, everything...).Resources["ApiApiGatewayDefaultStage"].Properties
 	for _, tt := range []struct{ property, want string }{
 		{"StageName", `"$default"`},
-		{"StageVariables", `{"BaseUrl":{"Fn::If":["HasDomain",{"Fn::Sub":"https://${DomainName}"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}]}}`},
-		{"DefaultRouteSettings", `{"ThrottlingBurstLimit":{"Ref":"ThrottlingBurst"},"ThrottlingRateLimit":{"Ref":"ThrottlingRate"}}`},
+		{"StageVariables", `{"BaseUrl":"https://connect.example.com"}`},
+		{"DefaultRouteSettings", `{"ThrottlingBurstLimit":"9","ThrottlingRateLimit":"7"}`},
 		{"RouteSettings", `{"ANY /callback":{"ThrottlingBurstLimit":40,"ThrottlingRateLimit":20}}`},
 	} {
 		wantJSON(t, tt.property, stage[tt.property], tt.want)
@@ -376,105 +321,71 @@ func TestStage(t *testing.T) {
 // With a domain of its own the API answers there, over TLS 1.2 or newer, and
 // nowhere else. Route 53 gets its records when a zone is named.
 func TestDomain(t *testing.T) {
-	template := samtemplate.Load(t)
-	target := `{"DNSName":{"Fn::GetAtt":["Domain","RegionalDomainName"]},"HostedZoneId":{"Fn::GetAtt":["Domain","RegionalHostedZoneId"]}}`
-	for _, tt := range []struct{ id, kind, condition, properties string }{
-		{"Domain", "AWS::ApiGatewayV2::DomainName", "HasDomain", `{"DomainName":{"Ref":"DomainName"},"DomainNameConfigurations":[` +
-			`{"CertificateArn":{"Ref":"CertificateArn"},"EndpointType":"REGIONAL","IpAddressType":"dualstack","SecurityPolicy":"TLS_1_2"}]}`},
-		{"DomainMapping", "AWS::ApiGatewayV2::ApiMapping", "HasDomain",
-			`{"ApiId":{"Ref":"Api"},"DomainName":{"Ref":"Domain"},"Stage":{"Ref":"ApiApiGatewayDefaultStage"}}`},
-		{"DomainRecord", "AWS::Route53::RecordSet", "HasZone",
-			`{"AliasTarget":` + target + `,"HostedZoneId":{"Ref":"HostedZoneId"},"Name":{"Ref":"DomainName"},"Type":"A"}`},
-		{"DomainRecordIPv6", "AWS::Route53::RecordSet", "HasZone",
-			`{"AliasTarget":` + target + `,"HostedZoneId":{"Ref":"HostedZoneId"},"Name":{"Ref":"DomainName"},"Type":"AAAA"}`},
+	template := samtemplate.Load(t, everything...)
+	const record = `{"AliasTarget":{"DNSName":"Domain.RegionalDomainName","HostedZoneId":"Domain.RegionalHostedZoneId"},` +
+		`"HostedZoneId":"zone","Name":"connect.example.com","Type":`
+	for _, tt := range []struct{ id, kind, properties string }{
+		{"Domain", "AWS::ApiGatewayV2::DomainName", `{"DomainName":"connect.example.com","DomainNameConfigurations":[` +
+			`{"CertificateArn":"certificate","EndpointType":"REGIONAL","IpAddressType":"dualstack","SecurityPolicy":"TLS_1_2"}]}`},
+		{"DomainMapping", "AWS::ApiGatewayV2::ApiMapping", `{"ApiId":"Api","DomainName":"Domain","Stage":"ApiApiGatewayDefaultStage"}`},
+		{"DomainRecord", "AWS::Route53::RecordSet", record + `"A"}`},
+		{"DomainRecordIPv6", "AWS::Route53::RecordSet", record + `"AAAA"}`},
 	} {
-		r := template.Resources[tt.id]
-		wantEqual(t, tt.id+" Type", r.Type, tt.kind)
-		wantEqual(t, tt.id+" Condition", r.Condition, tt.condition)
-		wantJSON(t, tt.id, r.Properties, tt.properties)
+		wantEqual(t, tt.id+" Type", template.Resources[tt.id].Type, tt.kind)
+		wantJSON(t, tt.id, template.Resources[tt.id].Properties, tt.properties)
 	}
-	api := template.Resources["Api"].Properties
-	wantJSON(t, "servers of the API", api["Body"].(map[string]any)["servers"],
-		`[{"x-amazon-apigateway-endpoint-configuration":{"disableExecuteApiEndpoint":{"Fn::If":["HasDomain",true,false]}}}]`)
-	// API Gateway warns of a server without a URL.
-	wantJSON(t, "FailOnWarnings of the API", api["FailOnWarnings"], `null`)
+	without := samtemplate.Load(t)
+	for id := range without.Resources {
+		if strings.HasPrefix(id, "Domain") {
+			t.Errorf("%s: got it without a domain", id)
+		}
+	}
+	for own, template := range map[string]samtemplate.Template{"true": template, "false": without} {
+		api := template.Resources["Api"].Properties
+		wantJSON(t, "servers of the API", api["Body"].(map[string]any)["servers"],
+			`[{"x-amazon-apigateway-endpoint-configuration":{"disableExecuteApiEndpoint":`+own+`}}]`)
+		// API Gateway warns of a server without a URL.
+		wantJSON(t, "FailOnWarnings of the API", api["FailOnWarnings"], `null`)
+	}
 }
 
 // A domain without its certificate, or the other way round, is refused with a
 // sentence before anything is changed.
 func TestDomainIsWhole(t *testing.T) {
-	template := samtemplate.Load(t)
 	for _, tt := range []struct {
-		domain, certificate, zone string
-		hasDomain, hasZone        bool
-		refused                   string // the rule that does not hold
+		parameters []string
+		refusal    string // how it begins
 	}{
-		{"", "", "", false, false, ""},
-		{"connect.example.com", "arn", "", true, false, ""},
-		{"connect.example.com", "arn", "Z1", true, true, ""},
-		{"connect.example.com", "", "", false, false, "DomainIsWhole"},
-		{"connect.example.com", "", "Z1", false, false, "DomainIsWhole"},
-		{"", "arn", "", false, false, "NoDomainNoRest"},
-		{"", "", "Z1", false, false, "NoDomainNoRest"},
+		{nil, ""},
+		{domain, ""},
+		{domain[:2], ""},
+		{domain[:1], "DomainName takes CertificateArn as well"},
+		{domain[1:2], "CertificateArn and HostedZoneId are for a domain"},
+		{domain[2:], "CertificateArn and HostedZoneId are for a domain"},
 	} {
-		e := evaluation{template.Conditions, map[string]string{"DomainName": tt.domain, "CertificateArn": tt.certificate, "HostedZoneId": tt.zone}}
-		what := strings.Join([]string{tt.domain, tt.certificate, tt.zone}, " ")
-		wantEqual(t, what+": HasDomain", e.holds(t, template.Conditions["HasDomain"]), tt.hasDomain)
-		wantEqual(t, what+": HasZone", e.holds(t, template.Conditions["HasZone"]), tt.hasZone)
-		for name, rule := range template.Rules {
-			rule := rule.(map[string]any)
-			assertion := rule["Assertions"].([]any)[0].(map[string]any)
-			if assertion["AssertDescription"] == nil {
-				t.Errorf("%s: got no AssertDescription", name)
+		t.Run(strings.Join(tt.parameters, " "), func(t *testing.T) {
+			t.Parallel()
+			got := ""
+			for _, rule := range samtemplate.Load(t, tt.parameters...).Rules {
+				if rule.RuleCondition && !rule.Assertions[0].Assert {
+					got += rule.Assertions[0].AssertDescription
+				}
 			}
-			refused := e.holds(t, rule["RuleCondition"]) && !e.holds(t, assertion["Assert"])
-			wantEqual(t, what+": refused by "+name, refused, name == tt.refused)
-		}
+			if !strings.HasPrefix(got, tt.refusal) || tt.refusal == "" && got != "" {
+				t.Errorf("refusal: got %q, want %q", got, tt.refusal)
+			}
+		})
 	}
-}
-
-// An evaluation is of conditions, with the values of the parameters.
-type evaluation struct {
-	conditions map[string]any
-	parameters map[string]string
-}
-
-// holds says whether a condition does.
-func (e evaluation) holds(t *testing.T, condition any) bool {
-	t.Helper()
-	for function, argument := range condition.(map[string]any) {
-		if function == "Condition" {
-			return e.holds(t, e.conditions[argument.(string)])
-		}
-		list := argument.([]any)
-		switch function {
-		case "Fn::And":
-			return !slices.ContainsFunc(list, func(c any) bool { return !e.holds(t, c) })
-		case "Fn::Not":
-			return !e.holds(t, list[0])
-		case "Fn::Equals":
-			return e.parameters[samtemplate.LogicalID(list[0])] == list[1]
-		}
-	}
-	t.Fatalf("condition %v: it is of an unknown kind", condition)
-	return false
 }
 
 // The path of a request may hold a code, its query code and state.
 func TestAccessLogHoldsNoPathAndNoQuery(t *testing.T) {
-	var settings struct {
-		DestinationArn any
-		Format         string
+	var stage struct {
+		AccessLogSettings struct{ DestinationArn, Format string }
 	}
-	stage := samtemplate.Load(t).Resources["ApiApiGatewayDefaultStage"].Properties
-	b, err := json.Marshal(stage["AccessLogSettings"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &settings); err != nil {
-		t.Fatalf("AccessLogSettings: %v", err)
-	}
-	wantJSON(t, "DestinationArn", settings.DestinationArn, `{"Fn::GetAtt":["AccessLog","Arn"]}`)
+	convert(t, samtemplate.Load(t).Resources["ApiApiGatewayDefaultStage"].Properties, &stage)
+	settings := stage.AccessLogSettings
+	wantEqual(t, "DestinationArn", settings.DestinationArn, "AccessLog.Arn")
 	if !json.Valid([]byte(settings.Format)) {
 		t.Errorf("Format: got %s, want JSON", settings.Format)
 	}
@@ -499,73 +410,74 @@ func TestClientSecretHasNoValue(t *testing.T) {
 }
 
 // Table and secrets outlive the stack, except one whose first deployment fails: nothing
-// is in them yet, and the next try would leave another three.
+// is in them yet, and the next try would leave another three. A changed name would
+// replace a secret by one without the value.
 func TestSecretsAndTableOutliveTheStack(t *testing.T) {
 	template := samtemplate.Load(t)
-	for _, id := range []string{"ClientSecret", "TokenKeys", "Table"} {
+	for id, name := range map[string]any{
+		"ClientSecret": "photopass/0a1b2c3d/ClientSecret",
+		"TokenKeys":    "photopass/0a1b2c3d/TokenKeys",
+		"Table":        nil,
+	} {
 		r := template.Resources[id]
 		wantEqual(t, id+" DeletionPolicy", r.DeletionPolicy, "RetainExceptOnCreate")
 		wantEqual(t, id+" UpdateReplacePolicy", r.UpdateReplacePolicy, "Retain")
+		wantEqual(t, id+" Name", r.Properties["Name"], name)
 	}
-}
-
-// A changed name replaces the secret by one without the value.
-func TestSecretNamesAreKept(t *testing.T) {
-	template := samtemplate.Load(t)
-	for _, id := range []string{"ClientSecret", "TokenKeys"} {
-		wantJSON(t, id+" Name", template.Resources[id].Properties["Name"], nameOf(id))
-	}
-}
-
-// nameOf is the JSON of a secret's name.
-func nameOf(id string) string {
-	return `{"Fn::Sub":["${AWS::StackName}/${Unique}/` + id + `",{"Unique":{"Fn::Select":[2,{"Fn::Split":["/",{"Ref":"AWS::StackId"}]}]}}]}`
 }
 
 func TestTable(t *testing.T) {
-	p := samtemplate.Load(t).Resources["Table"].Properties
-	for _, tt := range []struct{ property, want string }{
-		{"BillingMode", `"PAY_PER_REQUEST"`},
+	tables := [][]string{nil, everything}
+	for _, tt := range []struct{ property, want, everything string }{
+		{"BillingMode", `"PAY_PER_REQUEST"`, ""},
 		{"AttributeDefinitions", `[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"sk","AttributeType":"S"},` +
-			`{"AttributeName":"due_shard","AttributeType":"S"},{"AttributeName":"token_refresh_at","AttributeType":"N"}]`},
-		{"KeySchema", `[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}]`},
+			`{"AttributeName":"due_shard","AttributeType":"S"},{"AttributeName":"token_refresh_at","AttributeType":"N"}]`, ""},
+		{"KeySchema", `[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}]`, ""},
 		{"GlobalSecondaryIndexes", `[{"IndexName":"due","KeySchema":[{"AttributeName":"due_shard","KeyType":"HASH"},` +
-			`{"AttributeName":"token_refresh_at","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}]`},
-		{"TimeToLiveSpecification", `{"AttributeName":"ttl","Enabled":true}`},
-		{"PointInTimeRecoverySpecification", `{"PointInTimeRecoveryEnabled":true,"RecoveryPeriodInDays":{"Ref":"RecoveryDays"}}`},
-		{"SSESpecification", `{"Fn::If":["HasTableKey",{"KMSMasterKeyId":{"Ref":"TableKmsKeyArn"},"SSEEnabled":true,"SSEType":"KMS"},{"Ref":"AWS::NoValue"}]}`},
-		{"DeletionProtectionEnabled", `{"Ref":"TableDeletionProtection"}`},
+			`{"AttributeName":"token_refresh_at","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}]`, ""},
+		{"TimeToLiveSpecification", `{"AttributeName":"ttl","Enabled":true}`, ""},
+		{"PointInTimeRecoverySpecification", `{"PointInTimeRecoveryEnabled":true,"RecoveryPeriodInDays":7}`,
+			`{"PointInTimeRecoveryEnabled":true,"RecoveryPeriodInDays":"9"}`},
+		{"SSESpecification", `null`, `{"KMSMasterKeyId":"key","SSEEnabled":true,"SSEType":"KMS"}`}, // null: DynamoDB's own key
+		{"DeletionProtectionEnabled", `"true"`, `"false"`},
 	} {
-		wantJSON(t, tt.property, p[tt.property], tt.want)
+		for i, want := range []string{tt.want, cmp.Or(tt.everything, tt.want)} {
+			table := samtemplate.Load(t, tables[i]...).Resources["Table"]
+			wantJSON(t, tt.property, table.Properties[tt.property], want)
+		}
 	}
 }
 
 func TestOutputs(t *testing.T) {
-	outputs := samtemplate.Load(t).Outputs
-	wantEqual(t, "outputs", slices.Sorted(maps.Keys(outputs)), []string{
-		"ClientSecretName", "DeauthorizeUrl", "DeletionUrl", "DomainTarget", "RedirectUri", "SiteUrl", "TableName", "TokenFunctionName", "TokenKeysName",
-	})
-	for _, tt := range []struct{ output, want string }{
-		{"SiteUrl", `{"Fn::If":["HasPublicUrl",{"Ref":"PublicUrl"},` +
-			`{"Fn::If":["HasDomain",{"Fn::Sub":"https://${DomainName}"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}]}]}`},
-		{"RedirectUri", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/callback"},` +
-			`{"Fn::If":["HasDomain",{"Fn::Sub":"https://${DomainName}/callback"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/callback"}]}]}`},
-		{"DeauthorizeUrl", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/notices/deauthorize"},` +
-			`{"Fn::If":["HasDomain",{"Fn::Sub":"https://${DomainName}/notices/deauthorize"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/notices/deauthorize"}]}]}`},
-		{"DeletionUrl", `{"Fn::If":["HasPublicUrl",{"Fn::Sub":"${PublicUrl}/notices/deletion"},` +
-			`{"Fn::If":["HasDomain",{"Fn::Sub":"https://${DomainName}/notices/deletion"},{"Fn::Sub":"https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/notices/deletion"}]}]}`},
-		{"DomainTarget", `{"Fn::GetAtt":["Domain","RegionalDomainName"]}`},
-		{"ClientSecretName", nameOf("ClientSecret")},
-		{"TokenKeysName", nameOf("TokenKeys")},
-		{"TokenFunctionName", `{"Fn::Sub":"${TokenFunction}:live"}`},
-		{"TableName", `{"Fn::If":["HasRestoredTable",{"Ref":"RestoredTableName"},{"Ref":"Table"}]}`},
+	for _, tt := range []struct {
+		parameters []string
+		site       string
+		others     map[string]string
+	}{
+		{nil, "https://Api.execute-api.eu-central-1.amazonaws.com", map[string]string{"TableName": "Table"}},
+		{domain, "https://connect.example.com", map[string]string{"TableName": "Table", "DomainTarget": "Domain.RegionalDomainName"}},
+		{slices.Concat(withToken, []string{"PublicUrl=https://proxy.example", "RestoredTableName=restored"}), "https://proxy.example",
+			map[string]string{"TableName": "restored", "TokenFunctionName": "TokenFunction:live"}},
 	} {
-		wantJSON(t, tt.output, outputs[tt.output], tt.want)
+		want := map[string]string{
+			"SiteUrl":          tt.site,
+			"RedirectUri":      tt.site + "/callback",
+			"DeauthorizeUrl":   tt.site + "/notices/deauthorize",
+			"DeletionUrl":      tt.site + "/notices/deletion",
+			"ClientSecretName": "photopass/0a1b2c3d/ClientSecret",
+			"TokenKeysName":    "photopass/0a1b2c3d/TokenKeys",
+		}
+		maps.Copy(want, tt.others)
+		got := map[string]string{}
+		for name, output := range samtemplate.Load(t, tt.parameters...).Outputs {
+			got[name] = output.Value
+		}
+		wantEqual(t, "outputs with "+strings.Join(tt.parameters, " "), got, want)
 	}
 }
 
 func TestNoSecretValueIsReferred(t *testing.T) {
-	template := samtemplate.Load(t)
+	template := samtemplate.Load(t, withToken...)
 	b, err := json.Marshal(template)
 	if err != nil {
 		t.Fatal(err)
@@ -591,13 +503,33 @@ func wantEqual[T any](t *testing.T, what string, got, want T) {
 // wantJSON checks a value by its JSON, whose members are sorted.
 func wantJSON(t *testing.T, what string, got any, want string) {
 	t.Helper()
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(got); err != nil {
+	b, err := json.Marshal(got)
+	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
-	if got := strings.TrimSpace(b.String()); got != want {
-		t.Errorf("%s: got %s, want %s", what, got, want)
+	if string(b) != want {
+		t.Errorf("%s: got %s, want %s", what, b, want)
 	}
+}
+
+// convert reads what came from JSON into a typed value.
+func convert(t *testing.T, v, into any) {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		t.Fatalf("%s: %v", b, err)
+	}
+}
+
+// readFile returns a file of the module.
+func readFile(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../../" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

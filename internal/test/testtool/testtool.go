@@ -48,7 +48,7 @@ func Need(t testing.TB, what string, err error) {
 	switch {
 	case err == nil:
 	case os.Getenv("CI") == "true":
-		t.Fatalf("%s is missing, and with CI=true nothing is left out: %v", what, err)
+		t.Fatalf("%s is missing, and CI=true: `make tools` installs it (%v)", what, err)
 	default:
 		t.Skipf("left out: it needs %s, which `make tools` installs", what)
 	}
