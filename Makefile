@@ -55,8 +55,9 @@ lint: go $(STATICCHECK) $(REVIVE) $(ACTIONLINT) ## Check formatting, vet, static
 	@$(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml
 
 .PHONY: generate
-generate: go ## Make the pages' Go code again from the .templ files
+generate: go ## Make the pages' Go code again from the .templ files, and docs/cli.md from the command's help
 	go tool templ generate -path internal/web
+	go run ./cmd/photopass help-markdown >docs/cli.md
 
 .PHONY: bench
 bench: go ## Print time, bytes and allocations of each handler

@@ -138,7 +138,7 @@ func TestAccountsListBreaksOff(t *testing.T) {
 	proxy := mototest.NewProxy(t)
 	proxy.Fail(mototest.Fault{Operation: "Scan", After: 1, Code: "AccessDeniedException"})
 	s.endpoint = proxy.URL
-	s.wantRefused(t, "table "+s.table+": access denied at dynamodb:Scan: ordered by a test", "accounts", "list", "-json")
+	s.wantRefused(t, "table "+s.table+": access denied at dynamodb:Scan: ordered by a test", "accounts", "list")
 }
 
 // A long read says how far it is. DynamoDB's answers are made here: 20,000
@@ -397,7 +397,7 @@ func TestAccountsDisconnectSparesANewLogin(t *testing.T) {
 
 func TestAccountsDisconnectWithoutTerminal(t *testing.T) {
 	s := threeAccounts(t)
-	s.wantRefused(t, "there is no terminal to ask on whether to disconnect; -yes goes ahead without asking", "accounts", "disconnect", "27640875392278831")
+	s.wantRefused(t, "there is no terminal to ask on; -yes goes ahead without asking", "accounts", "disconnect", "27640875392278831")
 	s.wantGone(t, false, "27640875392278831", "17841405793187218", "key-1", "key-2")
 }
 
