@@ -201,7 +201,7 @@ func ageGroup(days int) string {
 			return fmt.Sprintf("under %3d days", most)
 		}
 	}
-	return "older"
+	return "year or more"
 }
 
 // accountDetails is all that is known of an account but its token and what its

@@ -23,8 +23,7 @@ import (
 
 // Remedies that more than one fault has.
 const (
-	failures = "`aws cloudformation describe-stack-events --stack-name photopass --region eu-central-1 --query \"StackEvents[?contains(ResourceStatus,'FAILED')]\"` says why; "
-	deleteIt = failures + "delete the stack with `aws cloudformation delete-stack --stack-name photopass --region eu-central-1`, and deploy it again with `make deploy`"
+	deleteIt = " => fix that, delete the stack with `aws cloudformation delete-stack --stack-name photopass --region eu-central-1`, and deploy it again with `make deploy`"
 	logsOf   = `aws logs tail "$(aws cloudformation describe-stack-resource --stack-name photopass --region eu-central-1 --logical-resource-id %sLog` +
 		` --query StackResourceDetail.PhysicalResourceId --output text)" --since 3h --region eu-central-1`
 	switchOnTTL  = "aws dynamodb update-time-to-live --table-name photopass-Table --time-to-live-specification Enabled=true,AttributeName=ttl --region eu-central-1"
@@ -49,13 +48,18 @@ func TestDoctorFaults(t *testing.T) {
 	}{
 		// The stack.
 		{"the last deployment was rolled back", inState("UPDATE_ROLLBACK_COMPLETE"), []string{
-			"warning stack: photopass is UPDATE_ROLLBACK_COMPLETE: what ran before the last deployment still runs => " + failures + "deploy again"}},
+			"warning stack: photopass is UPDATE_ROLLBACK_COMPLETE: what ran before the last deployment still runs => fix that and deploy again"}},
 		{"a deployment is under way", inState("UPDATE_IN_PROGRESS"), []string{"warning stack: photopass is UPDATE_IN_PROGRESS => wait for its end and call doctor again"}},
-		{"the rollback failed", inState("UPDATE_ROLLBACK_FAILED"), []string{"fault stack: photopass is UPDATE_ROLLBACK_FAILED => " + failures + "then `aws cloudformation continue-update-rollback --stack-name photopass --region eu-central-1`, and deploy again"}},
+		{"the rollback failed", inState("UPDATE_ROLLBACK_FAILED"), []string{"fault stack: photopass is UPDATE_ROLLBACK_FAILED => fix that, then `aws cloudformation continue-update-rollback --stack-name photopass --region eu-central-1`, and deploy again"}},
 		{"the first deployment is under way", inState("CREATE_IN_PROGRESS"), []string{"fault stack: photopass is CREATE_IN_PROGRESS => wait with `aws cloudformation wait stack-create-complete --stack-name photopass --region eu-central-1`"}},
-		{"the first deployment failed", inState("ROLLBACK_COMPLETE"), []string{"fault stack: photopass is ROLLBACK_COMPLETE, and can't be deployed to => " + deleteIt}},
-		{"the first deployment failed without rollback", inState("CREATE_FAILED"), []string{"fault stack: photopass is CREATE_FAILED, and can't be deployed to => " + deleteIt}},
-		{"the deletion failed", inState("DELETE_FAILED"), []string{"fault stack: photopass is DELETE_FAILED, and can't be deployed to => " + deleteIt}},
+		{"the first deployment failed", inState("ROLLBACK_COMPLETE"), []string{"fault stack: photopass is ROLLBACK_COMPLETE, and can't be deployed to" + deleteIt}},
+		{"the first deployment failed without rollback", inState("CREATE_FAILED"), []string{"fault stack: photopass is CREATE_FAILED, and can't be deployed to" + deleteIt}},
+		{"events that may not be read", func(t *testing.T, d *deployed) { inState("ROLLBACK_COMPLETE")(t, d); d.refuse = "DescribeStackEvents" }, []string{
+			"fault stack: photopass is ROLLBACK_COMPLETE, and can't be deployed to; its events can't be read: access denied at cloudformation:DescribeStackEvents: ordered by a test" + deleteIt}},
+		{"an event that failed", func(_ *testing.T, d *deployed) {
+			d.rewrite = map[string]string{"<StackStatus>CREATE_COMPLETE<": "<StackStatus>ROLLBACK_COMPLETE<", "<ResourceStatus>CREATE_COMPLETE<": "<ResourceStatus>CREATE_FAILED<"}
+		}, []string{"fault stack: photopass is ROLLBACK_COMPLETE, and can't be deployed to; first failed photopass (CREATE_FAILED): " + deleteIt}},
+		{"the deletion failed", inState("DELETE_FAILED"), []string{"fault stack: photopass is DELETE_FAILED, and can't be deployed to" + deleteIt}},
 
 		// The secrets.
 		{"no client secret", gone(clientSecretName, false), []string{"fault client secret: photopass/ClientSecret: there is no such secret in region eu-central-1, or it has no value => " + setSecret}},

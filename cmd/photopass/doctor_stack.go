@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -160,7 +161,7 @@ func (e *examination) checkCredentials(context.Context) finding {
 
 // checkStack judges the state of the stack (CloudFormation, "Stack status codes"), and
 // whether it is one of photopass.
-func (e *examination) checkStack(context.Context) finding {
+func (e *examination) checkStack(ctx context.Context) finding {
 	if e.stackName == "" {
 		return skipped(errParts)
 	}
@@ -171,19 +172,18 @@ func (e *examination) checkStack(context.Context) finding {
 	if err != nil {
 		return faultOf("", "", err)
 	}
-	status, is := string(s.StackStatus), e.stackName+" is "+string(s.StackStatus)
-	failures := "`" + e.onStack("describe-stack-events") + ` --query "StackEvents[?contains(ResourceStatus,'FAILED')]"` + "` says why; "
+	is, status := e.stackName+" is "+string(s.StackStatus), string(s.StackStatus)
 	switch {
 	case strings.HasPrefix(status, "DELETE_"), strings.HasPrefix(status, "ROLLBACK_"), status == "CREATE_FAILED", status == "REVIEW_IN_PROGRESS":
-		return fault(failures+"delete the stack with `"+e.onStack("delete-stack")+"`, and deploy it again with `make deploy`", "%s, and can't be deployed to", is)
+		return fault("fix that, delete the stack with `"+e.onStack("delete-stack")+"`, and deploy it again with `make deploy`", "%s, and can't be deployed to%s", is, e.firstFailure(ctx))
 	case strings.HasSuffix(status, "_FAILED"):
-		return fault(failures+"then `"+e.onStack("continue-update-rollback")+"`, and deploy again", "%s", is)
+		return fault("fix that, then `"+e.onStack("continue-update-rollback")+"`, and deploy again", "%s%s", is, e.firstFailure(ctx))
 	case strings.HasSuffix(status, "ROLLBACK_COMPLETE"):
-		return warning(failures+"deploy again", "%s: what ran before the last deployment still runs", is)
+		return warning("fix that and deploy again", "%s: what ran before the last deployment still runs%s", is, e.firstFailure(ctx))
 	case status == "CREATE_IN_PROGRESS":
 		return fault("wait with `"+e.onStack("wait stack-create-complete")+"`", "%s", is)
 	case strings.HasSuffix(status, "_IN_PROGRESS"):
-		return warning("wait for its end and call doctor again", "%s", is)
+		return warning("wait for its end and call doctor again", "%s%s", is, e.firstFailure(ctx))
 	}
 	for _, name := range []string{"SiteUrl", "RedirectUri", "ClientSecretName", "TokenKeysName", "TableName"} {
 		if _, err := output(s, name); err != nil {
@@ -191,6 +191,28 @@ func (e *examination) checkStack(context.Context) finding {
 		}
 	}
 	return well("%s", is)
+}
+
+// firstFailure says which event of the last operation on the stack was the first to
+// fail: later ones follow from it. It is empty if none has failed.
+func (e *examination) firstFailure(ctx context.Context) string {
+	first := ""
+	pages := cloudformation.NewDescribeStackEventsPaginator(cloudformation.NewFromConfig(e.aws), &cloudformation.DescribeStackEventsInput{StackName: &e.stackName})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return "; its events can't be read: " + brief(reduce(err))
+		}
+		for _, event := range page.StackEvents { // the newest comes first
+			if aws.ToString(event.ResourceStatusReason) == "User Initiated" {
+				return first // the operation began with it
+			}
+			if strings.HasSuffix(string(event.ResourceStatus), "_FAILED") {
+				first = "; first failed " + short(fmt.Sprintf("%s (%s): %s", aws.ToString(event.LogicalResourceId), event.ResourceStatus, aws.ToString(event.ResourceStatusReason)))
+			}
+		}
+	}
+	return first
 }
 
 // now is the time as AWS has it, by which the functions write theirs; without AWS

@@ -99,7 +99,10 @@ func (p program) printImported(c *cli.Command, r imported) error {
 	if c.Bool("json") {
 		return json.NewEncoder(p.out).Encode(r)
 	}
-	text := fmt.Sprintf("line %d: %s %s", r.Line, r.Result, accountSummary{ID: r.ID, Username: r.Username})
+	text := fmt.Sprintf("line %d: %s", r.Line, r.Result)
+	if r.ID != "" {
+		text += " " + accountSummary{ID: r.ID, Username: r.Username}.String()
+	}
 	if r.Error != "" {
 		text += ": " + r.Error
 	}

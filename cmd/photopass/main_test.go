@@ -41,7 +41,7 @@ const clientSecret = "0123456789abcdef0123456789abcdef"
 func photopass(t *testing.T, stdin string, args ...string) (int, string) {
 	t.Helper()
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(mototest.Environment(t), "HOME="+t.TempDir())
+	cmd.Env = append(mototest.Environment(t), "HOME="+t.TempDir(), "AWS_ENDPOINT_URL_LAMBDA="+os.Getenv("AWS_ENDPOINT_URL_LAMBDA"))
 	cmd.Stdin = strings.NewReader(stdin)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -319,7 +319,7 @@ func TestSecretSetCancelled(t *testing.T) {
 func onTerminal(t *testing.T, prompt, keys string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = append(mototest.Environment(t), "HOME="+t.TempDir())
+	cmd.Env = append(mototest.Environment(t), "HOME="+t.TempDir(), "AWS_ENDPOINT_URL_LAMBDA="+os.Getenv("AWS_ENDPOINT_URL_LAMBDA"))
 	terminal, err := pty.Start(cmd)
 	if err != nil {
 		t.Fatalf("start on a terminal: %v", err)
