@@ -61,7 +61,7 @@ Each line of the output says what became of one line of the input; -json prints 
 JSON object. An account that is already connected stays as it is. So after a failure
 or an interruption, import the same file again.
 
-Requires dynamodb:GetItem, Query, PutItem, UpdateItem and DeleteItem, and
+Requires dynamodb:GetItem, BatchGetItem, PutItem, UpdateItem and DeleteItem, and
 secretsmanager:GetSecretValue on the key ring. This machine must reach Instagram.`
 
 	aboutSessions = `A session's key names it; it opens nothing.
@@ -92,6 +92,10 @@ ring.`
 
 	aboutToken = `It invokes the token function, which refreshes the token if that is due and records the
 use in the audit log. The stack has that function if EnableTokenFunction is true.
+
+With make run, it is TokenFunction at the address that serves the site:
+
+  AWS_ENDPOINT_URL=http://localhost:8080 photopass token -function TokenFunction ID
 
 It prints to a terminal only: a program gets tokens from the function itself, as
 docs/backend.md shows. Whoever has the token can use the account until the token expires.

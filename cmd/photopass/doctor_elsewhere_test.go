@@ -172,3 +172,13 @@ func TestDoctorOfARestoredTable(t *testing.T) {
 		}
 	}
 }
+
+// A terminal that has colors shows what is how bad by a color as well.
+func TestDoctorColors(t *testing.T) {
+	for noColor, want := range map[string]string{"": "\x1b[31mfault  \x1b[0m  /authorize", "1": "fault    /authorize"} {
+		t.Setenv("NO_COLOR", noColor)
+		if screen, err := onTerminal(t, "never", "", "doctor", "-site-url", "http://127.0.0.1:1"); err == nil || !strings.Contains(screen, "\n"+want) {
+			t.Errorf("doctor with NO_COLOR=%q: got error %v, screen %q; want %q in it", noColor, err, screen, want)
+		}
+	}
+}

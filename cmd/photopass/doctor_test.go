@@ -26,7 +26,6 @@ import (
 
 	"photopass/internal/instagram"
 	"photopass/internal/login"
-	"photopass/internal/store/dynamo"
 	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 	"photopass/internal/test/mototest"
@@ -151,9 +150,6 @@ func (d *deployed) forgetSweep(t *testing.T) {
 	}})
 	wantNoErr(t, "forget sweep", err)
 }
-
-// reopen makes the table's name that of the store.
-func (d *deployed) reopen() { d.store = dynamo.New(d.db, d.table) }
 
 // dueAt stores an account whose token falls due then.
 func (d *deployed) dueAt(t *testing.T, id string, at time.Time) {

@@ -15,6 +15,7 @@ import (
 	"photopass/internal/instagram"
 	"photopass/internal/secret"
 	"photopass/internal/test/apptest"
+	"photopass/internal/test/mototest"
 )
 
 // importing is a stack without accounts, and a live token of the fake's account with
@@ -124,9 +125,14 @@ func TestAccountsImportStops(t *testing.T) {
 	if want := "stopped at line 1: instagram: profile: "; out != "" || err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "what is connected stays as it is") {
 		t.Errorf("accounts import: got error %v and %s; want %s", err, out, want)
 	}
+	proxy := mototest.NewProxy(t)
+	d.endpoint = proxy.URL
 	if out, _, err := d.importFile(t, live, line); err != nil || out != "line 1: imported 27640875392278831 (acme)\n" {
 		t.Errorf("accounts import again: got error %v and %s; want none, imported", err, out)
 	}
+	d.wantPermissions(t, proxy, "accounts import", []string{
+		"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue",
+	})
 }
 
 // Tokens of the legacy API have no end.

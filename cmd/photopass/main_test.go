@@ -319,7 +319,7 @@ func TestSecretSetCancelled(t *testing.T) {
 func onTerminal(t *testing.T, prompt, keys string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = append(mototest.Environment(t), "HOME="+t.TempDir(), "AWS_ENDPOINT_URL_LAMBDA="+os.Getenv("AWS_ENDPOINT_URL_LAMBDA"))
+	cmd.Env = append(mototest.Environment(t), "HOME="+t.TempDir(), "NO_COLOR="+os.Getenv("NO_COLOR"), "AWS_ENDPOINT_URL_LAMBDA="+os.Getenv("AWS_ENDPOINT_URL_LAMBDA"))
 	terminal, err := pty.Start(cmd)
 	if err != nil {
 		t.Fatalf("start on a terminal: %v", err)

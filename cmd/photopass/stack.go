@@ -79,6 +79,9 @@ func output(s types.Stack, name string) (string, error) {
 			return aws.ToString(o.OutputValue), nil
 		}
 	}
+	if name == tokenFunctionName {
+		return "", &refusal{text: "stack " + aws.ToString(s.StackName) + " has no token function", remedy: "deploy it with the parameter EnableTokenFunction=true"}
+	}
 	return "", &refusal{
 		text:   fmt.Sprintf("stack %s has no output %s, so it is no stack of photopass or an older one", aws.ToString(s.StackName), name),
 		remedy: "name another with -stack, or deploy it again with `make deploy`",

@@ -13,6 +13,9 @@ import (
 	"photopass/internal/account"
 )
 
+// tokenFunctionName is an output that a stack has only with EnableTokenFunction.
+const tokenFunctionName = "TokenFunctionName"
+
 // A tokenAnswer is what the token function answers.
 type tokenAnswer struct {
 	ID          string    `json:"id"`
@@ -38,13 +41,9 @@ func (p program) token(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	s, err := describe(ctx, config, c.String("stack"))
+	function, err := named(ctx, config, c, "function", tokenFunctionName)
 	if err != nil {
 		return err
-	}
-	function, err := output(s, "TokenFunctionName")
-	if err != nil {
-		return fmt.Errorf("stack %s has no token function; deploy it with the parameter EnableTokenFunction=true", c.String("stack"))
 	}
 	client := lambda.NewFromConfig(config)
 	a, err := invokeToken(ctx, client, function, "id", id)
