@@ -102,7 +102,7 @@ docs/backend.md shows. Whoever has the token can use the account until the token
 
 Requires lambda:InvokeFunction on the function.`
 
-	aboutDoctor = `It looks at credentials, the stack's state, clocks, both secrets, the table, overdue
+	aboutDoctor = `It looks at credentials, this machine's clock, the stack's state, both secrets, the table, overdue
 tokens, the last sweep, and the site, and it asks Instagram for the consent page. It
 changes nothing and requires no login; the site counts one flow that is started and never ends.
 
@@ -129,8 +129,8 @@ that were deleted since the backup, ends the sessions that came with it, copies 
 other table knows of deletions, and switches on time to live, point-in-time recovery and
 deletion protection. It asks first. After an interruption, call it again.
 
-On each line of a -deleted FILE stand an id and the time of its deletion. docs/restore.md has
-the whole procedure, and the permissions that it requires.`
+Each line of a -deleted FILE has an id and the time of its deletion. docs/restore.md has the
+whole procedure, and the permissions it requires.`
 
 	aboutCompletion = `In bash:  source <(photopass completion bash)
 In zsh:   source <(photopass completion zsh)`

@@ -28,13 +28,10 @@ type table struct {
 	name   string
 }
 
-// openTable returns the table that the flags name.
-func openTable(ctx context.Context, config aws.Config, c *cli.Command) (table, error) {
-	name, err := named(ctx, config, c, "table", "TableName")
-	if err != nil {
-		return table{}, err
-	}
-	return newTable(config, name), nil
+// table returns the table that the flags name.
+func (d deployment) table() (table, error) {
+	name, err := d.named("table", "TableName")
+	return newTable(d.Config, name), err
 }
 
 func newTable(config aws.Config, name string) table {
@@ -42,13 +39,13 @@ func newTable(config aws.Config, name string) table {
 	return table{dynamo.New(client, name), client, name}
 }
 
-// open returns the table that the flags name, and nothing else of the stack.
-func open(ctx context.Context, c *cli.Command) (table, error) {
-	config, err := configuration(ctx)
+// openTable returns the table that the flags name, for what needs nothing else.
+func openTable(ctx context.Context, c *cli.Command) (table, error) {
+	d, err := open(ctx, c)
 	if err != nil {
 		return table{}, err
 	}
-	return openTable(ctx, config, c)
+	return d.table()
 }
 
 // failed says of which table err is; of nil it returns nil.
@@ -158,14 +155,14 @@ func listFlags() []cli.Flag {
 		choice("status", "only accounts of that `STATUS`", string(account.Active), string(account.ReconnectRequired)),
 		choice("cause", "only accounts that must be connected again for that `CAUSE`", string(account.PasswordChanged),
 			string(account.Checkpoint), string(account.Expired), string(account.AppRemoved), string(account.TokenInvalid)),
-		&cli.IntFlag{Name: "older-than", Usage: "only accounts connected at least `DAYS` ago"},
+		&cli.IntFlag{Name: "older-than", Usage: "only accounts connected at least so many `DAYS` ago"},
 		choice("count", "count the accounts `BY` one of", "status", "cause", "age"),
 	}
 }
 
 // accountsList prints the accounts that the flags choose, or counts them.
 func (p program) accountsList(ctx context.Context, c *cli.Command) error {
-	t, err := open(ctx, c)
+	t, err := openTable(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -220,7 +217,7 @@ type accountDetails struct {
 
 // accountsShow prints one account.
 func (p program) accountsShow(ctx context.Context, c *cli.Command) error {
-	t, err := open(ctx, c)
+	t, err := openTable(ctx, c)
 	if err != nil {
 		return err
 	}

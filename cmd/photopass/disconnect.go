@@ -41,7 +41,7 @@ func (p program) accountsDisconnect(ctx context.Context, c *cli.Command) error {
 			return errNoID(id)
 		}
 	}
-	t, err := open(ctx, c)
+	t, err := openTable(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,6 @@ func (e *examination) checks() []check {
 	return []check{
 		{"credentials", e.checkCredentials},
 		{"stack", e.checkStack},
-		{"clock", e.checkClock},
 		{"client secret", e.named("ClientSecretName", e.checkClientSecret)},
 		{"key ring", e.named("TokenKeysName", e.checkRing)},
 		{"table", e.named("TableName", e.checkTable)},

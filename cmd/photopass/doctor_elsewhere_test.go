@@ -23,7 +23,7 @@ func TestDoctorFoldsWhatWasNotChecked(t *testing.T) {
 	d.deploy(t)
 	status, out, progress := d.doctor(t, "-stack", d.name)
 	want := "fault    credentials     access denied at sts:GetCallerIdentity: ordered by a test\n                         remedy: " + permit + `
-not checked: stack, clock (AWS could not be asked); client secret, key ring, table, table settings, due tokens, sweep, /authorize, request, consent page, /profile, /callback, /notices (the stack could not be read)
+not checked: stack (AWS could not be asked); client secret, key ring, table, table settings, due tokens, sweep, /authorize, request, consent page, /profile, /callback, /notices (the stack could not be read)
 `
 	if out != want || status != 1 || progress != "photopass: 1 fault, 0 warnings\n" {
 		t.Errorf("doctor: got exit status %d, said %q, and\n%s\nwant 1, one fault, and\n%s", status, progress, out, want)
@@ -53,9 +53,9 @@ func TestDoctorClock(t *testing.T) {
 		want   string
 		faults int
 	}{
-		{5 * time.Minute, `"found": "this machine is 5m0s ahead of AWS"`, 1},
-		{-3 * time.Hour, `"found": "this machine is -3h0m0s ahead of AWS"`, 1},
-		{50 * time.Second, `"found": "this machine is within a minute of AWS"`, 0},
+		{5 * time.Minute, `"found": "this machine's clock is 5m0s ahead of AWS's"`, 1},
+		{-3 * time.Hour, `"found": "this machine's clock is -3h0m0s ahead of AWS's"`, 1},
+		{50 * time.Second, `"found": "arn:aws:sts::123456789012:user/moto, region eu-central-1"`, 0},
 	} {
 		d := newDeployed(t, "")
 		d.deploy(t)
@@ -141,7 +141,7 @@ ok       consent page    Instagram names no error before the login
 ok       /profile        GET answers 401 unauthenticated
 ok       /callback       POST answers 405 method_not_allowed
 ok       /notices        GET answers 405 method_not_allowed
-not checked: credentials, stack (flags name the parts); clock (AWS could not be asked); client secret, key ring, table, table settings, due tokens, sweep (no flag names it)
+not checked: credentials, stack (flags name the parts); client secret, key ring, table, table settings, due tokens, sweep (no flag names it)
 `
 	if status != 1 || progress != "photopass: 1 fault, 0 warnings\n" || out != want {
 		t.Errorf("doctor -site-url: got exit status %d, said %q, and\n%s\nwant 1, one fault, and\n%s", status, progress, out, want)

@@ -91,8 +91,6 @@ func TestDoctorFaults(t *testing.T) {
 		{"a table whose KMS key is disabled", rewritten(`"TableStatus": "ACTIVE"`, `"TableStatus": "INACCESSIBLE_ENCRYPTION_CREDENTIALS"`), []string{
 			"fault table: photopass-Table can't be read: its KMS key is out of reach => enable the KMS key again, and let DynamoDB use it, within seven days: then DynamoDB archives the table"}},
 		{"no index", withoutIndex, []string{"fault table: photopass-Table: it has no index due, without which no token is refreshed => restore it with all of its indexes (docs/restore.md)"}},
-		{"an index that is being built", rewritten(`"IndexStatus": "ACTIVE"`, `"IndexStatus": "CREATING"`), []string{
-			"fault table: photopass-Table: the index due is CREATING, and until it is ACTIVE nothing is refreshed => wait until it is ACTIVE and call doctor again"}},
 		{"no time to live", func(t *testing.T, d *deployed) { d.expire(t, "ttl", false) }, []string{"fault table settings: off: time to live, so what has expired stays => " + switchOnTTL}},
 		{"time to live by another attribute", func(t *testing.T, d *deployed) { d.expire(t, "ttl", false); d.expire(t, "expires", true) }, []string{
 			"fault table settings: off: time to live, so what has expired stays => " + switchOnTTL}},

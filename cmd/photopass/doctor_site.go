@@ -166,20 +166,19 @@ func (e *examination) checkRequest(_ context.Context, v visit) finding {
 			wrong = append(wrong, fmt.Sprintf("%s %s, not %s", what, short(got), short(wanted)))
 		}
 	}
+	s, _ := e.stack() // without one there is no site
 	redirectURI, _ := e.site("/callback")
 	if e.stackName != "" {
 		redirectURI, _ = e.value("RedirectUri")
-		if s, err := e.stack(); err == nil {
-			if set, err := settings(s); err == nil {
-				differs("the consent page", endpoint(v.location), set.AuthorizeURL)
-			}
+		if set, err := settings(s); err == nil {
+			differs("the consent page", endpoint(v.location), set.AuthorizeURL)
 		}
 	}
 	differs("the redirect URI", q.Get("redirect_uri"), redirectURI)
-	differs("the client id", q.Get("client_id"), e.parameter("InstagramClientId"))
+	differs("the client id", q.Get("client_id"), parameter(s, "InstagramClientId"))
 	scopes := strings.FieldsFunc(q.Get("scope"), func(r rune) bool { return r == ',' || r == ' ' })
 	basic := "instagram_business_basic"
-	if api := e.parameter("InstagramApi"); api == instagram.Legacy || api == "" && slices.Contains(scopes, "basic") {
+	if api := parameter(s, "InstagramApi"); api == instagram.Legacy || api == "" && slices.Contains(scopes, "basic") {
 		basic = "basic"
 	}
 	asked := short(strings.Join(scopes, ", "))

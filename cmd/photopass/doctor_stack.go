@@ -20,10 +20,9 @@ import (
 // the first that asks for it; the check that it belongs to reports its failure,
 // and the others say that they were not made.
 type examination struct {
-	stackName string            // empty: flags name the parts
-	flags     map[string]string // by the output or parameter of a stack that a flag stands for
-	local     func() time.Time  // this machine's clock
-	ahead     time.Duration     // of AWS's clock; known once identity has returned
+	stackName string           // empty: flags name the parts
+	local     func() time.Time // this machine's clock
+	ahead     time.Duration    // of AWS's clock; known once identity has returned
 
 	aws       aws.Config
 	identity  func() (*sts.GetCallerIdentityOutput, error)
@@ -33,16 +32,21 @@ type examination struct {
 }
 
 func newExamination(ctx context.Context, now func() time.Time, c *cli.Command) *examination {
-	e := &examination{stackName: c.String("stack"), flags: map[string]string{}, local: now}
-	for flag, name := range map[string]string{
-		"table": "TableName", "client-secret-id": "ClientSecretName", "token-keys-id": "TokenKeysName", "site-url": "SiteUrl", "client-id": "InstagramClientId",
-	} {
-		if e.flags[name] = c.String(flag); e.flags[name] != "" {
-			e.stackName = "" // no stack is read then
+	e := &examination{stackName: c.String("stack"), local: now}
+	var parts types.Stack // what flags say, as a stack would
+	atAWS := 0
+	for flag, name := range map[string]string{"table": "TableName", "client-secret-id": "ClientSecretName", "token-keys-id": "TokenKeysName", "site-url": "SiteUrl"} {
+		if v := c.String(flag); v != "" {
+			e.stackName = ""
+			parts.Outputs = append(parts.Outputs, types.Output{OutputKey: &name, OutputValue: &v})
+			if flag != "site-url" {
+				atAWS++
+			}
 		}
 	}
+	parts.Parameters = []types.Parameter{{ParameterKey: aws.String("InstagramClientId"), ParameterValue: aws.String(c.String("client-id"))}}
 	awsErr := error(errParts)
-	if e.stackName != "" || e.flags["TableName"]+e.flags["ClientSecretName"]+e.flags["TokenKeysName"] != "" {
+	if e.stackName != "" || atAWS > 0 {
 		e.aws, awsErr = configuration(ctx)
 		e.aws.RetryMaxAttempts = 2
 	}
@@ -60,12 +64,21 @@ func newExamination(ctx context.Context, now func() time.Time, c *cli.Command) *
 		return out, nil
 	})
 	e.stack = sync.OnceValues(func() (types.Stack, error) {
+		if e.stackName == "" {
+			return parts, nil
+		}
 		if _, err := e.identity(); err != nil {
 			return types.Stack{}, errNoAWS
 		}
 		return describe(ctx, e.aws, e.stackName)
 	})
-	e.table = sync.OnceValues(func() (*dynamodbtypes.TableDescription, error) { return e.readTable(ctx) })
+	e.table = sync.OnceValues(func() (*dynamodbtypes.TableDescription, error) {
+		name, err := e.value("TableName")
+		if err != nil {
+			return nil, err
+		}
+		return newTable(e.aws, name).describe(ctx)
+	})
 	e.authorize = sync.OnceValues(func() (visit, error) { return e.visitAuthorize(ctx) })
 	return e
 }
@@ -86,33 +99,18 @@ const (
 // value returns what a flag says, or an output of the stack. Its error is a
 // missing one.
 func (e *examination) value(name string) (string, error) {
-	if e.stackName == "" {
-		if v := e.flags[name]; v != "" {
-			return v, nil
-		}
-		return "", errNoName
-	}
 	s, err := e.stack()
 	if err != nil {
 		return "", errStack
 	}
 	v, err := output(s, name)
-	if err != nil {
-		return "", missing("the stack has no output " + name)
+	switch {
+	case err == nil:
+		return v, nil
+	case e.stackName == "":
+		return "", errNoName
 	}
-	return v, nil
-}
-
-// parameter returns a parameter of the stack; empty if there is none, or no stack.
-func (e *examination) parameter(name string) string {
-	if e.stackName == "" {
-		return e.flags[name]
-	}
-	s, err := e.stack()
-	if err != nil {
-		return ""
-	}
-	return parameter(s, name)
+	return "", missing("the stack has no output " + name)
 }
 
 // named makes a check of what an output or a flag names.
@@ -155,6 +153,10 @@ func (e *examination) checkCredentials(context.Context) finding {
 	}
 	if err != nil {
 		return faultOf("sign in to AWS, until `aws sts get-caller-identity` answers", "", err)
+	}
+	// AWS tells the time in whole seconds, and answers take some.
+	if ahead := e.ahead.Round(10 * time.Second); ahead.Abs() > time.Minute {
+		return fault("set this machine's clock: sudo timedatectl set-ntp true", "this machine's clock is %v ahead of AWS's", ahead)
 	}
 	return well("%s, region %s", aws.ToString(me.Arn), e.aws.Region)
 }
@@ -218,16 +220,3 @@ func (e *examination) firstFailure(ctx context.Context) string {
 // now is the time as AWS has it, by which the functions write theirs; without AWS
 // it is this machine's.
 func (e *examination) now() time.Time { return e.local().Add(-e.ahead) }
-
-// checkClock compares the clocks. AWS refuses a request whose time is wrong by five
-// minutes, and a flow that begins a minute from now is refused.
-func (e *examination) checkClock(context.Context) finding {
-	if _, err := e.identity(); err != nil {
-		return skipped(errNoAWS)
-	}
-	ahead := e.ahead.Round(10 * time.Second) // AWS tells the time in whole seconds, and answers take some
-	if ahead.Abs() > time.Minute {
-		return fault("set this machine's clock: sudo timedatectl set-ntp true", "this machine is %v ahead of AWS", ahead)
-	}
-	return well("this machine is within a minute of AWS")
-}

@@ -14,14 +14,6 @@ import (
 	"photopass/internal/store/dynamo"
 )
 
-func (e *examination) readTable(ctx context.Context) (*types.TableDescription, error) {
-	name, err := e.value("TableName")
-	if err != nil {
-		return nil, err
-	}
-	return newTable(e.aws, name).describe(ctx)
-}
-
 // onTable makes a check of a table that can be used.
 func (e *examination) onTable(find func(context.Context, table, *types.TableDescription) finding) func(context.Context) finding {
 	return e.named("TableName", func(ctx context.Context, name string) finding {
@@ -44,11 +36,6 @@ func (e *examination) checkTable(_ context.Context, name string) finding {
 	}
 	switch d.TableStatus {
 	case types.TableStatusActive:
-		for _, index := range d.GlobalSecondaryIndexes {
-			if index.IndexStatus != types.IndexStatusActive {
-				return fault("wait until it is ACTIVE and call doctor again", "%s: the index %s is %s, and until it is ACTIVE nothing is refreshed", name, aws.ToString(index.IndexName), index.IndexStatus)
-			}
-		}
 		return well("%s is ACTIVE, with its index", name)
 	case types.TableStatusUpdating:
 		return warning("wait for its end and call doctor again", "%s is UPDATING", name)

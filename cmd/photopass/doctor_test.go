@@ -281,7 +281,6 @@ func wantNoErr(t *testing.T, op string, err error) {
 
 const allWell = `ok       credentials     arn:aws:sts::123456789012:user/moto, region eu-central-1
 ok       stack           photopass is CREATE_COMPLETE
-ok       clock           this machine is within a minute of AWS
 ok       client secret   photopass/ClientSecret holds 32 hexadecimal digits
 ok       key ring        photopass/TokenKeys holds 1 key, k1 is current
 ok       table           photopass-Table is ACTIVE, with its index

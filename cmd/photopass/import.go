@@ -48,7 +48,7 @@ type importer struct {
 
 // accountsImport imports tokens, and reports each as it is done.
 func (p program) accountsImport(ctx context.Context, c *cli.Command) error {
-	i, err := p.newImporter(ctx, c.String("stack"))
+	i, err := p.newImporter(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -70,29 +70,29 @@ func (p program) accountsImport(ctx context.Context, c *cli.Command) error {
 	return err
 }
 
-func (p program) newImporter(ctx context.Context, stack string) (importer, error) {
-	config, err := configuration(ctx)
+func (p program) newImporter(ctx context.Context, c *cli.Command) (importer, error) {
+	d, err := open(ctx, c)
 	if err != nil {
 		return importer{}, err
 	}
-	s, err := describe(ctx, config, stack)
+	t, err := d.table()
 	if err != nil {
 		return importer{}, err
 	}
-	name, err := output(s, "TableName")
+	keys, err := d.ring()
 	if err != nil {
 		return importer{}, err
 	}
-	keys, err := output(s, "TokenKeysName")
+	s, err := d.stack()
 	if err != nil {
 		return importer{}, err
 	}
 	set, err := settings(s)
 	if err != nil {
-		return importer{}, fmt.Errorf("parameters of stack %s: %w", stack, err)
+		return importer{}, fmt.Errorf("parameters of stack %s: %w", c.String("stack"), err)
 	}
 	client, err := instagram.New(set.Instagram())
-	return importer{p, newTable(config, name), connection.NewVault(newRingStore(config, keys)), client}, err
+	return importer{p, t, connection.NewVault(keys), client}, err
 }
 
 func (p program) printImported(c *cli.Command, r imported) error {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"photopass/internal/account"
 	"photopass/internal/secret"
 )
 
@@ -35,11 +34,11 @@ type rotation struct {
 // while, so the key is first only added: when one of them seals under it, all
 // others can open that.
 func (p program) keysRotate(ctx context.Context, c *cli.Command) error {
-	config, err := configuration(ctx)
+	d, err := open(ctx, c)
 	if err != nil {
 		return err
 	}
-	store, err := openRing(ctx, config, c)
+	store, err := d.ring()
 	if err != nil {
 		return err
 	}
@@ -95,15 +94,15 @@ type retirement struct {
 
 // keysRetire removes keys that nothing is sealed under.
 func (p program) keysRetire(ctx context.Context, c *cli.Command) error {
-	config, err := configuration(ctx)
+	d, err := open(ctx, c)
 	if err != nil {
 		return err
 	}
-	store, err := openRing(ctx, config, c)
+	store, err := d.ring()
 	if err != nil {
 		return err
 	}
-	t, err := openTable(ctx, config, c)
+	t, err := d.table()
 	if err != nil {
 		return err
 	}
@@ -237,23 +236,19 @@ func (p program) usesOf(ctx context.Context, t table, names []string) (uses, err
 		if !ok {
 			i = len(names)
 		}
-		if i >= 0 {
-			found[i].add(key, a)
+		if i < 0 {
+			continue
+		}
+		u, due := &found[i], a.Token.RefreshAt
+		u.key, u.owner = key, a.ID
+		u.tokens++
+		if due.IsZero() {
+			u.never++
+		} else if due.After(u.last) {
+			u.last = due
 		}
 	}
 	return slices.DeleteFunc(found, func(u use) bool { return u.tokens == 0 }), nil
-}
-
-func (u *use) add(key string, a account.Account) {
-	u.key, u.owner = key, a.ID
-	u.tokens++
-	due := a.Token.RefreshAt
-	switch {
-	case due.IsZero():
-		u.never++
-	case due.After(u.last):
-		u.last = due
-	}
 }
 
 // String says what is in the way of retiring the keys.

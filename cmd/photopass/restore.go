@@ -122,20 +122,20 @@ var errSameTable = errors.New("-to and -from name the same table; -to is the res
 
 // findRestored finds both tables and refuses what must not be worked on.
 func findRestored(ctx context.Context, now time.Time, c *cli.Command) (restored, error) {
-	config, err := configuration(ctx)
+	d, err := open(ctx, c)
 	if err != nil {
 		return restored{}, err
 	}
-	config.RetryMaxAttempts = restoreAttempts
+	d.RetryMaxAttempts = restoreAttempts
 	to := c.String("to")
-	from, err := named(ctx, config, c, "from", "TableName")
+	from, err := d.named("from", "TableName")
 	if err != nil {
 		return restored{}, err
 	}
 	if from == to {
 		return restored{}, fmt.Errorf("stack %s uses table %s already; name the table that it used before with -from", c.String("stack"), to)
 	}
-	r := restored{from: newTable(config, from), to: newTable(config, to)}
+	r := restored{from: newTable(d.Config, from), to: newTable(d.Config, to)}
 	if r.summary, err = r.to.describe(ctx); err != nil {
 		return r, r.to.failed(err)
 	}
@@ -154,7 +154,7 @@ func findRestored(ctx context.Context, now time.Time, c *cli.Command) (restored,
 	// must not happen to the table in use.
 	r.before = now
 	if c.String("from") != "" {
-		used, err := named(ctx, config, c, "", "TableName")
+		used, err := d.named("", "TableName")
 		if err != nil {
 			return r, err
 		}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/urfave/cli/v3"
 
 	"photopass/internal/secret"
 )
@@ -34,10 +33,10 @@ type ringStore struct {
 	id     string
 }
 
-// openRing returns the key ring that the flags name.
-func openRing(ctx context.Context, config aws.Config, c *cli.Command) (ringStore, error) {
-	id, err := named(ctx, config, c, "secret-id", "TokenKeysName")
-	return newRingStore(config, id), err
+// ring returns the key ring that the flags name.
+func (d deployment) ring() (ringStore, error) {
+	id, err := d.named("secret-id", "TokenKeysName")
+	return newRingStore(d.Config, id), err
 }
 
 func newRingStore(config aws.Config, id string) ringStore {

@@ -15,11 +15,11 @@ import (
 // secretSet stores the client secret. It is checked for its shape before
 // anything is sent, and never printed.
 func (p program) secretSet(ctx context.Context, c *cli.Command) error {
-	config, err := configuration(ctx)
+	d, err := open(ctx, c)
 	if err != nil {
 		return err
 	}
-	id, err := named(ctx, config, c, "secret-id", "ClientSecretName")
+	id, err := d.named("secret-id", "ClientSecretName")
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (p program) secretSet(ctx context.Context, c *cli.Command) error {
 	if secret.Unusual(clientSecret) {
 		p.say("%s", "Note: this is not 32 hexadecimal digits, as Meta's secrets are. Was it cut when it was copied?")
 	}
-	client := secretsmanager.NewFromConfig(config)
+	client := secretsmanager.NewFromConfig(d.Config)
 	if err := refuseKeyRing(ctx, client, id); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func running(sessions []account.Session, now time.Time) []account.Session {
 
 // sessionsList prints an account's sessions, the oldest first.
 func (p program) sessionsList(ctx context.Context, c *cli.Command) error {
-	t, err := open(ctx, c)
+	t, err := openTable(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (p program) sessionsEnd(ctx context.Context, c *cli.Command) error {
 	if all == (len(keys) > 0) {
 		return misused(c, "name the sessions to end by their keys, or use -all")
 	}
-	t, err := open(ctx, c)
+	t, err := openTable(ctx, c)
 	if err != nil {
 		return err
 	}

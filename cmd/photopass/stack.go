@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -110,12 +111,25 @@ func settings(s types.Stack) (config.Config, error) {
 	})
 }
 
+// A deployment is the stack that a command works on, with AWS's settings.
+type deployment struct {
+	aws.Config
+	flag  func(string) string
+	stack func() (types.Stack, error)
+}
+
+// open returns the deployment that the flags name. It reads the stack when it must.
+func open(ctx context.Context, c *cli.Command) (deployment, error) {
+	config, err := configuration(ctx)
+	return deployment{config, c.String, sync.OnceValues(func() (types.Stack, error) { return describe(ctx, config, c.String("stack")) })}, err
+}
+
 // named returns what a flag says or, if it is empty, an output of the stack.
-func named(ctx context.Context, config aws.Config, c *cli.Command, flag, name string) (string, error) {
-	if v := c.String(flag); v != "" {
+func (d deployment) named(flag, name string) (string, error) {
+	if v := d.flag(flag); v != "" {
 		return v, nil
 	}
-	s, err := describe(ctx, config, c.String("stack"))
+	s, err := d.stack()
 	if err != nil {
 		return "", err
 	}

@@ -37,15 +37,15 @@ func (p program) token(ctx context.Context, c *cli.Command) error {
 	case !p.onTerminal():
 		return errors.New("a token is printed to a terminal only; a program asks the token function, as docs/backend.md shows")
 	}
-	config, err := configuration(ctx)
+	d, err := open(ctx, c)
 	if err != nil {
 		return err
 	}
-	function, err := named(ctx, config, c, "function", tokenFunctionName)
+	function, err := d.named("function", tokenFunctionName)
 	if err != nil {
 		return err
 	}
-	client := lambda.NewFromConfig(config)
+	client := lambda.NewFromConfig(d.Config)
 	a, err := invokeToken(ctx, client, function, "id", id)
 	if err == nil && a.Error != nil && a.Error.Code == "not_found" {
 		a, err = invokeToken(ctx, client, function, "user_id", id)
