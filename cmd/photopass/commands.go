@@ -60,6 +60,7 @@ func (p program) commands() *cli.Command {
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // main exits
 	}
 	root.Walk(func(c *cli.Command) error {
+		c.ShellComplete = complete
 		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
 			return misused(c, "%s", strings.Replace(err.Error(), "flag provided but not defined:", "unknown flag", 1))
 		}
@@ -155,6 +156,35 @@ func behindFlags(args []string) []string {
 	return append(append(others, "--"), keys...)
 }
 
+// complete prints what may stand next on the command line: commands, or flags with as
+// many dashes as were typed.
+func complete(_ context.Context, c *cli.Command) {
+	w, last := c.Root().Writer, ""
+	if n := c.NArg(); n > 0 {
+		last = c.Args().Get(n - 1)
+	}
+	dashes := last[:len(last)-len(strings.TrimLeft(last, "-"))]
+	if dashes == "" {
+		for _, sub := range c.VisibleCommands() {
+			fmt.Fprintf(w, "%s:%s\n", sub.Name, sub.Usage)
+		}
+		return
+	}
+	for _, f := range flagsOf(c) {
+		if f, ok := f.(cli.DocGenerationFlag); ok {
+			fmt.Fprintf(w, "%s%s:%s\n", dashes, f.(cli.Flag).Names()[0], strings.ReplaceAll(f.GetUsage(), "`", ""))
+		}
+	}
+}
+
+// flagsOf returns the flags of a command, and those that every command has.
+func flagsOf(c *cli.Command) []cli.Flag {
+	if c == c.Root() {
+		return c.VisibleFlags()
+	}
+	return append(c.VisibleFlags(), c.VisiblePersistentFlags()...)
+}
+
 func configureCompletion(c *cli.Command) {
 	c.Hidden, c.Usage, c.Description = false, "Print a script that completes commands in bash or zsh.", aboutCompletion
 	c.Commands = slices.DeleteFunc(c.Commands, func(shell *cli.Command) bool { return shell.Name != "bash" && shell.Name != "zsh" })
@@ -200,11 +230,7 @@ func printHelp(w io.Writer, _ string, data any) {
 	}
 	columns.Flush()
 	fmt.Fprint(columns, "\nFlags:\n")
-	flags := c.VisibleFlags()
-	if c != c.Root() {
-		flags = append(flags, c.VisiblePersistentFlags()...)
-	}
-	for _, f := range flags {
+	for _, f := range flagsOf(c) {
 		if f.Names()[0] != "help" {
 			fmt.Fprintf(columns, "  -%s\n", strings.TrimLeft(f.String(), "-"))
 		}

@@ -235,8 +235,8 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("completion %s: got exit status %d, output\n%s", shell, status, out)
 		}
 	}
-	for line, want := range map[string]string{"accounts": "disconnect:", "accounts list -": "-status:"} {
-		if _, out := photopass(t, "", append(strings.Fields(line), "--generate-shell-completion")...); !strings.Contains(out, want) {
+	for line, want := range map[string]string{"": "accounts:", "accounts": "disconnect:", "accounts list -": "\n-status:", "accounts list --st": "\n--status:", "accounts list -json -": "\n-stack:", "-": "-stack:"} {
+		if _, out := photopass(t, "", append(strings.Fields(line), "--generate-shell-completion")...); !strings.Contains("\n"+out, want) {
 			t.Errorf("completion of %s: got %q, want %s in it", line, out, want)
 		}
 	}
