@@ -15,10 +15,8 @@ import (
 )
 
 const (
-	// examinationTime bounds doctor as a whole, visitTime each request to the site and to
-	// Instagram.
-	examinationTime = 30 * time.Second
-	visitTime       = 10 * time.Second
+	examinationTime = 30 * time.Second // bounds doctor as a whole
+	visitTime       = 10 * time.Second // bounds each request to the site and to Instagram
 )
 
 // A mark is what a check came to. The words are those of the output.

@@ -31,8 +31,6 @@ const (
 	maxRedirects = 5        // how many of Instagram's redirects are followed
 )
 
-var errElsewhere = errors.New("it leads away from its own host, or round in circles")
-
 // visit sends a request without cookies. Its error holds no URL, since those at
 // Instagram have a state. With follow it follows redirects on the same host, and the
 // location is that of the page itself.
@@ -48,7 +46,7 @@ func (e *examination) visit(ctx context.Context, method, target string, follow b
 		case !follow:
 			return http.ErrUseLastResponse
 		case len(via) > maxRedirects || next.URL.Host != r.URL.Host || next.URL.Scheme != r.URL.Scheme:
-			return errElsewhere
+			return errors.New("it leads away from its own host, or round in circles")
 		}
 		return nil
 	}}
@@ -93,16 +91,6 @@ func (v visit) String() string {
 func (e *examination) site(path string) (string, error) {
 	origin, err := e.value("SiteUrl")
 	return strings.TrimSuffix(origin, "/") + path, err
-}
-
-// visitAuthorize starts a flow as somebody without a browser; the site stores
-// nothing of it, and its cookie is thrown away.
-func (e *examination) visitAuthorize(ctx context.Context) (visit, error) {
-	address, err := e.site("/authorize")
-	if err != nil {
-		return visit{}, err
-	}
-	return e.visit(ctx, http.MethodGet, address, false)
 }
 
 const (

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -79,7 +80,14 @@ func newExamination(ctx context.Context, now func() time.Time, c *cli.Command) *
 		}
 		return newTable(e.aws, name).describe(ctx)
 	})
-	e.authorize = sync.OnceValues(func() (visit, error) { return e.visitAuthorize(ctx) })
+	// A flow that nobody follows: the site stores nothing of it, and its cookie is thrown away.
+	e.authorize = sync.OnceValues(func() (visit, error) {
+		address, err := e.site("/authorize")
+		if err != nil {
+			return visit{}, err
+		}
+		return e.visit(ctx, http.MethodGet, address, false)
+	})
 	return e
 }
 
