@@ -37,8 +37,9 @@ verify: go ## Prove the rest: template, reproducible, interleavings, sam-local a
 	@scripts/parts template reproducible interleavings sam-local fuzz
 
 .PHONY: generate
-generate: go ## Make the pages' Go code again from the .templ files
+generate: go ## Make the pages' Go code again from the .templ files, and docs/cli.md from the command's help
 	go tool templ generate -path internal
+	go run ./cmd/photopass help-markdown >docs/cli.md
 
 .PHONY: bench
 bench: go ## Print time, bytes and allocations of each handler

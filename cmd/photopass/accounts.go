@@ -1,21 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/urfave/cli/v3"
 
 	"photopass/internal/account"
 	"photopass/internal/secret"
 	"photopass/internal/store/dynamo"
-	"photopass/internal/telemetry"
 )
 
 // A table is where the accounts are.
@@ -25,31 +28,24 @@ type table struct {
 	name   string
 }
 
-// tableOptions are those of a command that needs nothing but the table.
-func tableOptions(command string) options {
-	o := newOptions(command)
-	o.withTable()
-	o.withJSON()
-	return o
+// table returns the table that the flags name.
+func (d deployment) table() (table, error) {
+	name, err := d.named("table", "TableName")
+	return newTable(d.Config, name), err
 }
 
-// openTable returns the table that the flags name.
-func (o options) openTable(ctx context.Context, config aws.Config) (table, error) {
-	name, err := named(ctx, config, *o.table, *o.stack, "TableName")
-	if err != nil {
-		return table{}, err
-	}
+func newTable(config aws.Config, name string) table {
 	client := dynamodb.NewFromConfig(config)
-	return table{dynamo.New(client, name), client, name}, nil
+	return table{dynamo.New(client, name), client, name}
 }
 
-// open returns the table that the flags name, and nothing else of the stack.
-func (o options) open(ctx context.Context) (table, error) {
-	config, err := configuration(ctx)
+// openTable returns the table that the flags name, for what needs nothing else.
+func openTable(ctx context.Context, c *cli.Command) (table, error) {
+	d, err := open(ctx, c)
 	if err != nil {
 		return table{}, err
 	}
-	return o.openTable(ctx, config)
+	return d.table()
 }
 
 // failed says of which table err is; of nil it returns nil.
@@ -95,7 +91,7 @@ func (t table) find(ctx context.Context, id string) (account.Account, error) {
 // lookUp is find, but returns [account.ErrNotFound] if there is no account.
 func (t table) lookUp(ctx context.Context, id string) (account.Account, error) {
 	if !account.ValidID(id) {
-		return account.Account{}, fmt.Errorf("%q is no id; ids are decimal digits", id)
+		return account.Account{}, errNoID(id)
 	}
 	a, err := t.Account(ctx, id)
 	if errors.Is(err, account.ErrNotFound) {
@@ -105,6 +101,10 @@ func (t table) lookUp(ctx context.Context, id string) (account.Account, error) {
 		return a, err
 	}
 	return a, t.failed(err)
+}
+
+func errNoID(id string) error {
+	return fmt.Errorf("%q is no id; ids are decimal digits, as `photopass accounts list` shows them", printable(id))
 }
 
 // An accountSummary is an account as lists show it.
@@ -140,37 +140,65 @@ func (s accountSummary) String() string {
 	return fmt.Sprintf("%s (%s)", s.ID, printable(s.Username))
 }
 
-// accountsList prints all accounts, or those of one status.
-func (p program) accountsList(ctx context.Context, args []string) error {
-	o := tableOptions("accounts list")
-	var status account.Status
-	o.Func("status", "", func(s string) error {
-		if status = account.Status(s); status != account.Active && status != account.ReconnectRequired {
-			return errUsage
-		}
-		return nil
-	})
-	if _, err := parse(o.FlagSet, args, 0, 0); err != nil {
-		return err
+// listFlags choose among accounts, or count them.
+func listFlags() []cli.Flag {
+	choice := func(name, usage string, values ...string) cli.Flag {
+		list := strings.Join(values, ", ")
+		return &cli.StringFlag{Name: name, Usage: usage + ": " + list, Validator: func(v string) error {
+			if !slices.Contains(values, v) {
+				return errors.New("it is one of " + list)
+			}
+			return nil
+		}}
 	}
-	t, err := o.open(ctx)
+	return []cli.Flag{
+		choice("status", "only accounts of that `STATUS`", string(account.Active), string(account.ReconnectRequired)),
+		choice("cause", "only accounts that must be connected again for that `CAUSE`", string(account.PasswordChanged),
+			string(account.Checkpoint), string(account.Expired), string(account.AppRemoved), string(account.TokenInvalid)),
+		&cli.IntFlag{Name: "older-than", Usage: "only accounts connected at least so many `DAYS` ago"},
+		choice("count", "count the accounts `BY` one of", "status", "cause", "age"),
+	}
+}
+
+// accountsList prints the accounts that the flags choose, or counts them.
+func (p program) accountsList(ctx context.Context, c *cli.Command) error {
+	t, err := openTable(ctx, c)
 	if err != nil {
 		return err
 	}
-	list := []accountSummary{}
+	list, counts := []accountSummary{}, map[string]int{}
 	text := []string{row("ID", "USERNAME", "STATUS", "CONNECTED", "TOKEN EXPIRES", "REFRESH DUE")}
 	for a, err := range p.readAccounts(ctx, t) {
 		if err != nil {
 			return err
 		}
-		if status != "" && a.Status != status {
+		s, days := summary(a), int(p.now().Sub(a.ConnectedAt)/(24*time.Hour))
+		if c.IsSet("status") && string(s.Status) != c.String("status") || c.IsSet("cause") && string(s.Cause) != c.String("cause") ||
+			c.IsSet("older-than") && days < c.Int("older-than") {
 			continue
 		}
-		s := summary(a)
+		counts[map[string]string{"status": string(s.Status), "cause": cmp.Or(string(s.Cause), "none"), "age": ageGroup(days)}[c.String("count")]]++
 		list = append(list, s)
 		text = append(text, row(s.ID, s.Username, string(s.Status), stamp(s.ConnectedAt), stamp(s.TokenExpiresAt), stamp(s.TokenRefreshAt)))
 	}
-	return p.print(*o.json, list, text)
+	if !c.IsSet("count") {
+		return p.print(c, list, text)
+	}
+	text = []string{row(strings.ToUpper(c.String("count")), "ACCOUNTS")}
+	for _, group := range slices.Sorted(maps.Keys(counts)) {
+		text = append(text, row(group, strconv.Itoa(counts[group])))
+	}
+	return p.print(c, counts, text)
+}
+
+// ageGroup is a group of ages in days. The groups sort by age.
+func ageGroup(days int) string {
+	for _, most := range []int{7, 30, 90, 365} {
+		if days < most {
+			return fmt.Sprintf("under %3d days", most)
+		}
+	}
+	return "year or more"
 }
 
 // accountDetails is all that is known of an account but its token and what its
@@ -188,17 +216,12 @@ type accountDetails struct {
 }
 
 // accountsShow prints one account.
-func (p program) accountsShow(ctx context.Context, args []string) error {
-	o := tableOptions("accounts show")
-	others, err := parse(o.FlagSet, args, 1, 1)
+func (p program) accountsShow(ctx context.Context, c *cli.Command) error {
+	t, err := openTable(ctx, c)
 	if err != nil {
 		return err
 	}
-	t, err := o.open(ctx)
-	if err != nil {
-		return err
-	}
-	a, err := t.find(ctx, others[0])
+	a, err := t.find(ctx, c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -217,7 +240,7 @@ func (p program) accountsShow(ctx context.Context, args []string) error {
 		Sessions:       len(running(sessions, p.now())),
 	}
 	d.TokenKey, _ = secret.KeyName(a.Token.Sealed)
-	return p.print(*o.json, d, []string{
+	return p.print(c, d, []string{
 		row("id", d.ID),
 		row("professional id", d.UserID),
 		row("username", d.Username),
@@ -235,109 +258,4 @@ func (p program) accountsShow(ctx context.Context, args []string) error {
 		row("app removed", stamp(d.RemovedAt)),
 		row("sessions", strconv.Itoa(d.Sessions)),
 	})
-}
-
-// A disconnection says what accountsDisconnect removed.
-type disconnection struct {
-	ID       string `json:"id"`
-	UserID   string `json:"user_id,omitempty"`
-	Username string `json:"username,omitempty"`
-	Sessions int    `json:"sessions"`
-}
-
-// accountsDisconnect removes an account and all that belongs to it. Of one that
-// is gone it removes what a deletion that died half-way has left.
-func (p program) accountsDisconnect(ctx context.Context, args []string) error {
-	o := tableOptions("accounts disconnect")
-	yes := o.Bool("yes", false, "")
-	others, err := parse(o.FlagSet, args, 1, 1)
-	if err != nil {
-		return err
-	}
-	t, err := o.open(ctx)
-	if err != nil {
-		return err
-	}
-	a, err := t.lookUp(ctx, others[0])
-	if errors.Is(err, account.ErrNotFound) {
-		return p.cleanUp(ctx, t, others[0], *o.json)
-	}
-	if err != nil {
-		return err
-	}
-	if !*yes && !p.interactive() {
-		return errors.New("there is no terminal to ask on whether to disconnect; -yes goes ahead without asking")
-	}
-	sessions, err := t.Sessions(ctx, a.ID)
-	if err != nil {
-		return t.failed(err)
-	}
-	s := summary(a)
-	if !*yes {
-		p.say("%s, %s, connected %s, %s", s, s.Status, stamp(s.ConnectedAt), count(len(sessions), "session"))
-		if err := p.confirm("Type the id to disconnect: ", s.ID, "that is not the account's id", "nothing was removed"); err != nil {
-			return err
-		}
-	}
-	// No other connection than the one that was shown.
-	if err := p.remove(ctx, t, a.ID, account.Version{Connection: a.Connection}, ""); err != nil {
-		return err
-	}
-	return p.print(*o.json, disconnection{s.ID, s.UserID, s.Username, len(sessions)}, []string{
-		fmt.Sprintf("Disconnected %s: account, profile, token and %s are gone.", s, count(len(sessions), "session")),
-	})
-}
-
-// cleanUp removes what an interrupted deletion has left of the account id, which
-// is gone.
-func (p program) cleanUp(ctx context.Context, t table, id string, asJSON bool) error {
-	dead, err := t.DeadSessions(ctx, id)
-	if err != nil {
-		return t.failed(err)
-	}
-	// No account has the mark, so one that a login makes meanwhile is a conflict.
-	if err := p.remove(ctx, t, id, account.Version{TokenRev: account.RandomID()}, telemetry.Unknown); err != nil {
-		return err
-	}
-	return p.print(asJSON, disconnection{ID: id, Sessions: dead}, []string{
-		fmt.Sprintf("There is no account %s. What an interrupted deletion may have left of it is removed.", id),
-	})
-}
-
-// remove deletes the account id if it is as seen, and writes the audit log. The
-// store's success says no more than that no session opens any more, so remove looks
-// whether some are left.
-func (p program) remove(ctx context.Context, t table, id string, seen account.Version, outcome telemetry.Outcome) error {
-	err := t.Delete(ctx, id, seen, p.now())
-	if errors.Is(err, account.ErrConflict) {
-		return fmt.Errorf("account %s was connected again meanwhile; nothing was removed", id)
-	}
-	if err != nil {
-		return t.failed(err)
-	}
-	p.audit(ctx, telemetry.Entry{Event: telemetry.Disconnect, Account: id, Outcome: outcome})
-	dead, err := t.DeadSessions(ctx, id)
-	const gone = "the account is gone and no session opens any more, but"
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s whether dead sessions are left is not known: %w; run `photopass accounts disconnect %s` again", gone, t.failed(err), id)
-	case dead > 0:
-		return fmt.Errorf("%s %s could not be removed; run `photopass accounts disconnect %s` again", gone, count(dead, "dead session"), id)
-	}
-	return nil
-}
-
-// confirm makes the operator type want, such as the id of what is to go. What it
-// says otherwise ends with untouched.
-func (p program) confirm(prompt, want, mismatch, untouched string) error {
-	answer, err := p.ask(prompt)
-	switch {
-	case errors.Is(err, errCancelled):
-		return fmt.Errorf("%w; %s", err, untouched)
-	case err != nil:
-		return fmt.Errorf("read answer: %w", err)
-	case strings.TrimSpace(answer) != want:
-		return fmt.Errorf("%s; %s", mismatch, untouched)
-	}
-	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,8 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/test/mototest"
 )
+
+const errNoTerminal = "there is no terminal to ask on; -yes goes ahead without asking"
 
 // threeAccounts makes a stack with an account that is well, one whose token is
 // dead, and one of the legacy dialect whose person has removed the app.
@@ -56,6 +60,13 @@ func TestAccountsList(t *testing.T) {
 		{"to reconnect", `ID                 USERNAME  STATUS              CONNECTED             TOKEN EXPIRES         REFRESH DUE
 27640875392278832  bees      reconnect_required  2026-11-23T12:00:00Z  2027-01-22T12:00:00Z  -
 `, []string{"-status", "reconnect_required"}},
+		{"by cause", `ID                 USERNAME  STATUS              CONNECTED             TOKEN EXPIRES         REFRESH DUE
+27640875392278832  bees      reconnect_required  2026-11-23T12:00:00Z  2027-01-22T12:00:00Z  -
+`, []string{"-cause", "token_invalid"}},
+		{"of none by cause", "ID  USERNAME  STATUS  CONNECTED  TOKEN EXPIRES  REFRESH DUE\n", []string{"-cause", "checkpoint"}},
+		{"counted by status", "STATUS              ACCOUNTS\nactive              2\nreconnect_required  1\n", []string{"-count", "status"}},
+		{"counted by cause", "CAUSE          ACCOUNTS\nnone           2\ntoken_invalid  1\n", []string{"-count", "cause"}},
+		{"counted as JSON", "{\n  \"active\": 2\n}\n", []string{"-count", "status", "-status", "active", "-json"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, out, progress := s.run(t, append([]string{"accounts", "list"}, tt.args...)...)
@@ -67,6 +78,23 @@ func TestAccountsList(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An account's age counts in days since it was connected.
+func TestAccountsListByAge(t *testing.T) {
+	s := newStack(t)
+	for n, days := range []int{0, 6, 7, 100, 400} {
+		a := newAccount(t, fmt.Sprint(1001+n), "", "acme")
+		a.ConnectedAt = at.AddDate(0, 0, -days)
+		s.connect(t, a, fmt.Sprint("key-", n))
+	}
+	s.wantRunAt(t, at, `AGE             ACCOUNTS
+under   7 days  2
+under  30 days  1
+under 365 days  1
+year or more    1
+`, "accounts", "list", "-count", "age")
+	s.wantRunAt(t, at, "STATUS  ACCOUNTS\nactive  3\n", "accounts", "list", "-older-than", "7", "-count", "status")
 }
 
 func TestAccountsListJSON(t *testing.T) {
@@ -138,7 +166,7 @@ func TestAccountsListBreaksOff(t *testing.T) {
 	proxy := mototest.NewProxy(t)
 	proxy.Fail(mototest.Fault{Operation: "Scan", After: 1, Code: "AccessDeniedException"})
 	s.endpoint = proxy.URL
-	s.wantRefused(t, "table "+s.table+": access denied at dynamodb:Scan: ordered by a test", "accounts", "list", "-json")
+	s.wantRefused(t, "table "+s.table+": access denied at dynamodb:Scan: ordered by a test", "accounts", "list")
 }
 
 // A long read says how far it is. DynamoDB's answers are made here: 20,000
@@ -397,7 +425,7 @@ func TestAccountsDisconnectSparesANewLogin(t *testing.T) {
 
 func TestAccountsDisconnectWithoutTerminal(t *testing.T) {
 	s := threeAccounts(t)
-	s.wantRefused(t, "there is no terminal to ask on whether to disconnect; -yes goes ahead without asking", "accounts", "disconnect", "27640875392278831")
+	s.wantRefused(t, errNoTerminal, "accounts", "disconnect", "27640875392278831")
 	s.wantGone(t, false, "27640875392278831", "17841405793187218", "key-1", "key-2")
 }
 
@@ -423,5 +451,51 @@ func TestAccountsDisconnectOnATerminal(t *testing.T) {
 			s.wantNoSecrets(t, screen)
 			s.wantGone(t, tt.gone, "27640875392278831", "17841405793187218", "key-1", "key-2")
 		})
+	}
+}
+
+// A list of ids, as Meta mails them, is disconnected one by one, each with its line in
+// the audit log. A failure leaves the others.
+func TestAccountsDisconnectList(t *testing.T) {
+	s := threeAccounts(t)
+	file := filepath.Join(t.TempDir(), "ids")
+	if err := os.WriteFile(file, []byte("27640875392278832, of an e-mail\n\n4711\n\"1574083\"\n"), 0o600); err != nil {
+		t.Fatalf("write ids: %v", err)
+	}
+	s.wantRefused(t, errNoTerminal, "accounts", "disconnect", "-file", file)
+	s.wantGone(t, false, "27640875392278832", "17841405793187219", "key-3")
+	s.wantRun(t, `Disconnected 27640875392278831 (acme): account, profile, token and 2 sessions are gone.
+Disconnected 27640875392278832 (bees): account, profile, token and 1 session are gone.
+There is no account 4711. What an interrupted deletion may have left of it is removed.
+Disconnected 1574083 (snoopdogg): account, profile, token and 1 session are gone.
+`, "accounts", "disconnect", "27640875392278831", "-file", file, "-yes")
+	s.wantAudit(t, "disconnect operator 27640875392278831 ", "disconnect operator 27640875392278832 ", "disconnect operator 4711 unknown", "disconnect operator 1574083 ")
+
+	status, out := photopass(t, "1111\nacme\n", "accounts", "disconnect", "-file", "-", "-yes", "-stack", s.name)
+	if want := "photopass: read ids: line 2 does not begin with an id; nothing was removed\n"; status != 1 || out != want {
+		t.Errorf("accounts disconnect -file -: got exit status %d, output %q; want 1, %q", status, out, want)
+	}
+	s.hook(t, func(operation string) string {
+		if operation == "TransactWriteItems" {
+			return "AccessDeniedException"
+		}
+		return ""
+	})
+	s.connect(t, newAccount(t, "1111", "", "acme"), "key-5")
+	status, out, progress := s.run(t, "accounts", "disconnect", "1111", "2222", "-yes", "-json")
+	want := fmt.Sprintf(`[
+  {
+    "id": "1111",
+    "sessions": 0,
+    "error": "table %s: access denied at dynamodb:TransactWriteItems: ordered by a test"
+  },
+  {
+    "id": "2222",
+    "sessions": 0
+  }
+]
+`, s.table)
+	if status != 1 || out != want || progress != "{\"error\":\"1 of 2 accounts could not be disconnected; call it again with the same ids\"}\n" {
+		t.Errorf("accounts disconnect: got exit status %d, said %s, and\n%s\nwant 1, and\n%s", status, progress, out, want)
 	}
 }

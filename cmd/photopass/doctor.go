@@ -1,30 +1,31 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/urfave/cli/v3"
 )
 
 const (
-	// examinationTime bounds doctor as a whole, callTime each call to AWS with its
-	// repeats, visitTime each request to the site and to Instagram.
-	examinationTime = 45 * time.Second
-	callTime        = 10 * time.Second
-	visitTime       = 10 * time.Second
+	examinationTime = 30 * time.Second // bounds doctor as a whole
+	visitTime       = 10 * time.Second // bounds each request to the site and to Instagram
 )
 
 // A mark is what a check came to. The words are those of the output.
 type mark string
 
 const (
-	markOK      mark = "ok"
-	markWarning mark = "warning" // worth a look; the exit status stays 0
 	markFault   mark = "fault"
+	markWarning mark = "warning" // worth a look; the exit status stays 0
+	markOK      mark = "ok"
 	markSkipped mark = "not checked" // Found says why
 )
 
@@ -40,9 +41,7 @@ func well(format string, args ...any) finding {
 	return finding{Mark: markOK, Found: fmt.Sprintf(format, args...)}
 }
 
-func skipped(format string, args ...any) finding {
-	return finding{Mark: markSkipped, Found: fmt.Sprintf(format, args...)}
-}
+func skipped(why error) finding { return finding{Mark: markSkipped, Found: why.Error()} }
 
 func warning(remedy, format string, args ...any) finding {
 	return finding{Mark: markWarning, Remedy: remedy, Found: fmt.Sprintf(format, args...)}
@@ -52,91 +51,68 @@ func fault(remedy, format string, args ...any) finding {
 	return finding{Mark: markFault, Remedy: remedy, Found: fmt.Sprintf(format, args...)}
 }
 
+// faultOf is the fault that an error of AWS is.
+func faultOf(remedy, what string, err error) finding {
+	if e, ok := errors.AsType[*refusal](err); ok {
+		text := short(e.text)
+		if strings.HasPrefix(text, "access denied") {
+			remedy = "give your IAM identity what `photopass doctor -h` lists"
+		}
+		return fault(cmp.Or(e.remedy, remedy), "%s", what+text)
+	}
+	return fault(remedy, "%s", what+brief(err))
+}
+
 // A check looks at one thing.
 type check struct {
 	name string
 	find func(context.Context) finding
 }
 
-// checks are all that doctor looks at, in the order of its output.
+// checks are all that doctor looks at.
 func (e *examination) checks() []check {
 	return []check{
 		{"credentials", e.checkCredentials},
 		{"stack", e.checkStack},
-		{"clock", e.checkClock},
 		{"client secret", e.named("ClientSecretName", e.checkClientSecret)},
-		{"previous secret", e.named("ClientSecretName", e.checkPreviousSecret)},
 		{"key ring", e.named("TokenKeysName", e.checkRing)},
 		{"table", e.named("TableName", e.checkTable)},
-		{"index due", e.onTable(e.checkIndex)},
-		{"time to live", e.onTable(e.checkTimeToLive)},
-		{"recovery", e.onTable(e.checkRecovery)},
-		{"delete protection", e.onTable(e.checkProtection)},
-		{"encryption", e.onTable(e.checkEncryption)},
+		{"table settings", e.onTable(e.checkSettings)},
 		{"due tokens", e.onTable(e.checkDue)},
 		{"sweep", e.onTable(e.checkSweep)},
 		{"/authorize", e.checkAuthorize},
-		{"HSTS", e.onAuthorize(e.checkHSTS)},
-		{"redirect URI", e.onAuthorize(e.checkRedirectURI)},
-		{"client id", e.onAuthorize(e.checkClientID)},
-		{"scopes", e.onAuthorize(e.checkScopes)},
+		{"request", e.onAuthorize(e.checkRequest)},
+		{"consent page", e.onAuthorize(e.checkConsent)},
 		{"/profile", e.route("GET", "/profile", 401, "unauthenticated", "Profile")},
 		{"/callback", e.route("POST", "/callback", 405, "method_not_allowed", "Callback")},
-		{"/notices/deauthorize", e.route("GET", "/notices/deauthorize", 405, "method_not_allowed", "Notices")},
-		{"/notices/deletion", e.route("GET", "/notices/deletion", 405, "method_not_allowed", "Notices")},
-		{"consent page", e.onAuthorize(e.checkConsent)},
+		{"/notices", e.route("GET", "/notices/deletion", 405, "method_not_allowed", "Notices")},
 	}
 }
 
-// doctor examines a stack, or the parts of one that flags name, and prints what
-// it finds in the order of the checks, which run side by side. It changes nothing.
+// doctor examines a stack, or the parts of one that flags name. It changes nothing.
 // A fault makes it fail.
-func (p program) doctor(ctx context.Context, args []string) error {
-	o := newOptions("doctor")
-	o.withTable()
-	o.withJSON()
-	parts := map[string]*string{
-		"TableName":         o.table,
-		"ClientSecretName":  o.String("client-secret-id", "", ""),
-		"TokenKeysName":     o.String("token-keys-id", "", ""),
-		"SiteUrl":           o.String("site-url", "", ""),
-		"InstagramClientId": o.String("client-id", "", ""),
-	}
-	if _, err := parse(o.FlagSet, args, 0, 0); err != nil {
-		return err
+func (p program) doctor(ctx context.Context, c *cli.Command) error {
+	if v := c.String("site-url"); v != "" {
+		if u, err := url.Parse(v); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			return misused(c, "%q is no URL of a site, such as https://photopass.example", v)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, examinationTime)
 	defer cancel()
-	e := newExamination(ctx, p.now, *o.stack, parts)
-	checks := e.checks()
+	if p.onTerminal() && !c.Bool("json") {
+		p.say("Examining. This takes a few seconds.")
+	}
+	checks := newExamination(ctx, p.now, c).checks()
 	findings := make([]finding, len(checks))
-	done := make([]chan struct{}, len(checks))
 	var g sync.WaitGroup
 	for i, c := range checks {
-		done[i] = make(chan struct{})
 		g.Go(func() {
-			defer close(done[i])
 			findings[i] = c.find(ctx)
 			findings[i].Check = c.name
 		})
 	}
-	for i := range checks {
-		<-done[i]
-		if !*o.json {
-			fmt.Fprint(p.out, findings[i])
-		}
-	}
 	g.Wait()
-	return p.conclude(*o.json, findings)
-}
-
-// String is the line of a finding, and one of its remedy.
-func (f finding) String() string {
-	line := fmt.Sprintf("%-11s  %-20s  %s\n", f.Mark, f.Check, f.Found)
-	if f.Remedy != "" {
-		line += strings.Repeat(" ", 13) + "remedy: " + f.Remedy + "\n"
-	}
-	return line
+	return p.conclude(c, findings)
 }
 
 // A diagnosis is the result of doctor as JSON.
@@ -146,27 +122,58 @@ type diagnosis struct {
 	Warnings int       `json:"warnings"`
 }
 
-// conclude ends the output. Its error says how many faults there are.
-func (p program) conclude(asJSON bool, findings []finding) error {
-	marks := map[mark]int{}
+// conclude prints what was found, the worst first. Its error says how many faults
+// there are.
+func (p program) conclude(c *cli.Command, findings []finding) error {
+	order := []mark{markFault, markWarning, markOK, markSkipped}
+	slices.SortStableFunc(findings, func(a, b finding) int { return slices.Index(order, a.Mark) - slices.Index(order, b.Mark) })
+	marks, text := map[mark]int{}, []string{}
 	for _, f := range findings {
 		marks[f.Mark]++
-	}
-	if asJSON {
-		e := json.NewEncoder(p.out)
-		e.SetEscapeHTML(false) // remedies are to be pasted
-		e.SetIndent("", "  ")
-		if err := e.Encode(diagnosis{findings, marks[markFault], marks[markWarning]}); err != nil {
-			return err
+		if f.Mark != markSkipped {
+			text = append(text, p.line(f)...)
 		}
 	}
-	rest := fmt.Sprintf("%s, %d not checked", count(marks[markWarning], "warning"), marks[markSkipped])
+	totals := count(marks[markFault], "fault") + ", " + count(marks[markWarning], "warning")
+	if marks[markSkipped] > 0 {
+		text = append(text, notChecked(findings))
+	}
+	if marks[markFault] == 0 {
+		text = append(text, totals)
+	}
+	if err := p.print(c, diagnosis{findings, marks[markFault], marks[markWarning]}, text); err != nil {
+		return err
+	}
 	if marks[markFault] > 0 {
-		return errors.New(count(marks[markFault], "fault") + ", " + rest)
+		return errors.New(totals)
 	}
-	if asJSON {
-		return nil
+	return nil
+}
+
+// line is a finding as people read it, with a line of its remedy.
+func (p program) line(f finding) []string {
+	color := map[mark]string{markFault: "31", markWarning: "33", markOK: "32"}[f.Mark]
+	lines := []string{p.colored(color, fmt.Sprintf("%-7s", f.Mark)) + fmt.Sprintf("  %-14s  %s", f.Check, f.Found)}
+	if f.Remedy != "" {
+		lines = append(lines, strings.Repeat(" ", 25)+"remedy: "+f.Remedy)
 	}
-	_, err := fmt.Fprintln(p.out, "No fault, "+rest+".")
-	return err
+	return lines
+}
+
+// notChecked folds what was not checked into one line, by its reasons.
+func notChecked(findings []finding) string {
+	var reasons []string
+	byReason := map[string][]string{}
+	for _, f := range findings {
+		if f.Mark == markSkipped {
+			if byReason[f.Found] == nil {
+				reasons = append(reasons, f.Found)
+			}
+			byReason[f.Found] = append(byReason[f.Found], f.Check)
+		}
+	}
+	for i, reason := range reasons {
+		reasons[i] = strings.Join(byReason[reason], ", ") + " (" + reason + ")"
+	}
+	return "not checked: " + strings.Join(reasons, "; ")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +14,6 @@ import (
 	"slices"
 	"strings"
 
-	"photopass/internal/config"
 	"photopass/internal/instagram"
 	"photopass/internal/loopback"
 )
@@ -26,27 +26,34 @@ type visit struct {
 	body     []byte   // the beginning of it
 }
 
-// maxVisit is how much of a body is read, in bytes.
-const maxVisit = 64 << 10
+const (
+	maxVisit     = 64 << 10 // how much of a body is read, in bytes
+	maxRedirects = 5        // how many of Instagram's redirects are followed
+)
 
-// newVisitor returns a client that follows no redirect and keeps no cookie.
-func newVisitor() *http.Client {
-	return &http.Client{
-		Timeout:       visitTime,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// visit sends a request to whose server, and compares the clocks by its answer.
-// Its error holds no URL, since those at Instagram have a state.
-func (e *examination) visit(ctx context.Context, whose, method, target, accept string) (visit, error) {
+// visit sends a request without cookies. Its error holds no URL, since those at
+// Instagram have a state. With follow it follows redirects on the same host, and the
+// location is that of the page itself.
+func (e *examination) visit(ctx context.Context, method, target string, follow bool) (visit, error) {
 	r, err := http.NewRequestWithContext(ctx, method, target, nil)
 	if err != nil {
 		return visit{}, errors.New("its address is no URL")
 	}
-	r.Header.Set("Accept", accept)
+	r.Header.Set("Accept", "application/json")
 	r.Header.Set("User-Agent", "photopass-doctor")
-	resp, err := e.visitor.Do(r)
+	client := http.Client{Timeout: visitTime, CheckRedirect: func(next *http.Request, via []*http.Request) error {
+		switch {
+		case !follow:
+			return http.ErrUseLastResponse
+		case len(via) > maxRedirects || next.URL.Host != r.URL.Host || next.URL.Scheme != r.URL.Scheme:
+			return errors.New("it leads away from its own host, or round in circles")
+		}
+		return nil
+	}}
+	if follow {
+		r.Header.Set("Accept", "text/html, application/json;q=0.9")
+	}
+	resp, err := client.Do(r)
 	if err != nil {
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err
@@ -57,9 +64,10 @@ func (e *examination) visit(ctx context.Context, whose, method, target, accept s
 		return visit{}, err
 	}
 	defer resp.Body.Close()
-	e.noteDate(whose, resp.Header)
-	v := visit{status: resp.StatusCode, header: resp.Header}
-	v.location, _ = resp.Location() // an error: there is none, or none that leads anywhere
+	v := visit{status: resp.StatusCode, header: resp.Header, location: resp.Request.URL}
+	if !follow {
+		v.location, _ = resp.Location() // an error: there is none, or none that leads anywhere
+	}
 	v.body, err = io.ReadAll(io.LimitReader(resp.Body, maxVisit))
 	return v, err
 }
@@ -76,11 +84,7 @@ func (v visit) problem() string {
 
 // String says what was answered.
 func (v visit) String() string {
-	s := fmt.Sprint(v.status)
-	if p := v.problem(); p != "" {
-		s += " " + short(p)
-	}
-	return s
+	return strings.TrimSpace(fmt.Sprint(v.status, " ", short(v.problem())))
 }
 
 // site returns an address of the site.
@@ -89,57 +93,34 @@ func (e *examination) site(path string) (string, error) {
 	return strings.TrimSuffix(origin, "/") + path, err
 }
 
-// visitAuthorize starts a flow as somebody without a browser; the site stores
-// nothing of it, and its cookie is thrown away.
-func (e *examination) visitAuthorize(ctx context.Context) (visit, error) {
-	address, err := e.site("/authorize")
-	if err != nil {
-		return visit{}, err
-	}
-	return e.visit(ctx, "the site", http.MethodGet, address, "application/json")
-}
+const (
+	// throttled is the remedy of a site that has too many requests.
+	throttled = "the API has more requests than ThrottlingRate and ThrottlingBurst allow; call doctor again, and raise them if they are meant"
+	notOurs   = "see what answers there: the site's address must lead to the API of this stack, with its path"
+	redeploy  = "deploy again, or see which stack answers at the site's address"
+	lookAtIt  = "open the site's /authorize in a browser and see"
+)
 
 func (e *examination) checkAuthorize(context.Context) finding {
 	v, err := e.authorize()
 	if _, is := errors.AsType[missing](err); is {
-		return skipped("%v", err)
+		return skipped(err)
 	}
 	address, _ := e.site("")
-	if err != nil {
+	u, _ := url.Parse(address)
+	switch {
+	case err != nil:
 		return fault("see whether its name resolves, its certificate is good and the stack serves it (the parameters DomainName and PublicUrl)", "%s does not answer: %s", address, brief(err))
-	}
-	return e.judgeAuthorize(v)
-}
-
-// throttled is the remedy of a site that has too many requests.
-const throttled = "the API has more requests than ThrottlingRate and ThrottlingBurst allow; call doctor again, and raise them if they are meant"
-
-func (e *examination) judgeAuthorize(v visit) finding {
-	switch wanted := e.consentPage(); {
 	case v.status == http.StatusTooManyRequests:
 		return warning(throttled, "answers %v", v)
 	case v.problem() == "app_misconfigured":
 		return fault(e.logs("Authorize"), "answers %v", v)
 	case v.status != http.StatusFound || v.location == nil:
-		return fault("see what answers there: the site's address must lead to the API of this stack, with its path", "answers %v, not a redirect to Instagram: it is not photopass's", v)
-	case wanted != "" && endpoint(v.location) != wanted:
-		return fault("deploy again, or see which stack answers there", "leads to %s, not to the consent page %s", short(endpoint(v.location)), wanted)
+		return fault(notOurs, "answers %v, not a redirect to Instagram: it is not photopass's", v)
+	case u != nil && !loopback.Host(u.Hostname()) && v.header.Get("Strict-Transport-Security") == "":
+		return fault("let what stands in front of the API pass its headers on", "the answer lacks Strict-Transport-Security")
 	}
 	return well("leads to %s", short(endpoint(v.location)))
-}
-
-// consentPage is where the stack's parameters send people; empty: not known.
-func (e *examination) consentPage() string {
-	if e.stackName == "" {
-		return ""
-	}
-	c, err := config.Load(func(name string) string {
-		return e.parameter(map[string]string{"INSTAGRAM_API": "InstagramApi", "INSTAGRAM_AUTHORIZE_URL": "InstagramAuthorizeUrl"}[name])
-	})
-	if err != nil {
-		return ""
-	}
-	return c.AuthorizeURL
 }
 
 // endpoint is u without its query.
@@ -154,67 +135,48 @@ func (e *examination) onAuthorize(find func(context.Context, visit) finding) fun
 	return func(ctx context.Context) finding {
 		v, err := e.authorize()
 		if _, is := errors.AsType[missing](err); is {
-			return skipped("%v", err)
+			return skipped(err)
 		}
 		if err != nil || v.status != http.StatusFound || v.location == nil {
-			return skipped("/authorize does not lead to Instagram")
+			return skipped(missing("/authorize does not lead to Instagram"))
 		}
 		return find(ctx, v)
 	}
 }
 
-func (e *examination) checkHSTS(_ context.Context, v visit) finding {
-	address, _ := e.site("")
-	if u, err := url.Parse(address); err == nil && loopback.Host(u.Hostname()) {
-		return skipped("the site is on this machine")
+// checkRequest compares the authorization request that the site sends people with
+// what the stack is set to. Each difference is named.
+func (e *examination) checkRequest(_ context.Context, v visit) finding {
+	q := v.location.Query()
+	var wrong []string
+	differs := func(what, got, wanted string) {
+		if wanted != "" && got != wanted {
+			wrong = append(wrong, fmt.Sprintf("%s %s, not %s", what, short(got), short(wanted)))
+		}
 	}
-	if v.header.Get("Strict-Transport-Security") == "" {
-		return fault("let what stands in front of the API pass its headers on", "the site's answer lacks Strict-Transport-Security")
-	}
-	return well("%s", short(v.header.Get("Strict-Transport-Security")))
-}
-
-func (e *examination) checkRedirectURI(_ context.Context, v visit) finding {
-	wanted, err := e.site("/callback")
+	s, _ := e.stack() // without one there is no site
+	redirectURI, _ := e.site("/callback")
 	if e.stackName != "" {
-		wanted, err = e.value("RedirectUri")
+		redirectURI, _ = e.value("RedirectUri")
+		if set, err := settings(s); err == nil {
+			differs("the consent page", endpoint(v.location), set.AuthorizeURL)
+		}
 	}
-	if err != nil {
-		return skipped("%v", err)
+	differs("the redirect URI", q.Get("redirect_uri"), redirectURI)
+	differs("the client id", q.Get("client_id"), parameter(s, "InstagramClientId"))
+	scopes := strings.FieldsFunc(q.Get("scope"), func(r rune) bool { return r == ',' || r == ' ' })
+	basic := "instagram_business_basic"
+	if api := parameter(s, "InstagramApi"); api == instagram.Legacy || api == "" && slices.Contains(scopes, "basic") {
+		basic = "basic"
 	}
-	if got := v.location.Query().Get("redirect_uri"); got != wanted {
-		return fault("deploy again, or see which stack answers at the site's address; the redirect URI that is registered with Meta must be the one that is sent",
-			"the site sends %s, not %s", short(got), wanted)
-	}
-	return well("the site sends %s", wanted)
-}
-
-func (e *examination) checkClientID(_ context.Context, v visit) finding {
-	got, wanted := v.location.Query().Get("client_id"), *e.flags["InstagramClientId"]
-	if e.stackName != "" {
-		wanted = e.parameter("InstagramClientId")
-	}
-	if wanted != "" && got != wanted {
-		return fault("deploy again, or see which stack answers at the site's address", "the site sends %s, not %s", short(got), short(wanted))
-	}
-	return well("the site sends %s", short(got))
-}
-
-// checkScopes sees to the one permission that nothing works without.
-func (e *examination) checkScopes(_ context.Context, v visit) finding {
-	basic := []string{"instagram_business_basic"}
-	switch api := e.parameter("InstagramApi"); {
-	case api == instagram.Legacy:
-		basic = []string{"basic"}
-	case api == "":
-		basic = append(basic, "basic") // the dialect is not known
-	}
-	scopes := strings.FieldsFunc(v.location.Query().Get("scope"), func(r rune) bool { return r == ',' || r == ' ' })
 	asked := short(strings.Join(scopes, ", "))
-	if !slices.ContainsFunc(scopes, func(s string) bool { return slices.Contains(basic, s) }) {
-		return fault("add "+basic[0]+" to the parameter InstagramScopes, or leave that empty, and deploy again", "%s: no one can connect without %s", asked, basic[0])
+	switch {
+	case wrong != nil:
+		return fault(redeploy, "the site sends %s", strings.Join(wrong, "; "))
+	case !slices.Contains(scopes, basic):
+		return fault("add "+basic+" to the parameter InstagramScopes, or leave that empty, and deploy again", "the site asks for %s: no one can connect without %s", asked, basic)
 	}
-	return well("%s", asked)
+	return well("the site sends the redirect URI %s, the client id %s, and the scopes %s", short(redirectURI), short(q.Get("client_id")), asked)
 }
 
 // route makes a check that a path leads to the function that owns it, by a
@@ -223,12 +185,12 @@ func (e *examination) route(method, path string, status int, code, function stri
 	return func(ctx context.Context) finding {
 		address, err := e.site(path)
 		if err != nil {
-			return skipped("%v", err)
+			return skipped(err)
 		}
 		if _, err := e.authorize(); err != nil {
-			return skipped("the site does not answer")
+			return skipped(missing("the site does not answer"))
 		}
-		v, err := e.visit(ctx, "the site", method, address, "application/json")
+		v, err := e.visit(ctx, method, address, false)
 		switch {
 		case err != nil:
 			return fault(e.logs(function), "%s: %s", method, brief(err))
@@ -239,6 +201,64 @@ func (e *examination) route(method, path string, status int, code, function stri
 		case v.problem() != "" || v.status >= 500:
 			return fault(e.logs(function), "%s answers %v, not %d %s", method, v, status, code)
 		}
-		return fault("see what answers there: the site's address must lead to the API of this stack, with its path", "%s answers %v, not %d %s: it is not photopass's", method, v, status, code)
+		return fault(notOurs, "%s answers %v, not %d %s: it is not photopass's", method, v, status, code)
 	}
+}
+
+// remedies are what fixes a request that Instagram refuses, by what it says (its
+// error pages and, in 2018, its answers in JSON).
+var remedies = []struct{ says, remedy string }{
+	{"Invalid platform app", instagramAppID},
+	{"You must include a valid client_id", instagramAppID},
+	{"Invalid redirect_uri", registerURI},
+	{"Redirect URI does not match", registerURI},
+	{"Invalid scope", "correct the parameter InstagramScopes and deploy again"},
+}
+
+const (
+	instagramAppID = "set InstagramClientId to the Instagram app id from Meta's App Dashboard (Instagram, API setup with Instagram login), not the Meta app's, and deploy again"
+	registerURI    = "register the redirect URI with Meta as OAuth redirect URI (business login settings), character for character"
+)
+
+// checkConsent goes where /authorize leads, as a person whom Instagram does not know.
+func (e *examination) checkConsent(ctx context.Context, start visit) finding {
+	v, err := e.visit(ctx, http.MethodGet, start.location.String(), true)
+	if err != nil {
+		return warning(lookAtIt, "Instagram's page could not be looked at: %s", brief(err))
+	}
+	says := v.refusal()
+	for _, r := range remedies {
+		if strings.Contains(says, r.says) {
+			return fault(r.remedy, "Instagram says %q", short(says))
+		}
+	}
+	switch {
+	case says != "":
+		return fault(lookAtIt, "Instagram says %q", short(says))
+	case v.status == http.StatusNotFound:
+		return fault("leave the parameter InstagramAuthorizeUrl empty, which is Instagram's address of today, and deploy again",
+			"Instagram has no page at %s", short(endpoint(v.location)))
+	case v.status != http.StatusOK:
+		return warning(lookAtIt, "Instagram answers %d", v.status)
+	}
+	return well("Instagram names no error before the login")
+}
+
+// refusal is what Instagram says is wrong with the request; empty: nothing. A
+// page says it in its own address, in 2018 the answer was JSON.
+func (v visit) refusal() string {
+	if strings.Contains(v.location.Path, "/error") {
+		message := v.location.Query().Get("message")
+		if _, reason, found := strings.Cut(message, "Request parameters are invalid: "); found {
+			return reason
+		}
+		return cmp.Or(message, "an error")
+	}
+	var body struct {
+		Message string `json:"error_message"`
+	}
+	if json.Unmarshal(v.body, &body) != nil {
+		return ""
+	}
+	return body.Message
 }

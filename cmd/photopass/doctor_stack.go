@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,49 +9,85 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/urfave/cli/v3"
 )
 
 // An examination is one run of doctor. What several checks need is read once, by
 // the first that asks for it; the check that it belongs to reports its failure,
 // and the others say that they were not made.
 type examination struct {
-	stackName string
-	flags     map[string]*string // by the output or parameter of a stack that a flag stands for
-	local     func() time.Time   // this machine's clock
+	stackName string           // empty: flags name the parts
+	local     func() time.Time // this machine's clock
+	ahead     time.Duration    // of AWS's clock; known once identity has returned
 
-	visitor   *http.Client
 	aws       aws.Config
-	awsErr    error
 	identity  func() (*sts.GetCallerIdentityOutput, error)
 	stack     func() (types.Stack, error)
 	table     func() (*dynamodbtypes.TableDescription, error)
 	authorize func() (visit, error)
-	consent   func() (visit, error)
-
-	mu    sync.Mutex               // guards ahead
-	ahead map[string]time.Duration // how far this machine's clock is ahead of others
 }
 
-func newExamination(ctx context.Context, now func() time.Time, stackName string, flags map[string]*string) *examination {
-	e := &examination{stackName: stackName, flags: flags, local: now, ahead: map[string]time.Duration{}}
-	for _, value := range flags {
-		if *value != "" {
-			e.stackName = "" // no stack is read then
+func newExamination(ctx context.Context, now func() time.Time, c *cli.Command) *examination {
+	e := &examination{stackName: c.String("stack"), local: now}
+	var parts types.Stack // what flags say, as a stack would
+	atAWS := 0
+	for flag, name := range map[string]string{"table": "TableName", "client-secret-id": "ClientSecretName", "token-keys-id": "TokenKeysName", "site-url": "SiteUrl"} {
+		if v := c.String(flag); v != "" {
+			e.stackName = ""
+			parts.Outputs = append(parts.Outputs, types.Output{OutputKey: &name, OutputValue: &v})
+			if flag != "site-url" {
+				atAWS++
+			}
 		}
 	}
-	e.visitor = newVisitor()
-	e.aws, e.awsErr = configuration(ctx)
-	e.aws.RetryMaxAttempts = 2
-	e.aws.APIOptions = append(e.aws.APIOptions, e.noteAWSTime)
-	e.identity = sync.OnceValues(func() (*sts.GetCallerIdentityOutput, error) { return e.readIdentity(ctx) })
-	e.stack = sync.OnceValues(func() (types.Stack, error) { return e.readStack(ctx) })
-	e.table = sync.OnceValues(func() (*dynamodbtypes.TableDescription, error) { return e.readTable(ctx) })
-	e.authorize = sync.OnceValues(func() (visit, error) { return e.visitAuthorize(ctx) })
-	e.consent = sync.OnceValues(func() (visit, error) { return e.visitConsent(ctx) })
+	parts.Parameters = []types.Parameter{{ParameterKey: aws.String("InstagramClientId"), ParameterValue: aws.String(c.String("client-id"))}}
+	awsErr := error(errParts)
+	if e.stackName != "" || atAWS > 0 {
+		e.aws, awsErr = configuration(ctx)
+		e.aws.RetryMaxAttempts = 2
+	}
+	e.identity = sync.OnceValues(func() (*sts.GetCallerIdentityOutput, error) {
+		if awsErr != nil {
+			return nil, awsErr
+		}
+		out, err := sts.NewFromConfig(e.aws).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		if err != nil {
+			return nil, reduce(err)
+		}
+		if at, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
+			e.ahead = e.local().Sub(at)
+		}
+		return out, nil
+	})
+	e.stack = sync.OnceValues(func() (types.Stack, error) {
+		if e.stackName == "" {
+			return parts, nil
+		}
+		if _, err := e.identity(); err != nil {
+			return types.Stack{}, errNoAWS
+		}
+		return describe(ctx, e.aws, e.stackName)
+	})
+	e.table = sync.OnceValues(func() (*dynamodbtypes.TableDescription, error) {
+		name, err := e.value("TableName")
+		if err != nil {
+			return nil, err
+		}
+		return newTable(e.aws, name).describe(ctx)
+	})
+	// A flow that nobody follows: the site stores nothing of it, and its cookie is thrown away.
+	e.authorize = sync.OnceValues(func() (visit, error) {
+		address, err := e.site("/authorize")
+		if err != nil {
+			return visit{}, err
+		}
+		return e.visit(ctx, http.MethodGet, address, false)
+	})
 	return e
 }
 
@@ -62,69 +97,41 @@ type missing string
 
 func (m missing) Error() string { return string(m) }
 
+const (
+	errNoAWS  missing = "AWS could not be asked"
+	errNoName missing = "no flag names it"
+	errParts  missing = "flags name the parts"
+	errStack  missing = "the stack could not be read"
+)
+
 // value returns what a flag says, or an output of the stack. Its error is a
 // missing one.
-func (e *examination) value(output string) (string, error) {
-	if e.stackName == "" {
-		if v := *e.flags[output]; v != "" {
-			return v, nil
-		}
-		return "", missing("no flag names it")
-	}
+func (e *examination) value(name string) (string, error) {
 	s, err := e.stack()
 	if err != nil {
-		return "", missing("the stack could not be read")
+		return "", errStack
 	}
-	for _, o := range s.Outputs {
-		if aws.ToString(o.OutputKey) == output {
-			return aws.ToString(o.OutputValue), nil
-		}
+	v, err := output(s, name)
+	switch {
+	case err == nil:
+		return v, nil
+	case e.stackName == "":
+		return "", errNoName
 	}
-	return "", missing("the stack has no output " + output)
-}
-
-// parameter returns a parameter of the stack; empty if there is none, or no stack.
-func (e *examination) parameter(name string) string {
-	if e.stackName == "" {
-		return ""
-	}
-	s, err := e.stack()
-	if err != nil {
-		return ""
-	}
-	for _, p := range s.Parameters {
-		if aws.ToString(p.ParameterKey) == name {
-			return aws.ToString(p.ParameterValue)
-		}
-	}
-	return ""
-}
-
-// tableName is the table that the functions use: a restored one may have taken
-// the place of the stack's own.
-func (e *examination) tableName() (string, error) {
-	if name := e.parameter("RestoredTableName"); name != "" {
-		return name, nil
-	}
-	return e.value("TableName")
+	return "", missing("the stack has no output " + name)
 }
 
 // named makes a check of what an output or a flag names.
-func (e *examination) named(output string, find func(context.Context, string) finding) func(context.Context) finding {
+func (e *examination) named(name string, find func(context.Context, string) finding) func(context.Context) finding {
 	return func(ctx context.Context) finding {
-		name, err := e.value(output)
-		if output == "TableName" {
-			name, err = e.tableName()
-		}
+		value, err := e.value(name)
 		if err != nil {
-			return skipped("%v", err)
+			return skipped(err)
 		}
 		if _, err := e.identity(); err != nil {
-			return skipped("AWS could not be asked")
+			return skipped(errNoAWS)
 		}
-		ctx, cancel := context.WithTimeout(ctx, callTime)
-		defer cancel()
-		return find(ctx, name)
+		return find(ctx, value)
 	}
 }
 
@@ -133,106 +140,91 @@ func (e *examination) command(format string, args ...any) string {
 	return "aws " + fmt.Sprintf(format, args...) + " --region " + e.aws.Region
 }
 
+// onStack is a command of CloudFormation on the stack.
+func (e *examination) onStack(operation string) string {
+	return e.command("cloudformation %s --stack-name %s", operation, e.stackName)
+}
+
 // logs is the command that shows what a function has logged.
 func (e *examination) logs(function string) string {
 	if e.stackName == "" {
 		return "look into the log of the function " + strings.ToLower(function)
 	}
-	group := e.command("cloudformation describe-stack-resource --stack-name %s --logical-resource-id %sLog --query StackResourceDetail.PhysicalResourceId --output text",
-		e.stackName, function)
+	group := e.onStack("describe-stack-resource") + " --logical-resource-id " + function + "Log --query StackResourceDetail.PhysicalResourceId --output text"
 	return e.command(`logs tail "$(%s)" --since 3h`, group)
 }
 
-func (e *examination) readIdentity(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
-	if e.awsErr != nil {
-		return nil, e.awsErr
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	out, err := sts.NewFromConfig(e.aws).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return nil, reduce(err)
-	}
-	return out, nil
-}
-
 func (e *examination) checkCredentials(context.Context) finding {
-	if !e.needsAWS() {
-		return skipped("the flags name nothing at AWS")
-	}
 	me, err := e.identity()
+	if err == errParts {
+		return skipped(err)
+	}
 	if err != nil {
-		return fault("sign in to AWS, name the profile in AWS_PROFILE and the stack's region in AWS_REGION, until `aws sts get-caller-identity` answers",
-			"AWS could not be asked: %s", brief(err))
+		return faultOf("sign in to AWS, until `aws sts get-caller-identity` answers", "", err)
+	}
+	// AWS tells the time in whole seconds, and answers take some.
+	if ahead := e.ahead.Round(10 * time.Second); ahead.Abs() > time.Minute {
+		return fault("set this machine's clock: sudo timedatectl set-ntp true", "this machine's clock is %v ahead of AWS's", ahead)
 	}
 	return well("%s, region %s", aws.ToString(me.Arn), e.aws.Region)
 }
 
-// needsAWS reports whether there is anything to ask AWS about.
-func (e *examination) needsAWS() bool {
-	return e.stackName != "" || *e.flags["TableName"]+*e.flags["ClientSecretName"]+*e.flags["TokenKeysName"] != ""
-}
-
-func (e *examination) readStack(ctx context.Context) (types.Stack, error) {
-	if _, err := e.identity(); err != nil {
-		return types.Stack{}, missing("AWS could not be asked")
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	out, err := cloudformation.NewFromConfig(e.aws).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &e.stackName})
-	switch {
-	case err != nil:
-		return types.Stack{}, reduce(err)
-	case len(out.Stacks) != 1:
-		return types.Stack{}, fmt.Errorf("got %d stacks of that name", len(out.Stacks))
-	}
-	return out.Stacks[0], nil
-}
-
-// outputs are those that doctor goes by.
-var outputs = []string{"SiteUrl", "RedirectUri", "ClientSecretName", "TokenKeysName", "TableName"}
-
+// checkStack judges the state of the stack (CloudFormation, "Stack status codes"), and
+// whether it is one of photopass.
 func (e *examination) checkStack(ctx context.Context) finding {
 	if e.stackName == "" {
-		return skipped("flags name the parts, so no stack is read")
+		return skipped(errParts)
 	}
 	s, err := e.stack()
-	if _, is := errors.AsType[missing](err); is {
-		return skipped("%v", err)
+	if err == errNoAWS {
+		return skipped(err)
 	}
 	if err != nil {
-		return fault("name the stack with -stack and its region with AWS_REGION; `"+e.command("cloudformation list-stacks")+"` lists what there is",
-			"%s: %s", e.stackName, brief(err))
+		return faultOf("", "", err)
 	}
-	status := e.judgeStatus(ctx, s)
-	if status.Mark == markFault { // such a stack may have no outputs
-		return status
+	is, status := e.stackName+" is "+string(s.StackStatus), string(s.StackStatus)
+	switch {
+	case strings.HasPrefix(status, "DELETE_"), strings.HasPrefix(status, "ROLLBACK_"), status == "CREATE_FAILED", status == "REVIEW_IN_PROGRESS":
+		return fault("fix that, delete the stack with `"+e.onStack("delete-stack")+"`, and deploy it again with `make deploy`", "%s, and can't be deployed to%s", is, e.firstFailure(ctx))
+	case strings.HasSuffix(status, "_FAILED"):
+		return fault("fix that, then `"+e.onStack("continue-update-rollback")+"`, and deploy again", "%s%s", is, e.firstFailure(ctx))
+	case strings.HasSuffix(status, "ROLLBACK_COMPLETE"):
+		return warning("fix that and deploy again", "%s: what ran before the last deployment still runs%s", is, e.firstFailure(ctx))
+	case status == "CREATE_IN_PROGRESS":
+		return fault("wait with `"+e.onStack("wait stack-create-complete")+"`", "%s", is)
+	case strings.HasSuffix(status, "_IN_PROGRESS"):
+		return warning("wait for its end and call doctor again", "%s%s", is, e.firstFailure(ctx))
 	}
-	for _, name := range outputs {
-		if _, err := e.value(name); err != nil {
-			return fault("name a stack of photopass with -stack, or deploy it again with `make deploy`", "%s is no stack of photopass, or an older one: %v", e.stackName, err)
+	for _, name := range []string{"SiteUrl", "RedirectUri", "ClientSecretName", "TokenKeysName", "TableName"} {
+		if _, err := output(s, name); err != nil {
+			return faultOf("", "", err)
 		}
 	}
-	return status
+	return well("%s", is)
 }
 
-// brief is an error in one line of limited length.
-func brief(err error) string { return short(err.Error()) }
-
-// short is hostile text as one line of limited length.
-func short(s string) string {
-	const most = 300
-	if r := []rune(s); len(r) > most {
-		s = string(r[:most]) + "…"
+// firstFailure says which event of the last operation on the stack was the first to
+// fail: later ones follow from it. It is empty if none has failed.
+func (e *examination) firstFailure(ctx context.Context) string {
+	first := ""
+	pages := cloudformation.NewDescribeStackEventsPaginator(cloudformation.NewFromConfig(e.aws), &cloudformation.DescribeStackEventsInput{StackName: &e.stackName})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return "; its events can't be read: " + brief(reduce(err))
+		}
+		for _, event := range page.StackEvents { // the newest comes first
+			if aws.ToString(event.ResourceStatusReason) == "User Initiated" {
+				return first // the operation began with it
+			}
+			if strings.HasSuffix(string(event.ResourceStatus), "_FAILED") {
+				first = "; first failed " + short(fmt.Sprintf("%s (%s): %s", aws.ToString(event.LogicalResourceId), event.ResourceStatus, aws.ToString(event.ResourceStatusReason)))
+			}
+		}
 	}
-	return printable(s)
+	return first
 }
 
-// deployedAt is when the stack was made or last changed.
-func deployedAt(s types.Stack) time.Time {
-	since := aws.ToTime(s.CreationTime)
-	if u := aws.ToTime(s.LastUpdatedTime); u.After(since) {
-		since = u
-	}
-	return since
-}
+// now is the time as AWS has it, by which the functions write theirs; without AWS
+// it is this machine's.
+func (e *examination) now() time.Time { return e.local().Add(-e.ahead) }

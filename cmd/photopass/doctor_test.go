@@ -26,7 +26,6 @@ import (
 
 	"photopass/internal/instagram"
 	"photopass/internal/login"
-	"photopass/internal/store/dynamo"
 	"photopass/internal/telemetry"
 	"photopass/internal/test/apptest"
 	"photopass/internal/test/mototest"
@@ -48,8 +47,6 @@ type deployed struct {
 	env          []string          // beside AWS's
 	rewrite      map[string]string // of AWS's answers, old to new text
 	refuse       string            // an operation that AWS denies
-	unmade       bool              // the stack has no outputs
-	events       []string          // of the stack, the newest first: what, its state, and why; nil: moto's
 	swept        time.Time
 	created      time.Time // the stack, as AWS says; zero: when it was
 }
@@ -158,9 +155,6 @@ func (d *deployed) forgetSweep(t *testing.T) {
 	wantNoErr(t, "forget sweep", err)
 }
 
-// reopen makes the table's name that of the store.
-func (d *deployed) reopen() { d.store = dynamo.New(d.db, d.table) }
-
 // dueAt stores an account whose token falls due then.
 func (d *deployed) dueAt(t *testing.T, id string, at time.Time) {
 	t.Helper()
@@ -180,9 +174,6 @@ func (d *deployed) deploy(t *testing.T) {
 		in.Parameters = append(in.Parameters, cfntypes.Parameter{ParameterKey: aws.String(name), ParameterValue: aws.String(value)})
 	}
 	for name, value := range d.outputs {
-		if d.unmade {
-			break
-		}
 		outputs = append(outputs, fmt.Sprintf("%q:{\"Value\":%q}", name, value))
 	}
 	in.TemplateBody = aws.String(`{"Resources":{"T":{"Type":"AWS::SNS::Topic"}},"Parameters":{` + strings.Join(declared, ",") +
@@ -227,8 +218,6 @@ func (d *deployed) front(t *testing.T) string {
 		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 		query := bytes.Contains(body, []byte("Action="+d.refuse+"&")) // STS and CloudFormation
 		switch r.Body = io.NopCloser(bytes.NewReader(body)); {
-		case d.events != nil && bytes.Contains(body, []byte("Action=DescribeStackEvents&")):
-			d.writeEvents(w, bytes.Contains(body, []byte("NextToken=older")))
 		case d.refuse != "" && query:
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>ordered by a test</Message></Error></ErrorResponse>`)
@@ -242,28 +231,6 @@ func (d *deployed) front(t *testing.T) string {
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
-}
-
-// writeEvents answers the two newest events, or the older ones.
-func (d *deployed) writeEvents(w io.Writer, older bool) {
-	page, next := d.events, ""
-	if n := min(2, len(page)); older {
-		page = page[n:]
-	} else if n < len(page) {
-		page, next = page[:n], "<NextToken>older</NextToken>"
-	}
-	fmt.Fprint(w, "<DescribeStackEventsResponse><DescribeStackEventsResult>", next, "<StackEvents>")
-	for _, event := range page {
-		name, rest, _ := strings.Cut(event, " ")
-		state, why, _ := strings.Cut(rest, " ")
-		kind := "AWS::Some::Resource"
-		if name == "photopass" {
-			kind = "AWS::CloudFormation::Stack"
-		}
-		fmt.Fprintf(w, "<member><LogicalResourceId>%s</LogicalResourceId><ResourceType>%s</ResourceType><ResourceStatus>%s</ResourceStatus><ResourceStatusReason>%s</ResourceStatusReason></member>",
-			name, kind, state, why)
-	}
-	fmt.Fprint(w, "</StackEvents></DescribeStackEventsResult></DescribeStackEventsResponse>")
 }
 
 // content is all that the table holds.
@@ -316,31 +283,21 @@ func wantNoErr(t *testing.T, op string, err error) {
 	}
 }
 
-const allWell = `ok           credentials           arn:aws:sts::123456789012:user/moto, region eu-central-1
-ok           stack                 photopass is CREATE_COMPLETE
-ok           clock                 this machine is within a minute of AWS, the site, Instagram
-ok           client secret         photopass/ClientSecret holds 32 hexadecimal digits
-ok           previous secret       none: notices count by the client secret alone
-ok           key ring              photopass/TokenKeys holds 1 key, k1 is current
-ok           table                 photopass-Table is ACTIVE, with the keys pk HASH, sk RANGE
-ok           index due             ACTIVE, with the keys due_shard HASH, token_refresh_at RANGE, and nothing but keys in it
-ok           time to live          ENABLED, by the attribute ttl
-ok           recovery              any second of the last 7 days can be restored
-ok           delete protection     on
-ok           encryption            with the key that DynamoDB owns
-ok           due tokens            none is overdue by more than 2h
-ok           sweep                 the last one ended at 2026-11-24T12:00:00Z
-ok           /authorize            leads to https://instagram.example/oauth/authorize
-not checked  HSTS                  the site is on this machine
-ok           redirect URI          the site sends https://site.example/callback
-ok           client id             the site sends 990602627938098
-ok           scopes                instagram_business_basic
-ok           /profile              GET answers 401 unauthenticated
-ok           /callback             POST answers 405 method_not_allowed
-ok           /notices/deauthorize  GET answers 405 method_not_allowed
-ok           /notices/deletion     GET answers 405 method_not_allowed
-ok           consent page          Instagram shows a page that names no error
-No fault, 0 warnings, 1 not checked.
+const allWell = `ok       credentials     arn:aws:sts::123456789012:user/moto, region eu-central-1
+ok       stack           photopass is CREATE_COMPLETE
+ok       client secret   photopass/ClientSecret holds 32 hexadecimal digits
+ok       key ring        photopass/TokenKeys holds 1 key, k1 is current
+ok       table           photopass-Table is ACTIVE, with its index
+ok       table settings  time to live, point-in-time recovery (7 days) and deletion protection are on
+ok       due tokens      none is overdue by more than 2h
+ok       sweep           the last one ended at 2026-11-24T12:00:00Z
+ok       /authorize      leads to https://instagram.example/oauth/authorize
+ok       request         the site sends the redirect URI https://site.example/callback, the client id 990602627938098, and the scopes instagram_business_basic
+ok       consent page    Instagram names no error before the login
+ok       /profile        GET answers 401 unauthenticated
+ok       /callback       POST answers 405 method_not_allowed
+ok       /notices        GET answers 405 method_not_allowed
+0 faults, 0 warnings
 `
 
 func TestDoctorAllWell(t *testing.T) {

@@ -15,5 +15,5 @@ func Run(ctx context.Context, args []string, out, progress io.Writer, now func()
 		return err
 	}
 	defer in.Close()
-	return run(ctx, args, program{terminal{in, out, progress}, now, wait})
+	return program{terminal{in, out, progress}, now, wait}.run(ctx, args)
 }

@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"photopass/internal/account"
+	"github.com/urfave/cli/v3"
+
 	"photopass/internal/secret"
 )
 
@@ -32,18 +33,12 @@ type rotation struct {
 // keysRotate makes a new key the current one. Functions keep the ring for a
 // while, so the key is first only added: when one of them seals under it, all
 // others can open that.
-func (p program) keysRotate(ctx context.Context, args []string) error {
-	o := newOptions("keys rotate")
-	o.withSecretID()
-	o.withJSON()
-	if _, err := parse(o.FlagSet, args, 0, 0); err != nil {
-		return err
-	}
-	config, err := configuration(ctx)
+func (p program) keysRotate(ctx context.Context, c *cli.Command) error {
+	d, err := open(ctx, c)
 	if err != nil {
 		return err
 	}
-	store, err := o.openRing(ctx, config)
+	store, err := d.ring()
 	if err != nil {
 		return err
 	}
@@ -71,7 +66,7 @@ func (p program) keysRotate(ctx context.Context, args []string) error {
 	if _, err := store.replace(ctx, r.with(name, r.entries)); err != nil {
 		return fmt.Errorf("%w; %s is not current", err, name)
 	}
-	return p.print(*o.json, rotation{name, previous}, []string{
+	return p.print(c, rotation{name, previous}, []string{
 		fmt.Sprintf("%s is the current key of %s.", name, store.id),
 		fmt.Sprintf("Tokens move to it when they are refreshed; when none is left under %s, `photopass keys retire` removes that.", previous),
 	})
@@ -98,24 +93,16 @@ type retirement struct {
 }
 
 // keysRetire removes keys that nothing is sealed under.
-func (p program) keysRetire(ctx context.Context, args []string) error {
-	o := newOptions("keys retire")
-	o.withTable()
-	o.withSecretID()
-	o.withJSON()
-	others, err := parse(o.FlagSet, args, 0, 1)
+func (p program) keysRetire(ctx context.Context, c *cli.Command) error {
+	d, err := open(ctx, c)
 	if err != nil {
 		return err
 	}
-	config, err := configuration(ctx)
+	store, err := d.ring()
 	if err != nil {
 		return err
 	}
-	store, err := o.openRing(ctx, config)
-	if err != nil {
-		return err
-	}
-	t, err := o.openTable(ctx, config)
+	t, err := d.table()
 	if err != nil {
 		return err
 	}
@@ -123,41 +110,38 @@ func (p program) keysRetire(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	names, err := r.retirable(others)
+	names, err := r.retirable(c.Args().First())
 	if err != nil {
 		return err
 	}
 	if len(names) == 0 {
-		return p.print(*o.json, retirement{[]string{}, r.current}, []string{
+		return p.print(c, retirement{[]string{}, r.current}, []string{
 			fmt.Sprintf("%s holds no key beside %s that could be retired.", store.id, r.current),
 		})
 	}
 	if err := p.retire(ctx, store, t, r, names); err != nil {
 		return err
 	}
-	return p.print(*o.json, retirement{names, r.current}, []string{
+	return p.print(c, retirement{names, r.current}, []string{
 		fmt.Sprintf("Retired %s. The key ring as it was stays in Secrets Manager as the version AWSPREVIOUS of", strings.Join(names, ", ")),
 		fmt.Sprintf("%s, until the ring is changed again.", store.id),
 	})
 }
 
-// retirable returns the keys to retire: the named one, or all that were current
+// retirable returns the keys to retire: the one of that name, or without a name all that were current
 // before. A key that is newer than the current one belongs to a rotation.
-func (r ring) retirable(named []string) ([]string, error) {
+func (r ring) retirable(name string) ([]string, error) {
 	var names []string
-	for _, name := range r.names() {
-		if name != r.current && (number(r.current) == 0 || number(name) < number(r.current)) {
-			names = append(names, name)
+	for _, old := range r.names() {
+		if old != r.current && (number(r.current) == 0 || number(old) < number(r.current)) {
+			names = append(names, old)
 		}
 	}
-	if len(named) == 0 || slices.Contains(names, named[0]) {
-		if len(named) > 0 {
-			names = named
-		}
-		return names, nil
-	}
-	name := named[0]
 	switch _, there := r.entries[name]; {
+	case name == "":
+		return names, nil
+	case slices.Contains(names, name):
+		return []string{name}, nil
 	case name == r.current:
 		return nil, fmt.Errorf("%s is the current key; `photopass keys rotate` makes another one current", name)
 	case there:
@@ -252,23 +236,19 @@ func (p program) usesOf(ctx context.Context, t table, names []string) (uses, err
 		if !ok {
 			i = len(names)
 		}
-		if i >= 0 {
-			found[i].add(key, a)
+		if i < 0 {
+			continue
+		}
+		u, due := &found[i], a.Token.RefreshAt
+		u.key, u.owner = key, a.ID
+		u.tokens++
+		if due.IsZero() {
+			u.never++
+		} else if due.After(u.last) {
+			u.last = due
 		}
 	}
 	return slices.DeleteFunc(found, func(u use) bool { return u.tokens == 0 }), nil
-}
-
-func (u *use) add(key string, a account.Account) {
-	u.key, u.owner = key, a.ID
-	u.tokens++
-	due := a.Token.RefreshAt
-	switch {
-	case due.IsZero():
-		u.never++
-	case due.After(u.last):
-		u.last = due
-	}
 }
 
 // String says what is in the way of retiring the keys.

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/urfave/cli/v3"
 
 	"photopass/internal/store/dynamo"
 )
@@ -35,35 +36,28 @@ type restoration struct {
 // It may run before the stack uses the table and while it does, as often as the
 // operator likes: what it ends are the sessions that came with the table, and what
 // it removes are accounts whose person has not logged in since their deletion.
-func (p program) restore(ctx context.Context, args []string) error {
-	o := newOptions("restore")
-	o.withJSON()
-	from, to := o.String("from", "", ""), o.String("to", "", "")
-	file := o.String("deleted", "", "")
-	yes := o.Bool("yes", false, "")
-	if _, err := parse(o.FlagSet, args, 0, 0); err != nil {
-		return err
-	}
-	switch {
-	case *to == "":
-		return errUsage
-	case *to == *from:
-		return errors.New("-to and -from name the same table; -to is the restored one")
-	case !*yes && (*file == "-" || !p.interactive()):
-		return errors.New("there is no terminal to ask on whether to go ahead; -yes goes ahead without asking")
+func (p program) restore(ctx context.Context, c *cli.Command) error {
+	file, yes := c.String("deleted"), c.Bool("yes")
+	switch to := c.String("to"); {
+	case to == "":
+		return misused(c, "name the restored table with -to")
+	case to == c.String("from"):
+		return errSameTable
+	case !yes && (file == "-" || !p.interactive()):
+		return errNoTerminal
 	}
 	var listed []deletion
-	if *file != "" {
+	if file != "" {
 		var err error
-		if listed, err = p.readDeletions(*file); err != nil {
+		if listed, err = p.readDeletions(file); err != nil {
 			return err
 		}
 	}
-	r, err := o.restored(ctx, p.now(), *from, *to, *file != "")
+	r, err := findRestored(ctx, p.now(), c)
 	if err != nil {
 		return err
 	}
-	if !*yes {
+	if !yes {
 		p.say("%s", r)
 		if err := p.confirm("Type the name of the restored table to go ahead: ", r.to.name, "that is not its name", "nothing was changed"); err != nil {
 			return err
@@ -80,7 +74,7 @@ func (p program) restore(ctx context.Context, args []string) error {
 	result := restoration{
 		r.to.name, done.Kept, done.Deleted, done.SessionsEnded, done.Tombstones, done.Receipts, on,
 	}
-	return p.print(*o.json, result, result.text(r.from.name))
+	return p.print(c, result, result.text(r.from.name))
 }
 
 // text says what was done and what is next.
@@ -124,33 +118,31 @@ func (r restored) String() string {
 	return fmt.Sprintf("table %s, %s; sessions made until %s end", r.to.name, what, stamp(r.before))
 }
 
-// restored finds both tables and refuses what must not be worked on. listed says
-// that deletions are listed in a file.
-func (o options) restored(ctx context.Context, now time.Time, from, to string, listed bool) (restored, error) {
-	config, err := configuration(ctx)
+var errSameTable = errors.New("-to and -from name the same table; -to is the restored one")
+
+// findRestored finds both tables and refuses what must not be worked on.
+func findRestored(ctx context.Context, now time.Time, c *cli.Command) (restored, error) {
+	d, err := open(ctx, c)
 	if err != nil {
 		return restored{}, err
 	}
-	config.RetryMaxAttempts = restoreAttempts
-	explicit := from != ""
-	if from, err = named(ctx, config, from, *o.stack, "TableName"); err != nil {
+	d.RetryMaxAttempts = restoreAttempts
+	to := c.String("to")
+	from, err := d.named("from", "TableName")
+	if err != nil {
 		return restored{}, err
 	}
 	if from == to {
-		return restored{}, fmt.Errorf("stack %s uses table %s already; name the table that it used before with -from", *o.stack, to)
+		return restored{}, fmt.Errorf("stack %s uses table %s already; name the table that it used before with -from", c.String("stack"), to)
 	}
-	client := dynamodb.NewFromConfig(config)
-	r := restored{
-		from: table{dynamo.New(client, from), client, from},
-		to:   table{dynamo.New(client, to), client, to},
-	}
+	r := restored{from: newTable(d.Config, from), to: newTable(d.Config, to)}
 	if r.summary, err = r.to.describe(ctx); err != nil {
 		return r, r.to.failed(err)
 	}
 	if err := fit(r.summary); err != nil {
 		return r, r.to.failed(err)
 	}
-	if err := r.checkFrom(ctx, listed); err != nil {
+	if err := r.checkFrom(ctx, c.String("deleted") != ""); err != nil {
 		return r, err
 	}
 	r.before = aws.ToTime(r.summary.CreationDateTime)
@@ -161,13 +153,13 @@ func (o options) restored(ctx context.Context, now time.Time, from, to string, l
 	// sessions that are younger than the table. So all that there are end, which
 	// must not happen to the table in use.
 	r.before = now
-	if explicit {
-		used, err := named(ctx, config, "", *o.stack, "TableName")
+	if c.String("from") != "" {
+		used, err := d.named("", "TableName")
 		if err != nil {
 			return r, err
 		}
 		if used == to {
-			return r, fmt.Errorf("table %s is the one that stack %s uses, and DynamoDB has not restored it from a backup; nothing was changed", to, *o.stack)
+			return r, fmt.Errorf("table %s is the one that stack %s uses, and DynamoDB has not restored it from a backup; nothing was changed", to, c.String("stack"))
 		}
 	}
 	return r, nil
@@ -176,14 +168,14 @@ func (o options) restored(ctx context.Context, now time.Time, from, to string, l
 // fit says why a table can't be worked on, if it can't.
 func fit(d *types.TableDescription) error {
 	if s := d.RestoreSummary; d.TableStatus == types.TableStatusCreating || s != nil && aws.ToBool(s.RestoreInProgress) {
-		return errors.New("DynamoDB is still restoring it; `aws dynamodb wait table-exists --table-name " + aws.ToString(d.TableName) + "` waits for it")
+		return &refusal{text: "DynamoDB is still restoring it", remedy: "`aws dynamodb wait table-exists --table-name " + aws.ToString(d.TableName) + "` waits for it"}
 	}
 	for _, index := range d.GlobalSecondaryIndexes {
 		if aws.ToString(index.IndexName) == "due" {
 			return nil
 		}
 	}
-	return errors.New("it has no index due, without which no token is refreshed; restore it with all of its indexes")
+	return &refusal{text: "it has no index due, without which no token is refreshed", remedy: "restore it with all of its indexes (docs/restore.md)"}
 }
 
 // checkFrom looks whether the table that was used before is there. If it is not,
@@ -201,7 +193,7 @@ func (r *restored) checkFrom(ctx context.Context, listed bool) error {
 		return r.from.failed(err)
 	}
 	if aws.ToString(d.TableArn) == aws.ToString(r.summary.TableArn) { // either may be named by its ARN
-		return errors.New("-to and -from name the same table; -to is the restored one")
+		return errSameTable
 	}
 	return nil
 }

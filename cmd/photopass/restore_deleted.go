@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -22,32 +19,42 @@ type deletion struct {
 // CloudWatch Logs prints its @timestamp. Without a time, all that the backup has of
 // the account goes.
 func (p program) readDeletions(file string) ([]deletion, error) {
-	in := io.Reader(p.in)
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("read list of deletions: %w", err)
-		}
-		defer f.Close()
-		in = f
-	}
 	var list []deletion
-	lines := bufio.NewScanner(in)
-	for n := 1; lines.Scan(); n++ {
-		fields := strings.FieldsFunc(lines.Text(), func(r rune) bool { return strings.ContainsRune(" \t,\"\r", r) })
-		if len(fields) == 0 {
-			continue
-		}
-		d, ok := deletionOf(fields[0], strings.Join(fields[1:], " "))
+	err := p.lines(file, func(n int, line string) error {
+		fields := fieldsOf(line)
+		d, ok := deletionOf(fields[0], strings.TrimSpace(strings.Join(fields[1:], " ")))
 		if !ok {
-			return nil, fmt.Errorf("line %d of the list of deletions is not an id, or an id and a time such as 2026-11-24T12:00:00Z; nothing was changed", n)
+			return fmt.Errorf("line %d is not an id, or an id and a time such as 2026-11-24T12:00:00Z; nothing was changed", n)
 		}
 		list = append(list, d)
-	}
-	if err := lines.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read list of deletions: %w", err)
 	}
 	return list, nil
+}
+
+// readIDs reads the ids with which the lines of a file begin.
+func (p program) readIDs(file string) ([]string, error) {
+	var list []string
+	err := p.lines(file, func(n int, line string) error {
+		id := fieldsOf(line)[0]
+		if list = append(list, id); !account.ValidID(id) {
+			return fmt.Errorf("line %d does not begin with an id; nothing was removed", n)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read ids: %w", err)
+	}
+	return list, nil
+}
+
+// fieldsOf returns what stands in a line, parted by a space, a tab or a comma; one at
+// least.
+func fieldsOf(line string) []string {
+	return append(strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t,\"\r", r) }), "")
 }
 
 func deletionOf(id, at string) (deletion, bool) {

@@ -47,13 +47,9 @@ func (p program) protect(ctx context.Context, r restored) ([]string, error) {
 }
 
 func (p program) switchOnTTL(ctx context.Context, r restored) (string, error) {
-	out, err := r.to.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &r.to.name})
-	if err != nil {
+	on, err := r.to.expires(ctx)
+	if err != nil || on {
 		return "", err
-	}
-	switch out.TimeToLiveDescription.TimeToLiveStatus {
-	case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
-		return "", nil
 	}
 	_, err = r.to.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
 		TableName:               &r.to.name,

@@ -33,21 +33,44 @@ type ringStore struct {
 	id     string
 }
 
-// openRing returns the key ring that the flags name.
-func (o options) openRing(ctx context.Context, config aws.Config) (ringStore, error) {
-	id, err := named(ctx, config, *o.secretID, *o.stack, "TokenKeysName")
-	return ringStore{secretsmanager.NewFromConfig(config), id}, err
+// ring returns the key ring that the flags name.
+func (d deployment) ring() (ringStore, error) {
+	id, err := d.named("secret-id", "TokenKeysName")
+	return newRingStore(d.Config, id), err
 }
 
-// read returns the version that is in use. The stage is always named: answers
-// for the default stage have been seen to lag behind.
-func (s ringStore) read(ctx context.Context) (ring, error) {
-	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
-		SecretId:     &s.id,
-		VersionStage: aws.String("AWSCURRENT"),
-	})
+func newRingStore(config aws.Config, id string) ringStore {
+	return ringStore{secretsmanager.NewFromConfig(config), id}
+}
+
+// Ring implements [connection.Keys]. It reads the ring each time, so that an import
+// of hours notices a rotation.
+func (s ringStore) Ring(ctx context.Context) (*secret.Ring, error) {
+	value, err := s.value(ctx)
 	if err != nil {
-		return ring{}, fmt.Errorf("read key ring %s: %w", s.id, reduce(err))
+		return nil, err
+	}
+	return secret.ParseRing([]byte(aws.ToString(value.SecretString)))
+}
+
+// RereadRing implements [connection.Keys].
+func (s ringStore) RereadRing(ctx context.Context) (*secret.Ring, error) { return s.Ring(ctx) }
+
+// value returns the version that is in use. The stage is always named: answers
+// for the default stage have been seen to lag behind.
+func (s ringStore) value(ctx context.Context) (*secretsmanager.GetSecretValueOutput, error) {
+	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.id, VersionStage: aws.String("AWSCURRENT")})
+	if err != nil {
+		return nil, fmt.Errorf("read key ring %s: %w", s.id, reduce(err))
+	}
+	return out, nil
+}
+
+// read returns the version that is in use, with its keys.
+func (s ringStore) read(ctx context.Context) (ring, error) {
+	out, err := s.value(ctx)
+	if err != nil {
+		return ring{}, err
 	}
 	r, err := parseRing(aws.ToString(out.SecretString))
 	if err != nil {

@@ -7,23 +7,19 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/urfave/cli/v3"
 
 	"photopass/internal/secret"
 )
 
 // secretSet stores the client secret. It is checked for its shape before
 // anything is sent, and never printed.
-func (p program) secretSet(ctx context.Context, args []string) error {
-	o := newOptions("secret set")
-	o.withSecretID()
-	if _, err := parse(o.FlagSet, args, 0, 0); err != nil {
-		return err
-	}
-	config, err := configuration(ctx)
+func (p program) secretSet(ctx context.Context, c *cli.Command) error {
+	d, err := open(ctx, c)
 	if err != nil {
 		return err
 	}
-	id, err := named(ctx, config, *o.secretID, *o.stack, "ClientSecretName")
+	id, err := d.named("secret-id", "ClientSecretName")
 	if err != nil {
 		return err
 	}
@@ -32,9 +28,9 @@ func (p program) secretSet(ctx context.Context, args []string) error {
 		return err
 	}
 	if secret.Unusual(clientSecret) {
-		fmt.Fprintln(p.out, "Note: this is not 32 hexadecimal digits, as Meta's secrets are. Was it cut when it was copied?")
+		p.say("%s", "Note: this is not 32 hexadecimal digits, as Meta's secrets are. Was it cut when it was copied?")
 	}
-	client := secretsmanager.NewFromConfig(config)
+	client := secretsmanager.NewFromConfig(d.Config)
 	if err := refuseKeyRing(ctx, client, id); err != nil {
 		return err
 	}
@@ -43,10 +39,11 @@ func (p program) secretSet(ctx context.Context, args []string) error {
 		SecretString: aws.String(clientSecret.Reveal()),
 	})
 	if err != nil {
-		return fmt.Errorf("store secret in %s: %w", id, err)
+		return fmt.Errorf("store secret in %s: %w", id, reduce(err))
 	}
-	fmt.Fprintf(p.out, "Stored in %s. Functions that are running use it within five minutes.\n", id)
-	return nil
+	return p.print(c, map[string]string{"secret_id": id}, []string{
+		fmt.Sprintf("Stored in %s. Functions that are running use it within five minutes.", id),
+	})
 }
 
 // refuseKeyRing fails when the secret holds a key ring: overwritten, it would

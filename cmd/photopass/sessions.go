@@ -3,12 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/urfave/cli/v3"
 
 	"photopass/internal/account"
 	"photopass/internal/telemetry"
@@ -28,17 +28,12 @@ func running(sessions []account.Session, now time.Time) []account.Session {
 }
 
 // sessionsList prints an account's sessions, the oldest first.
-func (p program) sessionsList(ctx context.Context, args []string) error {
-	o := tableOptions("sessions list")
-	others, err := parse(o.FlagSet, args, 1, 1)
+func (p program) sessionsList(ctx context.Context, c *cli.Command) error {
+	t, err := openTable(ctx, c)
 	if err != nil {
 		return err
 	}
-	t, err := o.open(ctx)
-	if err != nil {
-		return err
-	}
-	_, sessions, err := t.sessionsOf(ctx, others[0])
+	_, sessions, err := t.sessionsOf(ctx, c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -48,7 +43,7 @@ func (p program) sessionsList(ctx context.Context, args []string) error {
 		list = append(list, sessionRow{s.Key, s.CreatedAt, s.LastUsedAt, s.ExpiresAt})
 		text = append(text, row(s.Key, stamp(s.CreatedAt), stamp(s.LastUsedAt), stamp(s.ExpiresAt)))
 	}
-	return p.print(*o.json, list, text)
+	return p.print(c, list, text)
 }
 
 // sessionsOf returns the account of an id and its sessions, the oldest first.
@@ -75,23 +70,16 @@ type ending struct {
 
 // sessionsEnd ends some sessions of an account, or all. When one of them is not
 // there it ends none.
-func (p program) sessionsEnd(ctx context.Context, args []string) error {
-	o := tableOptions("sessions end")
-	all := o.Bool("all", false, "")
-	dashed, args := cutDashedKeys(args)
-	others, err := parse(o.FlagSet, args, 1, math.MaxInt)
+func (p program) sessionsEnd(ctx context.Context, c *cli.Command) error {
+	all, keys := c.Bool("all"), c.Args().Tail()
+	if all == (len(keys) > 0) {
+		return misused(c, "name the sessions to end by their keys, or use -all")
+	}
+	t, err := openTable(ctx, c)
 	if err != nil {
 		return err
 	}
-	keys := append(others[1:], dashed...)
-	if *all == (len(keys) > 0) {
-		return errUsage
-	}
-	t, err := o.open(ctx)
-	if err != nil {
-		return err
-	}
-	a, sessions, err := t.sessionsOf(ctx, others[0])
+	a, sessions, err := t.sessionsOf(ctx, c.Args().First())
 	if err != nil {
 		return err
 	}
@@ -102,7 +90,7 @@ func (p program) sessionsEnd(ctx context.Context, args []string) error {
 	}
 	e := ending{a.ID, []string{}}
 	for _, s := range sessions {
-		if !*all && !slices.Contains(keys, s.Key) {
+		if !all && !slices.Contains(keys, s.Key) {
 			continue
 		}
 		if err := t.EndSession(ctx, account.SessionRef{AccountID: a.ID, Key: s.Key}); err != nil {
@@ -111,19 +99,5 @@ func (p program) sessionsEnd(ctx context.Context, args []string) error {
 		p.audit(ctx, telemetry.Entry{Event: telemetry.Logout, Account: a.ID})
 		e.Ended = append(e.Ended, s.Key)
 	}
-	return p.print(*o.json, e, []string{fmt.Sprintf("Ended %s of %s.", count(len(e.Ended), "session"), summary(a))})
-}
-
-// cutDashedKeys takes the session keys that begin with a dash, as flags do, out
-// of the arguments.
-func cutDashedKeys(args []string) (keys, others []string) {
-	for _, arg := range args {
-		raw, err := base64.RawURLEncoding.DecodeString(arg)
-		if strings.HasPrefix(arg, "-") && err == nil && len(raw) == 32 {
-			keys = append(keys, arg)
-		} else {
-			others = append(others, arg)
-		}
-	}
-	return keys, others
+	return p.print(c, e, []string{fmt.Sprintf("Ended %s of %s.", count(len(e.Ended), "session"), summary(a))})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
 )
 
@@ -27,6 +28,12 @@ var errCancelled = errors.New("cancelled")
 
 // interactive reports whether there is somebody to answer a question.
 func (t terminal) interactive() bool { return term.IsTerminal(int(t.in.Fd())) }
+
+// onTerminal reports whether results go to a terminal.
+func (t terminal) onTerminal() bool {
+	out, ok := t.out.(*os.File)
+	return ok && term.IsTerminal(int(out.Fd()))
+}
 
 // readHidden asks for a line and shows nothing of it. What is not a terminal is
 // read to its first line's end.
@@ -69,14 +76,47 @@ func (t terminal) onScreen(out io.Writer, read func(*term.Terminal) (string, err
 	return line, err
 }
 
+// lines reads a file, or standard input if its name is - or empty, and has each called
+// for every line that is not blank.
+func (t terminal) lines(file string, each func(n int, line string) error) error {
+	in := io.Reader(t.in)
+	if file != "" && file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	scanner := bufio.NewScanner(in)
+	for n := 1; scanner.Scan(); n++ {
+		if line := strings.TrimSpace(scanner.Text()); line != "" {
+			if err := each(n, line); err != nil {
+				return err
+			}
+		}
+	}
+	return scanner.Err()
+}
+
+// colored returns text in a color of ANSI's if results go to a terminal that has
+// colors (no-color.org).
+func (t terminal) colored(color, text string) string {
+	if !t.onTerminal() || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return text
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}
+
 // say writes a line of progress.
 func (t terminal) say(format string, args ...any) { fmt.Fprintf(t.err, format+"\n", args...) }
 
 // print writes a result: as JSON, or for people as the lines of text, in which
 // tabs part columns.
-func (t terminal) print(asJSON bool, document any, text []string) error {
-	if asJSON {
+func (t terminal) print(c *cli.Command, document any, text []string) error {
+	if c.Bool("json") {
 		e := json.NewEncoder(t.out)
+		e.SetEscapeHTML(false) // commands are to be pasted
 		e.SetIndent("", "  ")
 		return e.Encode(document)
 	}
@@ -122,4 +162,16 @@ func count(n int, thing string) string {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// brief is an error in one line of limited length.
+func brief(err error) string { return short(err.Error()) }
+
+// short is hostile text as one line of limited length.
+func short(s string) string {
+	const most = 300
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return printable(s)
 }
