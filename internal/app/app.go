@@ -99,8 +99,12 @@ var (
 			if err != nil {
 				return nil, err
 			}
+			vault, err := p.vault()
+			if err != nil {
+				return nil, err
+			}
 			return login.NewCallback(login.CallbackSettings{
-				Settings: s, Store: p.Store, Vault: connection.NewVault(p.Keys), Secrets: p.ClientSecret, Sessions: p.sessions(),
+				Settings: s, Store: p.Store, Vault: vault, Secrets: p.ClientSecret, Sessions: p.sessions(),
 			})
 		},
 	}
@@ -210,10 +214,18 @@ func (p Parts) Connections() (*connection.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	vault, err := p.vault()
+	if err != nil {
+		return nil, err
+	}
 	return connection.New(connection.Config{
-		Store: p.Store, Vault: connection.NewVault(p.Keys), Instagram: client, Now: p.Now, Log: p.Log,
+		Store: p.Store, Vault: vault, Instagram: client, Now: p.Now, Log: p.Log,
 		TTL: p.Config.ProfileTTL, MaxStale: p.Config.ProfileMaxStale,
 	})
+}
+
+func (p Parts) vault() (*connection.Vault, error) {
+	return connection.NewVault(p.Keys), config.Require(p, "Keys")
 }
 
 func (p Parts) login() (login.Settings, error) {

@@ -68,7 +68,7 @@ func New(s Settings) (*Function, error) {
 
 // Invoke answers one payload. Each answer is in the audit log, refusals too, and
 // each invocation has the line of a request. [telemetry.Guard] bounds it: it finishes
-// when ctx ends.
+// even if ctx ends.
 func (f *Function) Invoke(ctx context.Context, payload []byte) Answer {
 	ctx, record := telemetry.Begin(ctx)
 	u := use{Settings: f.s}

@@ -26,7 +26,15 @@ type ProfileError struct {
 }
 
 // Error implements error.
-func (e *ProfileError) Error() string { return fmt.Sprintf("connection: read profile: %v", e.Err) }
+func (e *ProfileError) Error() string {
+	switch {
+	case e.Err != nil:
+		return "connection: read profile: " + e.Err.Error()
+	case e.Reconnect != "":
+		return "connection: read profile: reconnect required: " + string(e.Reconnect)
+	}
+	return "connection: read profile: another request asks, or Instagram is left alone"
+}
 
 // Unwrap returns the cause.
 func (e *ProfileError) Unwrap() error { return e.Err }
@@ -64,7 +72,9 @@ const (
 // was disconnected or connected again; with [ErrBroken] when the token does not open;
 // and with a [*ProfileError] when there is nothing to serve.
 func (s *Service) Profile(ctx context.Context, a account.Account) (Reading, error) {
-	now, err := s.current(ctx, a)
+	waiting, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	now, err := s.current(ctx, waiting, a)
 	stale, _ := errors.AsType[*ProfileError](err)
 	switch {
 	case errors.Is(err, account.ErrNotFound), errors.Is(err, ErrBroken):
@@ -83,8 +93,9 @@ func (s *Service) Profile(ctx context.Context, a account.Account) (Reading, erro
 }
 
 // current returns a with a profile that is new enough. With an error it returns a as
-// it was last known; then that profile is served while it may be.
-func (s *Service) current(ctx context.Context, a account.Account) (account.Account, error) {
+// it was last known; then that profile is served while it may be. It waits for others
+// until waiting ends.
+func (s *Service) current(ctx, waiting context.Context, a account.Account) (account.Account, error) {
 	switch {
 	case s.isFresh(a.Profile):
 		return a, nil
@@ -93,7 +104,7 @@ func (s *Service) current(ctx context.Context, a account.Account) (account.Accou
 	case a.Profile.RestUntil.After(s.c.Now()) && s.mayServe(a):
 		return a, nil
 	case a.LeaseUntil.After(s.c.Now()):
-		return s.await(ctx, a)
+		return s.await(ctx, waiting, a)
 	}
 	result, err := s.Refresh(ctx, a)
 	now := result.Account
@@ -105,26 +116,21 @@ func (s *Service) current(ctx context.Context, a account.Account) (account.Accou
 	case now.Status != account.Active:
 		return now, &ProfileError{Reconnect: now.ReconnectCause()}
 	case result.Outcome == Held:
-		return s.await(ctx, now)
+		return s.await(ctx, waiting, now)
 	case result.Outcome == Deferred && result.Cause.Class.Meaning().Again != instagram.Later:
 		return s.leaveAlone(ctx, now, result.Cause) // a read would fare no better
 	}
-	return s.read(ctx, now)
+	return s.read(ctx, waiting, now)
 }
 
 // await returns a when its profile may be served. Otherwise it waits for what another
 // request brings, here or in another process, that has the lease.
-func (s *Service) await(ctx context.Context, a account.Account) (account.Account, error) {
+func (s *Service) await(ctx, waiting context.Context, a account.Account) (account.Account, error) {
 	if s.mayServe(a) {
 		return a, nil
 	}
-	waiting, cancel := context.WithTimeout(ctx, maxWait)
-	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		if !a.LeaseUntil.After(s.c.Now()) {
-			return s.current(ctx, a) // the other is done and has brought nothing
-		}
-		if a.Resting || !sleep(waiting, pause) {
+		if a.Resting && a.LeaseUntil.After(s.c.Now()) || !sleep(waiting, pause) {
 			return a, s.tryAgain(a)
 		}
 		now, err := s.sameConnection(waiting, a)
@@ -133,6 +139,8 @@ func (s *Service) await(ctx context.Context, a account.Account) (account.Account
 			return a, s.tryAgain(a)
 		case err != nil || s.mayServe(now):
 			return now, err
+		case !now.LeaseUntil.After(s.c.Now()):
+			return s.current(ctx, waiting, now) // the other is done and has brought nothing
 		}
 		a = now
 	}
@@ -140,7 +148,7 @@ func (s *Service) await(ctx context.Context, a account.Account) (account.Account
 
 // tryAgain says when to come again for what another request is asking for.
 func (s *Service) tryAgain(a account.Account) *ProfileError {
-	return &ProfileError{RetryAfter: a.LeaseUntil.Sub(s.c.Now())}
+	return &ProfileError{RetryAfter: max(0, a.LeaseUntil.Sub(s.c.Now()))}
 }
 
 // sameConnection reads a again. It fails with [account.ErrNotFound] when a's
@@ -157,11 +165,11 @@ func (s *Service) sameConnection(ctx context.Context, a account.Account) (accoun
 }
 
 // read reads the profile from Instagram and stores it, under the lease.
-func (s *Service) read(ctx context.Context, a account.Account) (account.Account, error) {
+func (s *Service) read(ctx, waiting context.Context, a account.Account) (account.Account, error) {
 	token, lease, err := s.begin(ctx, a)
 	if errors.Is(err, account.ErrConflict) {
 		if a, err = s.sameConnection(ctx, a); err == nil {
-			return s.await(ctx, a)
+			return s.await(ctx, waiting, a)
 		}
 	}
 	if err != nil {

@@ -177,6 +177,21 @@ func TestWaitersWhenTheTokenIsDead(t *testing.T) {
 	})
 }
 
+// A store that always says that another request has the lease, and shows no lease, does
+// not keep a visit for longer than that request would.
+func TestWaitersBehindNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisits(t, never, 25*time.Hour)
+		v.Store = failing(v.store, "Lease", 0, account.ErrConflict)
+		began := time.Now()
+		v.wantError(0, "")(v.service().Profile(t.Context(), read(t, v.store, v.id)))
+		if got := time.Since(began); got != 5*time.Second {
+			t.Errorf("waiting: got %v, want 5s", got)
+		}
+		v.wantCalls(0, 0)
+	})
+}
+
 // One who has died holds the account for twenty seconds. Nobody waits for longer
 // than five, and one who waits when they end asks in their place.
 func TestWaitersWhenTheWinnerDies(t *testing.T) {

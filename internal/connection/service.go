@@ -26,8 +26,7 @@ type store interface {
 	PutSweep(ctx context.Context, at time.Time) error
 }
 
-// A Config configures a Service. All members are required but the two ages, which
-// only [Service.Profile] needs.
+// A Config configures a Service. All members are required.
 type Config struct {
 	Store     store
 	Vault     *Vault
@@ -45,7 +44,7 @@ type Service struct{ c Config }
 
 // New returns a Service. It makes no request.
 func New(c Config) (*Service, error) {
-	if err := config.Require(c, "Store", "Vault", "Instagram", "Now", "Log"); err != nil {
+	if err := config.Require(c, "Store", "Vault", "Instagram", "Now", "Log", "TTL", "MaxStale"); err != nil {
 		return nil, err
 	}
 	return &Service{c}, nil

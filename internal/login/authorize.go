@@ -82,13 +82,14 @@ func (a authorize) authorize(w http.ResponseWriter, r *http.Request) error {
 	for _, name := range surplusFlows(r) {
 		web.ClearCookie(w, name)
 	}
+	target := a.Instagram.AuthorizationURL(state, f.challenge(), forceReauth)
 	// The cookie outlives the flow, so that who comes late is told that it took too long.
 	web.SetCookie(w, flowCookieName(state), f.value, a.FlowTTL+markerMargin)
 	record := telemetry.Of(r.Context())
 	record.SetOutcome(telemetry.Started)
 	record.Count(telemetry.FlowsStarted)
 	record.SetFlow(flowID(state))
-	web.Redirect(w, http.StatusFound, a.Instagram.AuthorizationURL(state, f.challenge(), forceReauth))
+	web.Redirect(w, http.StatusFound, target)
 	return nil
 }
 

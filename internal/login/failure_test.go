@@ -458,7 +458,7 @@ func TestGrantedPermissionsAreChecked(t *testing.T) {
 	a.Browser().Login()
 }
 
-// A rewriter changes the answers of one path.
+// A rewriter changes the answers of one path, or of all if that is empty.
 type rewriter struct {
 	path string
 	text *strings.Replacer
@@ -467,7 +467,7 @@ type rewriter struct {
 // RoundTrip implements [http.RoundTripper].
 func (w rewriter) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil || r.URL.Path != w.path {
+	if err != nil || w.path != "" && r.URL.Path != w.path {
 		return resp, err
 	}
 	defer resp.Body.Close()
@@ -495,6 +495,7 @@ func TestTokenAndProfileNameTheSameAccount(t *testing.T) {
 		{"profile of another account", "/v26.0/me", []string{acmeID, limaID, acmeUserID, "17841405793187221"}, "", 400},
 		{"token of another account", "/oauth/access_token", []string{acmeID, limaID}, "", 400},
 		{"token has no id", "/oauth/access_token", []string{`"user_id"`, `"x"`}, "", 400},
+		{"neither names the professional id, and the token none at all", "", []string{`"user_id"`, `"x"`}, "", 400},
 		{"neighbour by a float64", "/oauth/access_token", []string{acmeID, "27640875392278832"}, "", 400},
 		{"token has the professional id, profile none", "/v26.0/me", []string{acmeID, limaID, `"user_id"`, `"x"`}, "", 400},
 	} {

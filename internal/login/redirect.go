@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"photopass/internal/secret"
 )
@@ -17,26 +18,31 @@ func (c callback) isForeign(f flow) bool {
 
 // withConnectCode returns target with code as its only connect_code.
 func withConnectCode(target string, code secret.Value) string {
-	return withParameter(target, "connect_code="+code.Reveal(), connectCodeName)
+	return withParameter(target, "connect_code="+code.Reveal(), connectCodeName())
 }
 
 // withError returns target with code as its only error. A connect_code goes as
 // well: none belongs to a login that failed.
 func withError(target, code string) string {
-	return withParameter(target, "error="+code, answerName)
+	return withParameter(target, "error="+code, answerName())
 }
 
 // The names that some program reads as connect_code or error, or as a member of
 // it. PHP drops leading blanks, reads ".", blanks and a lone "[" as "_", and what
 // follows "[" as a key (PHP manual, "Variables From External Sources").
 var (
-	connectCodeName = regexp.MustCompile(`(?is)^[\x00\s]*connect[_.\s[]code([[\x00\s].*)?$`)
-	answerName      = regexp.MustCompile(`(?is)^[\x00\s]*(connect[_.\s[]code|error)([[\x00\s].*)?$`)
+	connectCodeName = pattern(`(?is)^[\x00\s]*connect[_.\s[]code([[\x00\s].*)?$`)
+	answerName      = pattern(`(?is)^[\x00\s]*(connect[_.\s[]code|error)([[\x00\s].*)?$`)
 )
 
 // parameter is one parameter of a query behind its separator. For some programs
 // ";" separates as well.
-var parameter = regexp.MustCompile(`[&;][^&;]*`)
+var parameter = pattern(`[&;][^&;]*`)
+
+// pattern compiles expr when it is first used: most starts of a function never do.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // withParameter returns target with added at the end of its query, in place of
 // every parameter whose name matches taken or does not decode: a page may have
@@ -46,7 +52,7 @@ var parameter = regexp.MustCompile(`[&;][^&;]*`)
 func withParameter(target, added string, taken *regexp.Regexp) string {
 	target, fragment, hasFragment := strings.Cut(target, "#")
 	target, query, _ := strings.Cut(target, "?")
-	query = parameter.ReplaceAllStringFunc("&"+query, func(p string) string {
+	query = parameter().ReplaceAllStringFunc("&"+query, func(p string) string {
 		name, _, _ := strings.Cut(p[1:], "=")
 		name, err := url.QueryUnescape(name)
 		if err != nil || taken.MatchString(name) {

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"photopass/internal/account"
@@ -102,10 +103,12 @@ type signedRequest struct {
 
 // signedRequestShape accepts padding in both parts, which Meta leaves out. It checks
 // the letters because the decoder skips line breaks.
-var signedRequestShape = regexp.MustCompile(`^([A-Za-z0-9_-]{43})=?\.([A-Za-z0-9_-]+={0,2})$`)
+var signedRequestShape = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([A-Za-z0-9_-]{43})=?\.([A-Za-z0-9_-]+={0,2})$`)
+})
 
 func parseSignedRequest(s string) (signedRequest, bool) {
-	parts := signedRequestShape.FindStringSubmatch(s)
+	parts := signedRequestShape().FindStringSubmatch(s)
 	if parts == nil {
 		return signedRequest{}, false
 	}

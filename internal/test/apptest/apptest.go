@@ -212,11 +212,14 @@ func (a *App) env(o Options) map[string]string {
 }
 
 // Connections returns the service of c. Members that are nil are filled in: the
-// vault with [Ring], the real clock, and a log that goes nowhere.
+// vault with [Ring], the default ages, the real clock, and a log that goes nowhere.
 func Connections(t testing.TB, c connection.Config) *connection.Service {
 	t.Helper()
 	if c.Vault == nil {
 		c.Vault = connection.NewVault(secret.Plain{Keys: Ring(t)})
+	}
+	if c.TTL == 0 {
+		c.TTL, c.MaxStale = 15*time.Minute, 24*time.Hour
 	}
 	if c.Now == nil {
 		c.Now = time.Now
