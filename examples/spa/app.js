@@ -39,7 +39,7 @@ $("picture").addEventListener("error", () => { $("picture").hidden = true; });
 // What a failed login means to a person who has come back here. Codes that need
 // no words of their own get the last ones.
 const failures = {
-  access_denied: "You did not allow access, so nothing was connected.",
+  access_denied: "You cancelled. Nothing has changed.",
   permission_missing: "Reading your profile requires the basic permission. Please leave it ticked on Instagram's page.",
   account_unsupported: "Instagram offers this for business and creator accounts only.",
   flow_expired: "This link has expired. Please connect again.",

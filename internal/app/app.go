@@ -231,7 +231,7 @@ func (p Parts) vault() (*connection.Vault, error) {
 func (p Parts) login() (login.Settings, error) {
 	client, err := p.instagram()
 	return login.Settings{
-		PublicURL: p.Config.PublicURL, Words: p.Config.Words, ReturnToOrigins: p.Config.ReturnToOrigins,
+		PublicURL: p.Config.PublicURL, Words: p.Config.Words, Permissions: p.Config.Scopes, ReturnToOrigins: p.Config.ReturnToOrigins,
 		FlowTTL: p.Config.FlowTTL, Instagram: client, Now: p.Now, Log: p.Log,
 	}, err
 }

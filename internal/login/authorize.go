@@ -23,11 +23,12 @@ import (
 	"photopass/internal/web"
 )
 
-// Settings are what both halves of a login must agree on. All but Words and
-// ReturnToOrigins are required.
+// Settings are what both halves of a login must agree on. All but Words,
+// Permissions and ReturnToOrigins are required.
 type Settings struct {
 	PublicURL       string           // the origin that browsers use
 	Words           config.Words     // the operator's, for the pages
+	Permissions     []string         // which the start page says that people are asked for
 	ReturnToOrigins []string         // origins that return_to may name
 	FlowTTL         time.Duration    // how long a person may take at Instagram
 	Instagram       instagram.Client // its redirect URI is PublicURL + "/callback"
@@ -63,7 +64,13 @@ func (a authorize) landing(w http.ResponseWriter, r *http.Request) error {
 func (a authorize) writeLanding(w http.ResponseWriter, r *http.Request, returnTo string) error {
 	telemetry.Of(r.Context()).SetOutcome(telemetry.Landing)
 	_, hasSession := session.FromRequest(r)
-	return web.WritePage(w, r, web.Page{Body: landingPage(a.Words, returnTo, hasSession)})
+	return web.WritePage(w, r, web.Page{Body: landingPage(a.Words, landing{
+		permissions: a.Permissions,
+		returnTo:    returnTo,
+		hasSession:  hasSession,
+		done:        web.TakeDone(w, r),
+		application: web.Application(a.PublicURL, a.ReturnToOrigins),
+	})})
 }
 
 // authorize begins a flow, when the person asked for it. Of the query only

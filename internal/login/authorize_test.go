@@ -332,15 +332,21 @@ func TestOnlyThePersonStartsAFlow(t *testing.T) {
 	}
 }
 
-// The start page is HTML for programs too, and sets no cookie.
+// The start page says who asks for what. It is HTML for programs too, and sets no
+// cookie.
 func TestLandingPage(t *testing.T) {
 	const (
-		begin = `<main><h1>Connect your Instagram account</h1><p>Instagram will ask which permissions you grant. You can disconnect at any time.</p>` +
-			`<p><a class="button" id="connect" href="`
+		begin = `<main><div class="start"><div><h1>Connect Instagram to <bdi>photopass</bdi></h1>` +
+			`<p><bdi>photopass</bdi> asks for your permission to:</p><ul id="permissions"><li>Read your profile and your posts</li></ul>`
+		connect = `<p><a class="button" id="connect" href="/authorize`
+		second  = `<p><a class="button second" id="connect" href="/authorize`
 		middle  = `">Connect Instagram</a></p>`
 		another = `<p><a class="link" id="another" href="/authorize?force_reauth=true`
 		end     = `">Use another Instagram account</a></p>`
+		back    = `<main><div class="start"><div><h1>Welcome back</h1><p>This browser has connected Instagram to <bdi>photopass</bdi> before.</p>` +
+			`<p><a class="button" id="profile" href="/profile">Open my profile</a></p>`
 		profile = `<p><a class="link" id="profile" href="/profile">Open my profile</a></p>`
+		control = `</div><section aria-labelledby="control">`
 	)
 	session := []string{"Cookie", "__Host-session=1." + strings.Repeat("A", 43)}
 	elsewhere := []string{"Sec-Fetch-Site", "cross-site"}
@@ -349,13 +355,15 @@ func TestLandingPage(t *testing.T) {
 		header            []string
 		want              string
 	}{
-		{"no session", "", "/", nil, begin + `/authorize` + middle + another + end + `</main>`},
-		{"session", "", "/", session, begin + `/authorize` + middle + another + end + profile + `</main>`},
+		{"no session", "", "/", nil, begin + connect + middle + another + end + control},
+		{"session", "", "/", session, back + second + middle + another + end + control},
+		{"session and return_to", "", "/authorize?return_to=/a", append(elsewhere, session...),
+			begin + connect + `?return_to=%2Fa` + middle + another + `&amp;return_to=%2Fa` + end + profile + control},
 		{"return_to", "", "/authorize?return_to=%2Fa%3Fb%3Dc%26d", elsewhere,
-			begin + `/authorize?return_to=%2Fa%3Fb%3Dc%26d` + middle + another + `&amp;return_to=%2Fa%3Fb%3Dc%26d` + end + `</main>`},
+			begin + connect + `?return_to=%2Fa%3Fb%3Dc%26d` + middle + another + `&amp;return_to=%2Fa%3Fb%3Dc%26d` + end + control},
 		{"quote", "", "/authorize?return_to=/%22%3E%3Cscript%3E", elsewhere,
-			begin + `/authorize?return_to=%2F%22%3E%3Cscript%3E` + middle + another + `&amp;return_to=%2F%22%3E%3Cscript%3E` + end + `</main>`},
-		{"no choice of account", "legacy", "/", nil, begin + `/authorize` + middle + `</main>`},
+			begin + connect + `?return_to=%2F%22%3E%3Cscript%3E` + middle + another + `&amp;return_to=%2F%22%3E%3Cscript%3E` + end + control},
+		{"no choice of account", "legacy", "/", nil, begin + connect + middle + control},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := serve(apptest.New(t, apptest.Options{API: tt.api}).Handler, http.MethodGet, tt.target, append(tt.header, "Accept", "application/json")...)
@@ -365,6 +373,37 @@ func TestLandingPage(t *testing.T) {
 			// The space between elements means nothing.
 			if page := regexp.MustCompile(`>\s+<`).ReplaceAllString(r.Body, "><"); !strings.Contains(page, tt.want) {
 				t.Errorf("GET %s: got %s, want %s in it", tt.target, page, tt.want)
+			}
+		})
+	}
+}
+
+// The start page tells once what was done. It tells nothing that it doesn't know, and
+// nothing in a browser that has a session again.
+func TestLandingPageTellsWhatWasDone(t *testing.T) {
+	const (
+		app     = `<p><a class="link" id="back" href="https://app.example/">Back to <bdi>https://app.example</bdi></a></p>`
+		session = "; __Host-session=1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	)
+	for _, tt := range []struct {
+		cookie, want string // empty: nothing is told
+	}{
+		{"", ""},
+		{"__Host-done=logged-out", "<p>You are logged out in this browser.</p>"},
+		{"__Host-done=disconnected", "<p>Instagram is disconnected. Your profile, the connection and your sessions were deleted here.</p>"},
+		{"__Host-done=<b>", ""},
+		{"__Host-done=logged-out; __Host-done=disconnected", ""},
+		{"__Host-done=logged-out" + session, ""},
+	} {
+		t.Run(tt.cookie, func(t *testing.T) {
+			a := apptest.New(t, apptest.Options{ReturnToOrigins: []string{"https://app.example"}})
+			r := serve(a.Handler, http.MethodGet, "/", "Cookie", tt.cookie)
+			page := regexp.MustCompile(`>\s+<`).ReplaceAllString(r.Body, "><")
+			if want := `<div class="notice" id="done" role="status">` + tt.want + app + `</div>`; tt.want != "" && !strings.Contains(page, want) {
+				t.Errorf("GET /: got %s, want %s in it", page, want)
+			}
+			if tt.want == "" && strings.Contains(page, `id="done"`) {
+				t.Errorf("GET /: got %s, want nothing told", page)
 			}
 		})
 	}

@@ -277,6 +277,7 @@ func TestCookies(t *testing.T) {
 		flow    = "; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax"
 		session = "; Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax"
 		gone    = "; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
+		done    = "; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"
 	)
 	for _, api := range []string{"graph", "legacy"} {
 		t.Run(api, func(t *testing.T) {
@@ -298,9 +299,11 @@ func TestCookies(t *testing.T) {
 			wantCookies(t, "GET /authorize, malformed", b.Get("/authorize?return_to=x"))
 			wantCookies(t, "GET /authorize, other site", b.Get("/authorize", "Sec-Fetch-Site", "cross-site"))
 			wantCookies(t, "POST /logout, forbidden", b.Post("/logout", nil, "Sec-Fetch-Site", "cross-site"))
-			wantCookies(t, "POST /logout", b.Post("/logout", nil), "__Host-session"+gone)
+			wantCookies(t, "POST /logout", b.Post("/logout", nil), "__Host-session"+gone, "__Host-done"+done)
+			wantCookies(t, "GET / after log-out", b.Get("/"), "__Host-done"+gone)
+			wantCookies(t, "GET / again", b.Get("/"))
 			b.Login()
-			wantCookies(t, "POST /disconnect", b.Post("/disconnect", url.Values{}), "__Host-session"+gone)
+			wantCookies(t, "POST /disconnect", b.Post("/disconnect", url.Values{}), "__Host-session"+gone, "__Host-done"+done)
 		})
 	}
 }

@@ -39,14 +39,14 @@ func TestDeletionPage(t *testing.T) {
 		{"deleted", false, `<title>Your data was deleted · photopass</title>|<main><h1>Your data was deleted</h1>` +
 			`<p>As you requested on Instagram, your profile, the connection to Instagram and your sessions were deleted here.</p>` +
 			`<p id="log">Lines in our log still name your Instagram id. Each line is deleted after 30 days.</p>` +
-			`<dl><dt>Deleted</dt><dd id="completed-at"><span>1 day ago</span><time datetime="2026-11-24T12:00:00Z">24 November 2026, 12:00 UTC</time></dd>` +
+			`<dl><dt>Deleted</dt><dd id="completed-at"><span>2 days ago</span><time datetime="2026-11-24T12:00:00Z">24 November 2026, 12:00 UTC</time></dd>` +
 			`<dt>Removed from all backups by</dt><dd id="backups-until"><span>in 33 days</span><time datetime="2026-12-29T12:00:00Z">29 December 2026, 12:00 UTC</time></dd>` +
 			`<dt>Confirmation code</dt><dd><code id="confirmation-code">5URMKTEAADKBBX24TIIII6I7UMKB6I52</code></dd></dl></main>`},
 		{"superseded", true, `<title>Your data was not deleted · photopass</title>|<main><h1>Your data was not deleted</h1>` +
 			`<p>After you requested the deletion on Instagram, your account was connected again. It was therefore kept.</p>` +
 			`<p>To have it deleted, open your profile and press Disconnect.</p>` +
 			`<p><a class="button" id="profile" href="/profile">Open my profile</a></p>` +
-			`<dl><dt>Decided</dt><dd id="completed-at"><span>1 day ago</span><time datetime="2026-11-24T13:00:00Z">24 November 2026, 13:00 UTC</time></dd>` +
+			`<dl><dt>Decided</dt><dd id="completed-at"><span>2 days ago</span><time datetime="2026-11-24T13:00:00Z">24 November 2026, 13:00 UTC</time></dd>` +
 			`<dt>Confirmation code</dt><dd><code id="confirmation-code">5URMKTEAADKBBX24TIIII6I7UMKB6I52</code></dd></dl></main>`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -35,7 +35,7 @@ func (h handler) write(w http.ResponseWriter, r *http.Request, a account.Account
 	w.Header().Set("Age", strconv.FormatInt(int64(max(0, h.Now().Sub(a.Profile.FetchedAt)/time.Second)), 10))
 	if web.PrefersHTML(r) {
 		return web.WritePage(w, r, web.Page{
-			Body:     profilePage(h.Words, a, h.Now()),
+			Body:     profilePage(h.Words, a, web.Application(h.PublicURL, h.ReturnToOrigins), h.Now()),
 			Personal: true,
 			Picture:  a.Profile.ProfilePictureURL,
 		})

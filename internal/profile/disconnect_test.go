@@ -23,7 +23,7 @@ func TestDisconnect(t *testing.T) {
 	if r.Status != http.StatusSeeOther || r.Location != "/#" || r.Body != "" {
 		t.Errorf("POST /disconnect: got status %d to %q with %d bytes, want 303 to /# without a body", r.Status, r.Location, len(r.Body))
 	}
-	wantCleared(t, r)
+	wantCleared(t, r, disconnected)
 	thief := app.Browser()
 	thief.SetCookie(sessionCookie, cookie)
 	for name, browser := range map[string]*apptest.Browser{"old cookie": thief, "another browser": other} {

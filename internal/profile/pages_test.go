@@ -37,7 +37,7 @@ var between = regexp.MustCompile(`>\s+<`)
 func page(t *testing.T, words config.Words, a account.Account) string {
 	t.Helper()
 	var b strings.Builder
-	if err := profile.Page(words, a, now).Render(t.Context(), &b); err != nil {
+	if err := profile.Page(words, a, "", now).Render(t.Context(), &b); err != nil {
 		t.Fatalf("Render: %v", err)
 	}
 	return between.ReplaceAllString(b.String(), "><")
@@ -67,11 +67,11 @@ func wantCount(t *testing.T, page, what string, want int) {
 const (
 	header = `<header><p dir="auto">photopass</p></header>`
 
-	forms = `<form method="post" action="/logout"><button id="logout">Log out</button></form>` +
-		`<p><a class="link" id="another" href="/authorize?force_reauth=true">Use another Instagram account</a></p>` +
+	forms = `<p><a class="link" id="another" href="/authorize?force_reauth=true">Use another Instagram account</a></p>` +
+		`<form method="post" action="/logout"><button id="logout">Log out</button></form>` +
 		`<details><summary id="leave">Disconnect…</summary>` +
-		`<p>Your profile, the connection to Instagram and your sessions in all browsers are deleted here at once. Backups and log lines with your Instagram id are deleted later. You can connect again at any time.</p>` +
-		`<form method="post" action="/disconnect"><button id="disconnect" class="danger">Disconnect and delete</button></form></details></main></body></html>`
+		`<p>We delete your profile, the connection to Instagram and your sessions in all browsers at once. Backups and log lines with your Instagram id are deleted later. You can connect again at any time.</p>` +
+		`<form method="post" action="/disconnect"><button id="disconnect">Disconnect and delete</button></form></details></main></body></html>`
 )
 
 func TestProfilePage(t *testing.T) {
@@ -84,11 +84,12 @@ func TestProfilePage(t *testing.T) {
 		`<p><a id="website" href="https://acme.example" rel="noopener nofollow" dir="auto">https://acme.example</a></p>`+
 		`<section aria-labelledby="connection"><h2 id="connection">Connection</h2><dl>`+
 		`<dt>Connected</dt><dd id="connected-at"><span>3 days ago</span><time datetime="2026-11-23T11:00:00Z">23 November 2026, 11:00 UTC</time></dd>`+
-		`<dt>Permissions</dt><dd><ul id="permissions"><li>Read your profile and your posts</li><li>Read the statistics of your account and your posts</li></ul></dd>`+
+		`<dt>Permissions</dt><dd><ul id="permissions"><li>Read your profile and your posts</li><li>Read the statistics of your account and your posts</li></ul></dd></dl>`+
+		`<details><summary id="details">Details</summary><dl>`+
 		`<dt>Next automatic renewal</dt><dd id="token-refresh-at"><span>in 27 days</span><time datetime="2026-12-23T12:30:00Z">23 December 2026, 12:30 UTC</time></dd>`+
 		`<dt>Last updated</dt><dd id="fetched-at"><span>3 minutes ago</span><time datetime="2026-11-26T10:57:00Z">26 November 2026, 10:57 UTC</time></dd>`+
 		`<dt>Id</dt><dd><code id="id">27640875392278831</code></dd>`+
-		`<dt>Professional account id</dt><dd><code id="user-id">17841405793187219</code></dd></dl></section>`+forms)
+		`<dt>Professional account id</dt><dd><code id="user-id">17841405793187219</code></dd></dl></details></section>`+forms)
 }
 
 // Members that Instagram did not send are not there, and a token of which it is
@@ -103,9 +104,10 @@ func TestProfilePageOfLittle(t *testing.T) {
 		`<div class="person"><div class="picture"><span aria-hidden="true">A</span></div>`+
 		`<div><h1 id="name" dir="auto">acme</h1><p class="quiet">@<bdi id="username">acme</bdi></p></div></div>`+
 		`<section aria-labelledby="connection"><h2 id="connection">Connection</h2><dl>`+
-		`<dt>Connected</dt><dd id="connected-at"><span>just now</span><time datetime="2026-11-26T11:00:00Z">26 November 2026, 11:00 UTC</time></dd>`+
+		`<dt>Connected</dt><dd id="connected-at"><span>just now</span><time datetime="2026-11-26T11:00:00Z">26 November 2026, 11:00 UTC</time></dd></dl>`+
+		`<details><summary id="details">Details</summary><dl>`+
 		`<dt>Last updated</dt><dd id="fetched-at"><span>just now</span><time datetime="2026-11-26T11:00:00Z">26 November 2026, 11:00 UTC</time></dd>`+
-		`<dt>Id</dt><dd><code id="id">1</code></dd></dl></section>`+forms)
+		`<dt>Id</dt><dd><code id="id">1</code></dd></dl></details></section>`+forms)
 
 	a.Profile.Username = ""
 	wantPage(t, little, `<h1 id="name" dir="auto">Your profile</h1>`)
@@ -130,6 +132,17 @@ func TestProfilePageWords(t *testing.T) {
 	got := page(t, config.Words{AppName: "Acme Studio", Contact: "help@acme.example"}, full())
 	for _, want := range []string{"<title>Acme · Acme Studio</title>", `<p dir="auto">Acme Studio</p>`, `<footer><a id="contact" href="mailto:help@acme.example">`} {
 		wantCount(t, got, want, 1)
+	}
+}
+
+// The way back leads to the application, by its name if it has one.
+func TestProfilePageWayBack(t *testing.T) {
+	for name, want := range map[string]string{"": "https://app.example", "Acme Studio": "Acme Studio"} {
+		var b strings.Builder
+		if err := profile.Page(config.Words{AppName: name}, full(), "https://app.example/", now).Render(t.Context(), &b); err != nil {
+			t.Fatalf("Render: %v", err)
+		}
+		wantCount(t, b.String(), `<a class="link" id="back" href="https://app.example/">Back to <bdi>`+want+`</bdi></a>`, 1)
 	}
 }
 

@@ -132,7 +132,7 @@ func (h handler) logout(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	web.Redirect(w, http.StatusSeeOther, "/")
+	web.RedirectDone(w, web.LoggedOut)
 	return nil
 }
 
@@ -168,6 +168,6 @@ func (h handler) disconnect(w http.ResponseWriter, r *http.Request) error {
 		return problemOf(err)
 	}
 	session.ClearCookie(w)
-	web.Redirect(w, http.StatusSeeOther, "/")
+	web.RedirectDone(w, web.Disconnected)
 	return nil
 }

@@ -2,6 +2,7 @@ package profile_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,7 +179,7 @@ func TestLogout(t *testing.T) {
 	if r.Status != http.StatusSeeOther || r.Location != "/#" || r.Body != "" {
 		t.Errorf("POST /logout: got status %d to %q with %d bytes, want 303 to /# without a body", r.Status, r.Location, len(r.Body))
 	}
-	wantCleared(t, r)
+	wantCleared(t, r, loggedOut)
 	if got, want := r.Header.Get("Cache-Control"), "no-store"; got != want {
 		t.Errorf("POST /logout: got Cache-Control %q, want %q", got, want)
 	}
@@ -201,12 +202,18 @@ func TestLogout(t *testing.T) {
 	}
 }
 
-// wantCleared checks that the answer ends the session cookie with the
-// attributes that it was set with.
-func wantCleared(t *testing.T, r apptest.Response) {
+// What an answer has the start page tell the person.
+const (
+	loggedOut    = "__Host-done=logged-out; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"
+	disconnected = "__Host-done=disconnected; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"
+)
+
+// wantCleared checks that the answer ends the session cookie with the attributes that
+// it was set with, and sets no other cookies than these.
+func wantCleared(t *testing.T, r apptest.Response, others ...string) {
 	t.Helper()
-	const want = "__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
-	if got := r.Header.Values("Set-Cookie"); len(got) != 1 || got[0] != want {
+	want := append([]string{"__Host-session=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"}, others...)
+	if got := r.Header.Values("Set-Cookie"); !slices.Equal(got, want) {
 		t.Errorf("Set-Cookie: got %q, want %q", got, want)
 	}
 }
@@ -266,7 +273,7 @@ func TestLogoutOfASessionThatCannotBeRead(t *testing.T) {
 	if r.Status != http.StatusSeeOther || r.Location != "/#" {
 		t.Errorf("POST /logout: got status %d to %q, want 303 to /#", r.Status, r.Location)
 	}
-	wantCleared(t, r)
+	wantCleared(t, r, loggedOut)
 	logs := app.Logs()
 	if !strings.Contains(logs, `"msg":"audit","event":"logout"}`) || !strings.Contains(logs, `"outcome":"logged_out"`) ||
 		!strings.Contains(logs, `"msg":"read a session before its end","err":"table is on fire"`) {

@@ -38,6 +38,13 @@ var (
 	styleHash = hash(style)
 )
 
+// icon is a link between two rings, for the browser's tab. It stands in the page, so
+// that no browser asks for /favicon.ico. An image of a data: URL runs no script and
+// sends nothing, so the policy lets all of them in.
+const icon templ.SafeURL = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E" +
+	"%3Crect width='16' height='16' rx='4' fill='%230a58ca'/%3E%3Cg fill='none' stroke='%23fff' stroke-width='1.5'%3E" +
+	"%3Ccircle cx='6.25' cy='8' r='3'/%3E%3Ccircle cx='9.75' cy='8' r='3'/%3E%3C/g%3E%3C/svg%3E"
+
 // hideQuery takes code and state out of the address bar, the history entry and
 // what the next page could see as referrer.
 const hideQuery = `history.replaceState(null,"",location.pathname)`
@@ -101,7 +108,8 @@ func ConnectLink(returnTo string, another bool) string {
 	return (&url.URL{Path: AuthorizePath, RawQuery: q.Encode()}).String()
 }
 
-func appName(w config.Words) string { return cmp.Or(w.AppName, "photopass") }
+// AppName is what people know the application as.
+func AppName(w config.Words) string { return cmp.Or(w.AppName, "photopass") }
 
 // contactLink returns the address of a link to the contact.
 func contactLink(w config.Words) string {
@@ -120,7 +128,7 @@ func contactLabel(w config.Words) string {
 	return w.Contact
 }
 
-// Relative says how far t is from now, rounded towards now.
+// Relative says how far t is from now, rounded to the nearest of its unit.
 func Relative(t, now time.Time) string {
 	switch ago := now.Sub(t); {
 	case ago >= time.Minute:
@@ -134,22 +142,23 @@ func Relative(t, now time.Time) string {
 	}
 }
 
-// span is a duration of a minute or more in the largest unit that it fills. Months
-// and years are used from two on: "45 days" says more than "1 month".
+// span is a duration of a minute or more in the largest unit that it fills, once it
+// is rounded. Months and years are used from two on: "45 days" says more than
+// "1 month".
 func span(d time.Duration) string {
 	const day, month, year = 24 * time.Hour, 30 * 24 * time.Hour, 365 * 24 * time.Hour
 	unit, name := time.Minute, "minute"
-	switch {
-	case d >= 2*year:
-		unit, name = year, "year"
-	case d >= 2*month:
-		unit, name = month, "month"
-	case d >= day:
-		unit, name = day, "day"
-	case d >= time.Hour:
-		unit, name = time.Hour, "hour"
+	for _, larger := range []struct {
+		from, unit time.Duration
+		name       string
+	}{
+		{time.Hour, time.Hour, "hour"}, {day, day, "day"}, {2 * month, month, "month"}, {2 * year, year, "year"},
+	} {
+		if max(d, d.Round(unit)) >= larger.from {
+			unit, name = larger.unit, larger.name
+		}
 	}
-	n := int64(d / unit)
+	n := int64(d.Round(unit) / unit)
 	if n != 1 {
 		name += "s"
 	}

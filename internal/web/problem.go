@@ -100,8 +100,8 @@ var texts = map[Code]text{
 		"Instagram refused the code it had given you, or answered for another account.", AuthorizePath, "Connect again"},
 	Unauthenticated: {401, "You are not connected",
 		"There is no session in this browser, or it has ended.", AuthorizePath, "Connect Instagram"},
-	AccessDenied: {403, "You did not allow access",
-		"Nothing new was connected or stored.", AuthorizePath, "Connect again"},
+	AccessDenied: {403, "You cancelled",
+		"Nothing has changed. If your account was connected before, it still is.", AuthorizePath, "Connect Instagram"},
 	PermissionMissing: {403, "A permission is missing",
 		"Reading your profile requires the basic permission. Please leave it ticked on Instagram's page.", AuthorizePath, "Connect again"},
 	AccountUnsupported: {403, "This kind of account can't be connected",
@@ -109,9 +109,9 @@ var texts = map[Code]text{
 	ForbiddenOrigin: {403, "The request came from another site",
 		"For your safety, this works only from our own pages.", ProfilePath, openProfile},
 	NotFound: {404, "There is nothing here",
-		"No page has this address.", "/", "Go to the start page"},
+		"No page has this address.", StartPath, startPage},
 	MethodNotAllowed: {405, "This address does not support that method",
-		"Nothing was changed. You can probably reach the page you want from the start page.", "/", "Go to the start page"},
+		"Nothing was changed. You can probably reach the page you want from the start page.", StartPath, startPage},
 	FlowUsed: {409, "This link was used before",
 		"It works only once. If you have just connected, your profile is ready. If not, please connect again.", ProfilePath, openProfile},
 	ReconnectRequired: {409, "Please connect again",
@@ -121,17 +121,19 @@ var texts = map[Code]text{
 	InstagramUnavailable: {503, "Instagram does not answer",
 		"Instagram could not be reached or is having trouble. Please try again in a moment.", AuthorizePath, tryAgain},
 	AppMisconfigured: {500, "This application is not set up correctly",
-		"Only its operator can fix this. Please give them the id below.", "/", "Go to the start page"},
+		"Only its operator can fix this. Please give them the reference below.", StartPath, startPage},
 	Internal: {500, "Something went wrong on our side",
-		"It has been recorded under the id below.", "/", "Go to the start page"},
+		"We have recorded it under the reference below.", StartPath, startPage},
 }
 
-// secondLinks are the links beside the one that helps most, where the person may have
-// connected already or not.
+// secondLinks are the links beside the one that helps most, where it depends on what
+// we don't know: whether the person is connected, or what they have done meanwhile.
 var secondLinks = map[Code]second{
-	FlowMismatch: {ProfilePath, openProfile},
-	FlowExpired:  {ProfilePath, openProfile},
-	FlowUsed:     {AuthorizePath, "Connect again"},
+	FlowMismatch:       {ProfilePath, openProfile},
+	FlowExpired:        {ProfilePath, openProfile},
+	AccessDenied:       {StartPath, startPage},
+	AccountUnsupported: {AuthorizePath, "I have switched: connect again"},
+	FlowUsed:           {AuthorizePath, "Connect again"},
 }
 
 type second struct{ link, label string }
@@ -153,6 +155,7 @@ var causes = map[Code]map[account.Cause]string{
 
 const (
 	openProfile = "Open my profile"
+	startPage   = "Go to the start page"
 	tryAgain    = "Try again"
 )
 
@@ -169,6 +172,8 @@ func (t text) forPage(words config.Words, p *Problem, path string) text {
 	switch {
 	case t.label == tryAgain && path == ProfilePath:
 		t.link = ProfilePath
+	case p.Code == AccountUnsupported && !words.NoAccountChoice: // the same account would fail again
+		t.link, t.label = ConnectLink(p.ReturnTo, true), "Use another account"
 	case p.Code == AppMisconfigured && words.Contact != "":
 		t.link, t.label = contactLink(words), "Contact the operator"
 	default:

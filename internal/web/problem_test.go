@@ -34,7 +34,7 @@ var codes = []struct {
 	{web.Unauthenticated, "unauthenticated", 401, "/authorize"},
 	{web.AccessDenied, "access_denied", 403, "/authorize"},
 	{web.PermissionMissing, "permission_missing", 403, "/authorize"},
-	{web.AccountUnsupported, "account_unsupported", 403, "/authorize"},
+	{web.AccountUnsupported, "account_unsupported", 403, "/authorize?force_reauth=true"},
 	{web.ForbiddenOrigin, "forbidden_origin", 403, "/profile"},
 	{web.NotFound, "not_found", 404, "/"},
 	{web.MethodNotAllowed, "method_not_allowed", 405, "/"},
@@ -46,12 +46,14 @@ var codes = []struct {
 	{web.Internal, "internal", 500, "/"},
 }
 
-// seconds are the second links of pages for people who may have connected
-// already, or not.
+// seconds are the second links of pages, where the best one depends on what we don't
+// know.
 var seconds = map[web.Code]string{
-	web.FlowMismatch: `<p><a class="link" id="second" href="/profile">Open my profile</a></p>`,
-	web.FlowExpired:  `<p><a class="link" id="second" href="/profile">Open my profile</a></p>`,
-	web.FlowUsed:     `<p><a class="link" id="second" href="/authorize">Connect again</a></p>`,
+	web.FlowMismatch:       `<p><a class="link" id="second" href="/profile">Open my profile</a></p>`,
+	web.FlowExpired:        `<p><a class="link" id="second" href="/profile">Open my profile</a></p>`,
+	web.AccessDenied:       `<p><a class="link" id="second" href="/">Go to the start page</a></p>`,
+	web.AccountUnsupported: `<p><a class="link" id="second" href="/authorize">I have switched: connect again</a></p>`,
+	web.FlowUsed:           `<p><a class="link" id="second" href="/authorize">Connect again</a></p>`,
 }
 
 // failing is a site whose "/" returns err.
@@ -91,7 +93,7 @@ func TestProblemJSON(t *testing.T) {
 var sentences = regexp.MustCompile(`^([A-Z][^.!?]*\.( |$)){1,3}$`)
 
 // The page of each failure says in three short sentences at most what happened, has
-// one button that helps, and an id to quote.
+// one button that helps, and a reference to quote.
 func TestProblemPage(t *testing.T) {
 	for _, tt := range codes {
 		t.Run(tt.name, func(t *testing.T) {
@@ -100,10 +102,14 @@ func TestProblemPage(t *testing.T) {
 			wantHeader(t, w, "Cache-Control", "no-store")
 			wantHeader(t, w, "Vary", "Accept")
 			page := between.ReplaceAllString(w.Body.String(), "><")
+			reference := `<p class="quiet">Reference for support: <code id="problem-id">[A-Z2-7]{26}</code></p>`
+			if tt.code == web.NotFound {
+				reference = "" // support can't help there
+			}
 			m := regexp.MustCompile(`<main><h1>([^<]+)</h1><p>([^<]+)</p><p><a class="button" id="action" href="([^"]+)">[^<]+</a></p>` +
-				regexp.QuoteMeta(seconds[tt.code]) + `<p class="quiet">Id: <code id="problem-id">[A-Z2-7]{26}</code></p></main></body>`).FindStringSubmatch(page)
+				regexp.QuoteMeta(seconds[tt.code]) + reference + `</main></body>`).FindStringSubmatch(page)
 			if m == nil {
-				t.Fatalf("page: got %s, want title, sentences, button and id", page)
+				t.Fatalf("page: got %s, want title, sentences, button and reference", page)
 			}
 			title := problem(t, failing(&web.Problem{Code: tt.code}).do("GET", "/"))["title"]
 			wantEqual(t, "heading", any(strings.ReplaceAll(m[1], "&#39;", "'")), title)

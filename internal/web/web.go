@@ -205,8 +205,11 @@ func (p policy) String() string {
 	if p.script != "" {
 		s += "; script-src " + p.script
 	}
-	if p.image != "" {
-		s += "; img-src " + p.image
+	if p.style != "" { // a page, which has the icon
+		s += "; img-src data:"
+		if p.image != "" {
+			s += " " + p.image
+		}
 	}
 	return s
 }

@@ -427,7 +427,7 @@ func TestFailing(t *testing.T) {
 // The id that a person quotes leads to the line in the log.
 func TestProblemID(t *testing.T) {
 	ids := map[string]bool{}
-	for _, path := range []string{"/x", "/problem", "/error", "/panic"} {
+	for _, path := range []string{"/hidden", "/problem", "/error", "/panic"} {
 		for _, accept := range []string{"", html} {
 			s := newSite(publicURL, nil)
 			w := s.do("GET", path, "Accept", accept)

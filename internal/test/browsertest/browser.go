@@ -397,10 +397,13 @@ func (tab *Tab) Reload() {
 	tab.Do("reload", chromedp.Reload())
 }
 
-// Text returns the text of what the selector names.
+// Text returns the text of what the selector names, folded or not.
 func (tab *Tab) Text(selector string) string {
 	tab.t.Helper()
-	return Value(tab, "text of "+selector, chromedp.Text(chromedp.CSS(selector)))
+	if text := Value(tab, "text of "+selector, chromedp.Text(chromedp.CSS(selector))); text != "" {
+		return text
+	}
+	return Eval[string](tab, fmt.Sprintf(`document.querySelector(%q).closest("details:not([open])") ? document.querySelector(%[1]q).textContent : ""`, selector))
 }
 
 // URL returns the address in the address bar without the "#" that photopass's

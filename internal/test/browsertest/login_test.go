@@ -229,7 +229,7 @@ func TestDenial(t *testing.T) {
 	tab.Open(s.URL + "/")
 	tab.Click(landing, deny)
 	tab.Click(deny, problem)
-	wantText(t, tab, "h1", "You did not allow access")
+	wantText(t, tab, "h1", "You cancelled")
 	wantURL(t, tab, s.URL+"/callback")
 	history := browsertest.Value(tab, "history", chromedp.NavigationEntries())
 	if entry := history.Entries[history.CurrentIndex]; strings.ContainsAny(entry.URL, "?#") {

@@ -105,6 +105,12 @@ func (s *stage) refusedLogin(f fakeinstagram.Fault) way {
 	return s.failedLogin(func() { s.Fake.Order(f) })
 }
 
+// disconnected leads from the profile to what the start page then tells.
+func disconnected(_ *testing.T, tab *browsertest.Tab) {
+	tab.Click("#leave", "#disconnect")
+	tab.Click("#disconnect", "#done")
+}
+
 func (s *stage) profile(id string) way {
 	return func(t *testing.T, tab *browsertest.Tab) {
 		s.Fake.SignIn(id)
@@ -275,10 +281,13 @@ func TestPages(t *testing.T) {
 		}), wantInitials("NT"))},
 		{"profile", "", s.profile(acme)},
 		{"profile-disconnect", "", inTurn(s.open("/profile"), click("#leave", "#disconnect"))},
+		{"profile-details", "", inTurn(s.open("/profile"), click("#details", "#user-id"))},
 		{"landing-with-session", "", s.open("/")},
 		{"deletion-superseded", "", s.supersededDeletion},
 		{"profile-reconnect", "", s.brokenConnection},
 		{"reconnect-required", "409", s.forgottenProfile},
+		{"logged-out", "", inTurn(s.profile(lima), click("#logout", "#done"))},
+		{"disconnected", "", inTurn(s.profile(lima), disconnected)},
 		{"deletion", "", s.deletion},
 		{"fake-controls", "", func(_ *testing.T, tab *browsertest.Tab) { tab.Open(s.FakeURL + "/_fake/") }},
 	})
@@ -327,7 +336,8 @@ func TestProblemPages(t *testing.T) {
 			s.Fake.SignIn(casual)
 			s.failedLogin(func() {})(t, tab)
 		}},
-		{"operator-profile", "", inTurn(s.profile(acme), wantOperator)},
+		{"operator-profile", "", inTurn(s.profile(acme), wantOperator, wantLink("#back", "Back to "+longName, app+"/"))},
+		{"operator-disconnected", "", inTurn(s.open("/profile"), disconnected, wantOperator, wantLink("#back", "Back to "+longName, app+"/"))},
 	})
 }
 

@@ -157,7 +157,7 @@ func (s *samRun) deny(tab *browsertest.Tab) {
 	tab.Open(s.URL + "/")
 	tab.Click(landing, deny)
 	tab.Click(deny, problem)
-	wantText(s.t, tab, "h1", "You did not allow access")
+	wantText(s.t, tab, "h1", "You cancelled")
 	refused(s.t, tab, "403")
 }
 

@@ -172,7 +172,7 @@ func wantBlocked(t *testing.T, tab *browsertest.Tab) {
 func TestSPAReturnsWithError(t *testing.T) {
 	v, _, f := visitSPA(t)
 	for _, tt := range []struct{ query, want string }{
-		{"?error=access_denied", "You did not allow access, so nothing was connected."},
+		{"?error=access_denied", "You cancelled. Nothing has changed."},
 		{"?error=account_unsupported#", "Instagram offers this for business and creator accounts only."},
 		{"?error=flow_used", "This login was finished before; if you are connected, your profile is below."},
 		{"?error=internal", "The connection was not made."},
@@ -355,7 +355,7 @@ func TestSPADenial(t *testing.T) {
 	tab.Click("#connect", deny)
 	tab.Click(deny, spaSignedOut)
 	refused(t, tab, "401")
-	wantText(t, tab, "#notice", "You did not allow access, so nothing was connected.")
+	wantText(t, tab, "#notice", "You cancelled. Nothing has changed.")
 	if got := browsertest.Eval[string](tab, "location.href"); got != f.URL+"/" {
 		t.Errorf("address bar: got %s, want %s/", got, f.URL)
 	}
