@@ -3,6 +3,7 @@ package connection_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -195,7 +196,7 @@ func TestCheckWaits(t *testing.T) {
 func TestCheckInALoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, id, asked := checking(t, 0, &instagram.Error{Op: "profile", Class: instagram.Transient, Status: 503, Code: 2})
-		counts := &apptest.Recorder{Store: store}
+		counts := &apptest.Spy{Store: store}
 		k.Store = counts
 		calls, began := 0, time.Now()
 		for ; time.Since(began) < 10*time.Minute; time.Sleep(time.Second) {
@@ -211,8 +212,8 @@ func TestCheckInALoop(t *testing.T) {
 		if got := asked.Load(); calls != 600 || got != 10 {
 			t.Errorf("calls to Instagram: got %d of %d calls of Check, want 10 of 600", got, calls)
 		}
-		if reads, leases := counts.Count("Account"), counts.Count("Lease"); reads != 0 || leases != 20 {
-			t.Errorf("store: got %d reads and %d leases, want 0 and 20, two for each question", reads, leases)
+		if got, want := counts.Calls(), strings.TrimSpace(strings.Repeat("Lease ", 20)); got != want {
+			t.Errorf("calls to the store: got %s, want 20 leases, two for each question", got)
 		}
 	})
 }

@@ -436,12 +436,12 @@ func TestPictureThatEnds(t *testing.T) {
 
 // failing returns a store that fails in one method, after it has spared some calls.
 func failing(s account.Store, method string, spared int, err error) account.Store {
-	return &apptest.Recorder{Store: s, Before: map[string]func() error{method: func() error {
+	return &apptest.Spy{Store: s, Before: apptest.On(method, func() error {
 		if spared--; spared >= 0 {
 			return nil
 		}
 		return err
-	}}}
+	})}
 }
 
 // Only the connection that asks for it is removed.

@@ -502,9 +502,7 @@ func TestSecondLookSparesALogin(t *testing.T) {
 	c.sweep(t)
 	c.app.Clock.Advance(168 * time.Hour)
 	c.app.Fake.Order(gone)
-	c.Store = &apptest.Recorder{Store: c.app.Memory, Before: map[string]func() error{
-		"Delete": func() error { c.app.Browser().Login(); return nil },
-	}}
+	c.Store = &apptest.Spy{Store: c.app.Memory, Before: apptest.On("Delete", func() error { c.app.Browser().Login(); return nil })}
 	if got := c.sweep(t); got != "held" {
 		t.Errorf("Sweep: got %q, want held", got)
 	}

@@ -28,9 +28,7 @@ func TestWhatALoginCosts(t *testing.T) {
 			a := apptest.New(t, apptest.Options{API: tt.api, Store: s.Around})
 			for _, round := range []string{"first login", "second login"} {
 				b, back := consented(t, a)
-				if got := s.Calls(); got != "" {
-					t.Errorf("%s: calls of the store before the callback: got %s, want none", round, got)
-				}
+				s.Want(t, "")
 				wantLogin(t, round, b.Get(back), "/profile")
 				requests := a.Fake.Requests()
 				if len(requests) != len(tt.want) {
@@ -41,9 +39,7 @@ func TestWhatALoginCosts(t *testing.T) {
 						t.Errorf("%s: request %d: got %s, want %s", round, n+1, r.Operation, tt.want[n])
 					}
 				}
-				if got, want := s.Calls(), "UseState Existing Connect"; got != want {
-					t.Errorf("%s: calls of the store: got %s, want %s", round, got, want)
-				}
+				s.Want(t, "UseState Existing Connect")
 			}
 		})
 	}

@@ -251,8 +251,8 @@ func TestFrontEndReadsErrors(t *testing.T) {
 		{"store in trouble", "POST /logout", func(*apptest.App, *apptest.Browser) {}, 500, "internal", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			calls := &apptest.Recorder{Before: map[string]func() error{"EndSession": func() error { return errBroken }}}
-			app := newListed(t, apptest.Options{Store: calls.Wrap})
+			store := &apptest.Spy{Before: apptest.On("EndSession", func() error { return errBroken })}
+			app := newListed(t, apptest.Options{Store: store.Around})
 			b := app.Browser()
 			login(t, b)
 			tt.before(app, b)

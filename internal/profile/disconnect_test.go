@@ -102,8 +102,8 @@ func TestDisconnectDuringRefetch(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			gate := newGate()
-			calls := &apptest.Recorder{Before: map[string]func() error{tt.at: gate.pass}}
-			app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+			store := &apptest.Spy{Before: apptest.On(tt.at, gate.pass)}
+			app := apptest.New(t, apptest.Options{Store: store.Around})
 			b, other := app.Browser(), app.Browser()
 			b.Login()
 			other.Login()
@@ -125,15 +125,15 @@ func TestDisconnectDuringRefetch(t *testing.T) {
 
 // The person connects again while a session of the connection before disconnects.
 func TestDisconnectSparesTheNextConnection(t *testing.T) {
-	calls := &apptest.Recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	store := &apptest.Spy{}
+	app := apptest.New(t, apptest.Options{Store: store.Around})
 	b, other := app.Browser(), app.Browser()
 	b.Login()
-	calls.Before = map[string]func() error{"Delete": func() error {
+	store.Before = apptest.On("Delete", func() error {
 		err := app.Memory.Delete(t.Context(), acmeID, account.Version{}, app.Clock.Now())
 		other.Login()
 		return err
-	}}
+	})
 	r := b.Post("/disconnect", nil)
 	if got := decode(t, r).Code; r.Status != http.StatusUnauthorized || got != "unauthenticated" {
 		t.Errorf("POST /disconnect: got status %d, code %q, want 401, unauthenticated", r.Status, got)

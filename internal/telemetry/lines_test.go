@@ -40,7 +40,7 @@ type scene struct {
 	t *testing.T
 	*apptest.App
 	*apptest.Browser
-	store *brokenStore
+	store *apptest.Spy
 	keys  *keys
 }
 
@@ -49,11 +49,8 @@ func newScene(t *testing.T, o apptest.Options) *scene {
 	if o.Log == nil {
 		o.Log = inLambda
 	}
-	store := &brokenStore{}
-	o.Store = func(s account.Store) account.Store {
-		store.Store = s
-		return store
-	}
+	store := &apptest.Spy{}
+	o.Store = store.Around
 	k := &keys{apptest.Ring(t)}
 	o.Keys = k
 	a := apptest.New(t, o)
@@ -78,29 +75,18 @@ func (s *scene) swapKeys() {
 	}
 }
 
-// A brokenStore fails where a test wants it to.
-type brokenStore struct {
-	account.Store
-	broken error
-	panics bool
-}
-
-// UseState implements [account.Store].
-func (s *brokenStore) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
-	if s.panics {
-		panic("a panic of the store")
-	}
-	if s.broken != nil {
-		return account.Marker{}, s.broken
-	}
-	return s.Store.UseState(ctx, m)
-}
-
 // decided returns the address of the callback that Instagram sends the browser to,
 // once the person has allowed access or denied it.
 func (s *scene) decided(decision string) string {
 	s.t.Helper()
 	return s.Decide(s.Authorize(""), decision)
+}
+
+// broken ends a login whose state is used up by f.
+func (s *scene) broken(f func() error) {
+	back := s.decided("allow")
+	s.store.Before = apptest.On("UseState", f)
+	s.Get(back)
 }
 
 // login ends a login that Instagram spoils with f.
@@ -223,9 +209,9 @@ func TestLines(t *testing.T) {
 			"ERROR /callback GET 503 flow instagram_unavailable, 1 calls; Callbacks ExchangeFailures"},
 		{"app_misconfigured", func(s *scene) { s.login(misconfigured) },
 			"ERROR /callback GET 500 flow app_misconfigured, 1 calls; Callbacks ExchangeFailures Misconfigured"},
-		{"internal", func(s *scene) { back := s.decided("allow"); s.store.broken = errors.New("out of reach"); s.Get(back) },
+		{"internal", func(s *scene) { s.broken(func() error { return errors.New("out of reach") }) },
 			"ERROR /callback GET 500 flow internal, 0 calls; Callbacks ExchangeFailures"},
-		{"panic in the callback", func(s *scene) { back := s.decided("allow"); s.store.panics = true; s.Get(back) },
+		{"panic in the callback", func(s *scene) { s.broken(func() error { panic("a panic of the store") }) },
 			"ERROR /callback GET 500 flow internal, 0 calls; Callbacks ExchangeFailures"},
 		{"prefetch of the callback", func(s *scene) { s.Get(s.decided("allow"), "Sec-Purpose", "prefetch") }, "/callback GET 400 invalid_request, 0 calls"},
 		{"HEAD of the callback", func(s *scene) { s.Do(http.MethodHead, s.decided("allow"), "") }, "/callback HEAD 405 method_not_allowed, 0 calls"},
