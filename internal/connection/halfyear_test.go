@@ -304,7 +304,7 @@ func (y *halfYear) connect(p *person) {
 			RefreshAt: connection.RefreshAt(grant.IssuedAt, grant.ExpiresAt),
 		},
 	}
-	apptest.PutAccount(y.t, y.store, a, account.Session{AccountID: p.id, Key: "K", Connection: a.Connection, ExpiresAt: now.Add(30 * dayLong)})
+	apptest.PutAccount(y.t, y.store, a, account.Session{Key: "K", ExpiresAt: now.Add(30 * dayLong)})
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.byToken[grant.Token.Reveal()] = p

@@ -54,7 +54,7 @@ func addDue(t *testing.T, s account.Store, id string, sealed []byte) {
 		ConnectedAt: now.AddDate(0, 0, -30), LastLoginAt: now.AddDate(0, 0, -30),
 		Token: account.Token{Sealed: sealed, IssuedAt: now.AddDate(0, 0, -30), ExpiresAt: now.AddDate(0, 0, 30), RefreshAt: now},
 	}
-	apptest.PutAccount(t, s, a, account.Session{AccountID: id, Key: "K", Connection: "C", ExpiresAt: now.Add(time.Hour)})
+	apptest.PutAccount(t, s, a, account.Session{Key: "K", ExpiresAt: now.Add(time.Hour)})
 }
 
 // takes returns an Instagram that renews a token after d.

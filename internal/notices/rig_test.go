@@ -119,30 +119,12 @@ func (b *bench) wantCalls(op string, want ...string) {
 // the key.
 func (b *bench) login(id, userID, key string) {
 	b.t.Helper()
-	ctx := b.t.Context()
-	existing, err := b.memory.Existing(ctx, id, userID)
-	if err != nil {
-		b.t.Fatalf("Existing: %v", err)
-	}
 	a := account.Account{
-		ID: id, UserID: userID, Connection: account.RandomID(), TokenRev: account.RandomID(), Status: account.Active,
+		ID: id, UserID: userID, TokenRev: account.RandomID(), Status: account.Active,
 		ConnectedAt: b.now, LastLoginAt: b.now, Token: account.Token{Sealed: []byte("sealed token of " + id)},
 		Profile: account.Profile{ID: id, UserID: userID, Username: "acme"},
 	}
-	if existing.Account != nil {
-		a.Connection = existing.Account.Connection
-	}
-	m := account.Marker{State: account.RandomID(), Attempt: account.RandomID(), ExpiresAt: b.now.Add(time.Hour)}
-	if _, err := b.memory.UseState(ctx, m); err != nil {
-		b.t.Fatalf("UseState: %v", err)
-	}
-	err = b.memory.Connect(ctx, account.Login{
-		Existing: existing, Account: a, State: m.State, Attempt: m.Attempt, Result: []byte("result"),
-		Session: account.Session{AccountID: id, Key: key, Connection: a.Connection, CreatedAt: b.now, LastUsedAt: b.now, ExpiresAt: b.now.Add(720 * time.Hour)},
-	})
-	if err != nil {
-		b.t.Fatalf("Connect: %v", err)
-	}
+	apptest.PutAccount(b.t, b.memory, a, account.Session{Key: key, CreatedAt: b.now, LastUsedAt: b.now, ExpiresAt: b.now.Add(720 * time.Hour)})
 }
 
 // refresh stores a new token of acme.
