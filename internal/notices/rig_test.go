@@ -149,25 +149,6 @@ func (b *bench) wantAccounts(op string, want ...string) {
 	}
 }
 
-// wantGone checks that nothing of acme is left but its tombstone, the SHA-256
-// of its id.
-func wantGone(t testing.TB, op string, m *memory.Store) {
-	t.Helper()
-	c := stored(t, m)
-	if len(c.Accounts) != 0 || len(c.Aliases) != 0 || len(c.Sessions) != 0 {
-		t.Errorf("%s: store: got %d accounts, %d aliases, %d sessions, want none", op, len(c.Accounts), len(c.Aliases), len(c.Sessions))
-	}
-	const hash = "36baea55bf0be9880b16bdc0ecadc378682d131ed549fe1f932a9542762a5324"
-	if _, ok := c.Tombstones[hash]; !ok || len(c.Tombstones) != 1 {
-		t.Errorf("%s: store: got %d tombstones, want the one of the account", op, len(c.Tombstones))
-	}
-	for _, personal := range []string{acmeID, acmeUserID, "acme", "Acme", "/picture/", "sealed token"} {
-		if strings.Contains(string(m.Dump()), personal) {
-			t.Errorf("%s: store: %q is still in it", op, personal)
-		}
-	}
-}
-
 // sign signs a payload as Meta does.
 func sign(secret, payload string) string {
 	return signMessage(secret, base64.RawURLEncoding.EncodeToString([]byte(payload)))
@@ -227,6 +208,7 @@ func (b *bench) wantAudit(op string, want ...string) {
 var (
 	wantProblem = apptest.WantProblem
 	wantProfile = apptest.WantProfile
+	wantGone    = apptest.WantGone
 	stored      = apptest.Stored
 )
 

@@ -35,7 +35,7 @@ func wantHeaders(t *testing.T, request string, got http.Header, want map[string]
 }
 
 // readableBy are the headers by which the pages of origin may read an answer
-// that is not one to a preflight. Empty: nobody may.
+// that is not one to a preflight. Empty: none may.
 func readableBy(origin string) map[string]string {
 	h := map[string]string{
 		"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "", "Access-Control-Expose-Headers": "",

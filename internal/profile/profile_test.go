@@ -20,7 +20,7 @@ var acme = fakeinstagram.Account{
 	Followers: 123, Follows: 45, Media: 67, Picture: "https://cdn.example/acme.jpg?a=1&b=2",
 }
 
-// bare is an account of which Instagram tells little.
+// bare is an account that Instagram tells little about.
 var bare = fakeinstagram.Account{ID: "17841405793187219", Username: "lima_tests", NoPicture: true}
 
 const sessionCookie = "__Host-session"

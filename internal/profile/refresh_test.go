@@ -21,7 +21,7 @@ func newDue(t *testing.T, store *apptest.Spy) (*apptest.App, *apptest.Browser) {
 	b := app.Browser()
 	b.Login()
 	app.Clock.Advance(23 * time.Hour)
-	// The token's age shall not make the profile's, so the latter is read anew.
+	// The token's age must not decide the profile's, so the profile is read again.
 	if got, want := decode(t, b.Get("/profile")).FetchedAt, "2026-11-25T11:00:00Z"; got != want {
 		t.Fatalf("GET /profile: got fetched_at %s, want %s", got, want)
 	}
@@ -152,7 +152,7 @@ func TestVisitsBetweenTwoRefreshes(t *testing.T) {
 	wantCalls(t, app, 2, 2)
 }
 
-// An account that goes or is connected anew while its token is refreshed: the
+// An account that goes or is connected again while its token is refreshed: the
 // session that asked is dead.
 func TestAccountChangesDuringRefresh(t *testing.T) {
 	gate := newGate()

@@ -253,7 +253,7 @@ func TestStoreFailures(t *testing.T) {
 	}
 }
 
-// A session that can't be read is ended all the same, and the audit log says so
+// A session that can't be read is still ended, and the audit log says so
 // without saying whose it was, which nothing proves.
 func TestLogoutOfASessionThatCannotBeRead(t *testing.T) {
 	store := &apptest.Spy{}

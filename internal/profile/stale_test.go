@@ -370,7 +370,7 @@ func TestReadIsFinishedWhenTheBrowserGoes(t *testing.T) {
 	}
 }
 
-// Without the key ring no token opens, so nothing can be read anew.
+// Without the key ring no token opens, so nothing can be read again.
 func TestKeyRingMisconfigured(t *testing.T) {
 	keys := &brokenKeys{good: apptest.Ring(t)}
 	app := apptest.New(t, apptest.Options{Keys: keys})

@@ -77,7 +77,7 @@ func TestUserIDThatChanges(t *testing.T) {
 	}
 }
 
-// A read removes nobody: an id that leads to another account stays there until the
+// A read removes no account: an id that leads to another account stays there until the
 // next login, which moves it.
 func TestUserIDOfAnotherAccount(t *testing.T) {
 	app := apptest.New(t, apptest.Options{})
