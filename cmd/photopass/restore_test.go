@@ -261,7 +261,7 @@ func values(i map[string]types.AttributeValue) []string {
 }
 
 // threeDeletions makes a stack and a restored copy of its table with four accounts,
-// of which three have been deleted since.
+// three of which have been deleted since.
 func threeDeletions(t *testing.T) (*stack, string) {
 	t.Helper()
 	s, past := newRestoreStack(t), twoDaysAgo()
@@ -447,7 +447,7 @@ func TestRestoreByAList(t *testing.T) {
 			}
 			wantTable(t, name, tt.want...)
 
-			// Whoever connects again afterwards stays, also by a list without times.
+			// A person who connects again afterwards stays, even with a list without times.
 			join(t, dynamo.New(database(t), name), "1111", "key-new", time.Now().Add(time.Hour))
 			if _, _, err := s.inProcess(t.Context(), t, 2*time.Hour, noWait, "restore", "-to", name, "-yes", "-deleted", list, "-from", s.table); err != nil {
 				t.Errorf("restore again: got error %v, want none", err)

@@ -72,7 +72,7 @@ func TestCheck(t *testing.T) {
 					time.Sleep(step.wait)
 					a := read(t, store, id)
 					if a.Status != account.Active {
-						break // nobody asks about such an account
+						break // Instagram is not asked about such an account
 					}
 					began := time.Now()
 					r, err := k.service().Check(t.Context(), a)
@@ -264,7 +264,7 @@ func (s *slowing) Ring(ctx context.Context) (*secret.Ring, error) {
 	return s.keys.Ring(ctx)
 }
 
-// A finding that could not be stored is a finding all the same.
+// A finding that could not be stored still counts.
 func TestCheckThatCannotBeStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, id, _ := checking(t, 0, nil)

@@ -100,7 +100,7 @@ const (
 	passwordChanged fate = "password changed"
 	appRemoved      fate = "app removed"
 	// Instagram ends the old token with the answer that brings the new one, and
-	// that answer is lost. Nobody can keep such a token.
+	// that answer is lost. Such a token can't be kept.
 	rotatedAway fate = "new token lost"
 )
 

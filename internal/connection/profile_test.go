@@ -177,8 +177,8 @@ func TestWaitersWhenTheTokenIsDead(t *testing.T) {
 	})
 }
 
-// One who has died holds the account for twenty seconds. Nobody waits for longer
-// than five, and one who waits when they end asks in their place.
+// A process that has died holds the account for twenty seconds. No visit waits longer
+// than five, and one that waits when they end asks in its place.
 func TestWaitersWhenTheWinnerDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVisits(t, never, 25*time.Hour)

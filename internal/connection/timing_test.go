@@ -317,8 +317,8 @@ func TestInstagramIsLeftAlone(t *testing.T) {
 	})
 }
 
-// What Instagram has given is stored, whoever has lost interest meanwhile. But
-// nothing is begun for somebody who has.
+// What Instagram has given is stored even if the caller has gone meanwhile. But
+// nothing is begun for a caller that has gone.
 func TestRefreshWhenTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, ids := due(t, 2, takes(2*time.Second))

@@ -327,7 +327,7 @@ func TestSlowAnswers(t *testing.T) {
 	}
 }
 
-// Which error is of which class is the matter of package instagram. Here is what the
+// Package instagram says which error is of which class. This is what the
 // person is told of each class, call by call.
 func TestErrorsOfInstagram(t *testing.T) {
 	const (

@@ -1,7 +1,8 @@
 // Package localprocess builds cmd/local and runs it as a process, the way a
 // person does, for tests that mean the program and not its parts.
 //
-// [Main] is all of a TestMain; then [Program.Start] for each process. [Start] is for another command that says what cmd/local says when it is running.
+// [Main] is all of a TestMain; then [Program.Start] for each process. [Start] is for
+// another command that says what cmd/local says when it is running.
 package localprocess
 
 import (
