@@ -283,7 +283,7 @@ func TestFlowOfAnotherIssuerDoesNotMatch(t *testing.T) {
 	other := s.with(t, func(s *login.CallbackSettings) { s.Instagram = &stub{issuer: "https://other.example"} })
 	v := other.begin(t, "")
 	wantProblem(t, "GET /callback", s.visit(v), http.StatusBadRequest, "flow_mismatch")
-	if got := instagram.called(); got != 0 {
+	if got := instagram.calls.Load(); got != 0 {
 		t.Errorf("calls to Instagram: got %d, want 0", got)
 	}
 	wantStored(t, "GET /callback", s.store, 0, 0, 0)
@@ -418,7 +418,7 @@ func TestDeniedUsesTheStateUp(t *testing.T) {
 		if got := time.Since(start); got != 0 {
 			t.Errorf("visits after the denial: took %v, want none to wait", got)
 		}
-		if got := instagram.called(); got != 0 {
+		if got := instagram.calls.Load(); got != 0 {
 			t.Errorf("calls to Instagram: got %d, want 0", got)
 		}
 		wantStored(t, "code for the same state", s.store, 0, 0, 1)

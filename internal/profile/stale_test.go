@@ -372,11 +372,11 @@ func TestReadIsFinishedWhenTheBrowserGoes(t *testing.T) {
 
 // Without the key ring no token opens, so nothing can be read again.
 func TestKeyRingMisconfigured(t *testing.T) {
-	keys := &brokenKeys{good: apptest.Ring(t)}
+	keys := &apptest.Secrets{Plain: secret.Plain{Keys: apptest.Ring(t)}}
 	app := apptest.New(t, apptest.Options{Keys: keys})
 	b := app.Browser()
 	b.Login()
-	keys.err = secret.ErrMisconfigured
+	keys.Before = func(string) error { return secret.ErrMisconfigured }
 	app.Clock.Advance(24*time.Hour - time.Second)
 	if r := b.Get("/profile"); r.Status != http.StatusOK || r.Header.Get("Age") != "86399" {
 		t.Errorf("GET /profile: got status %d, Age %s, want 200, 86399", r.Status, r.Header.Get("Age"))
@@ -391,15 +391,3 @@ func TestKeyRingMisconfigured(t *testing.T) {
 		t.Errorf("Account: got status %q, error %v, want active", a.Status, err)
 	}
 }
-
-// brokenKeys hands out good until err is set.
-type brokenKeys struct {
-	good *secret.Ring
-	err  error
-}
-
-// Ring implements [connection.Keys].
-func (k *brokenKeys) Ring(context.Context) (*secret.Ring, error) { return k.good, k.err }
-
-// RereadRing implements [connection.Keys].
-func (k *brokenKeys) RereadRing(context.Context) (*secret.Ring, error) { return k.good, k.err }

@@ -1,7 +1,6 @@
 package telemetry_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +40,7 @@ type scene struct {
 	*apptest.App
 	*apptest.Browser
 	store *apptest.Spy
-	keys  *keys
+	keys  *apptest.Secrets
 }
 
 func newScene(t *testing.T, o apptest.Options) *scene {
@@ -51,26 +50,17 @@ func newScene(t *testing.T, o apptest.Options) *scene {
 	}
 	store := &apptest.Spy{}
 	o.Store = store.Around
-	k := &keys{apptest.Ring(t)}
+	k := &apptest.Secrets{Plain: secret.Plain{Keys: apptest.Ring(t)}}
 	o.Keys = k
 	a := apptest.New(t, o)
 	return &scene{t, a, a.Browser(), store, k}
 }
 
-// keys are a ring that a test can replace.
-type keys struct{ ring *secret.Ring }
-
-// Ring implements [connection.Keys].
-func (k *keys) Ring(context.Context) (*secret.Ring, error) { return k.ring, nil }
-
-// RereadRing implements [connection.Keys].
-func (k *keys) RereadRing(context.Context) (*secret.Ring, error) { return k.ring, nil }
-
 // swapKeys leaves every stored token broken.
 func (s *scene) swapKeys() {
 	s.t.Helper()
 	var err error
-	if s.keys.ring, err = secret.ParseRing([]byte(`{"current":"k1","k1":"another entry of more than 32 characters"}`)); err != nil {
+	if s.keys.Keys, err = secret.ParseRing([]byte(`{"current":"k1","k1":"another entry of more than 32 characters"}`)); err != nil {
 		s.t.Fatalf("secret.ParseRing: %v", err)
 	}
 }
