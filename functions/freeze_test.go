@@ -8,7 +8,7 @@ import (
 )
 
 // An execution environment that was frozen may find all its connections dead. The
-// next request is answered all the same, and less than 100 ms later than a warm one:
+// next request is still answered, and less than 100 ms later than a warm one:
 // however many were open, no more are kept than a call has attempts to spare.
 func TestProfileAfterFreeze(t *testing.T) {
 	t.Parallel()

@@ -26,7 +26,7 @@ const (
 )
 
 // post sends a request to the process at its loopback address; header is pairs
-// of names and values, of which "Host" sets the host. An Authorization header is
+// of names and values; "Host" sets the host. An Authorization header is
 // there unless the pairs have one; an empty value leaves it out.
 func post(t *testing.T, s *localprocess.Process, path, body string, header ...string) apptest.Response {
 	t.Helper()

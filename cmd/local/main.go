@@ -6,7 +6,7 @@
 //
 // It also serves Lambda's Invoke call for the function that gives live tokens to
 // the application's backend (docs/backend.md), to AWS clients on this machine and
-// under any credentials: every program here may have the tokens, and nobody else.
+// under any credentials: every program on this machine may have the tokens.
 package main
 
 import (

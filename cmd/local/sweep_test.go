@@ -75,5 +75,5 @@ func connect(t *testing.T, store account.Store) {
 		ID: "1", Connection: "C", TokenRev: "R", Status: account.Active,
 		Token: account.Token{Sealed: sealed, IssuedAt: now.Add(-30 * 24 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour), RefreshAt: now.Add(time.Hour)},
 	}
-	apptest.PutAccount(t, store, a, account.Session{AccountID: "1", Key: "K", Connection: "C", CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour)})
+	apptest.PutAccount(t, store, a, account.Session{Key: "K", CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour)})
 }

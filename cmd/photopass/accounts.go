@@ -48,7 +48,7 @@ func openTable(ctx context.Context, c *cli.Command) (table, error) {
 	return d.table()
 }
 
-// failed says of which table err is; of nil it returns nil.
+// failed adds the table's name to err. It returns nil for nil.
 func (t table) failed(err error) error {
 	if err == nil {
 		return nil

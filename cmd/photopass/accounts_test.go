@@ -376,7 +376,7 @@ func TestAccountsDisconnectFinishesAnInterruptedOne(t *testing.T) {
 	s.wantGone(t, false, "27640875392278832", "17841405793187219", "key-3")
 }
 
-// When nobody can tell what is left, that is what the command says.
+// When it is unknown what is left, the command says so.
 func TestAccountsDisconnectWithoutLookAtTheRest(t *testing.T) {
 	s := threeAccounts(t)
 	removed := false

@@ -80,7 +80,7 @@ func newExamination(ctx context.Context, now func() time.Time, c *cli.Command) *
 		}
 		return newTable(e.aws, name).describe(ctx)
 	})
-	// A flow that nobody follows: the site stores nothing of it, and its cookie is thrown away.
+	// This flow is never followed: the site stores nothing of it, and its cookie is thrown away.
 	e.authorize = sync.OnceValues(func() (visit, error) {
 		address, err := e.site("/authorize")
 		if err != nil {

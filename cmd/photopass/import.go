@@ -174,8 +174,8 @@ func (i importer) importLine(ctx context.Context, text string) (imported, error)
 	return r, err
 }
 
-// connect stores an account as a login does, but ends its session at once: nobody
-// knows a cookie that opens it.
+// connect stores an account as a login does, but ends its session at once: no browser
+// has a cookie that opens it.
 func (i importer) connect(ctx context.Context, existing account.Existing, profile account.Profile, token secret.Value, expires time.Time) error {
 	sealed, err := i.vault.Seal(ctx, profile.ID, token)
 	if err != nil {

@@ -72,7 +72,7 @@ func (p program) keysRotate(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// pause waits until every running function has read the ring anew.
+// pause waits until every running function has read the ring again.
 func (p program) pause(ctx context.Context, left time.Duration) error {
 	if left > 0 {
 		p.say("Waiting until every running function has read it. Ctrl-C does no harm.")

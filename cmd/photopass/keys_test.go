@@ -502,7 +502,7 @@ func TestKeysRetireRace(t *testing.T) {
 	s.wantRing(t, "k2", "k1", "k2")
 }
 
-// Without the second look nobody knows, so the keys come back as well, also when
+// Without the second look it is unknown, so the keys come back as well, also when
 // it was Ctrl-C that ended it, and beside what somebody else has added meanwhile.
 func TestKeysRetireWithoutSecondLook(t *testing.T) {
 	for _, tt := range []struct {

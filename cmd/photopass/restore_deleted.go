@@ -70,7 +70,7 @@ func deletionOf(id, at string) (deletion, bool) {
 }
 
 // latest returns the last deletion of each id. One without a time counts as made
-// when the restored table was: whoever logged in since stays.
+// when the restored table was: an account that logged in since stays.
 func latest(list []deletion, before time.Time) map[string]time.Time {
 	m := map[string]time.Time{}
 	for _, d := range list {

@@ -62,27 +62,8 @@ func newRestoreStack(t *testing.T) *stack {
 func join(t *testing.T, store account.Store, id, key string, when time.Time) {
 	t.Helper()
 	a := newAccount(t, id, id+"000", "acme")
-	a.ConnectedAt, a.LastLoginAt = when, when
-	existing, err := store.Existing(t.Context(), a.ID, a.UserID)
-	if err != nil {
-		t.Fatalf("read existing: %v", err)
-	}
-	if existing.Account != nil {
-		a.Connection, a.ConnectedAt = existing.Account.Connection, existing.Account.ConnectedAt
-	}
-	l := account.Login{
-		Existing: existing, Account: a,
-		Session: account.Session{
-			AccountID: id, Key: key, Connection: a.Connection, CreatedAt: when, LastUsedAt: when, ExpiresAt: when.Add(720 * time.Hour),
-		},
-		State: account.RandomID(), Attempt: account.RandomID(), Result: []byte("result"),
-	}
-	if _, err := store.UseState(t.Context(), account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: when}); err != nil {
-		t.Fatalf("use state: %v", err)
-	}
-	if err := store.Connect(t.Context(), l); err != nil {
-		t.Fatalf("connect: %v", err)
-	}
+	a.Connection, a.ConnectedAt, a.LastLoginAt = "", when, when
+	apptest.PutAccount(t, store, a, account.Session{Key: key, CreatedAt: when, LastUsedAt: when, ExpiresAt: when.Add(720 * time.Hour)})
 }
 
 // leave deletes an account.
@@ -280,7 +261,7 @@ func values(i map[string]types.AttributeValue) []string {
 }
 
 // threeDeletions makes a stack and a restored copy of its table with four accounts,
-// of which three have been deleted since.
+// three of which have been deleted since.
 func threeDeletions(t *testing.T) (*stack, string) {
 	t.Helper()
 	s, past := newRestoreStack(t), twoDaysAgo()
@@ -466,7 +447,7 @@ func TestRestoreByAList(t *testing.T) {
 			}
 			wantTable(t, name, tt.want...)
 
-			// Whoever connects again afterwards stays, also by a list without times.
+			// A person who connects again afterwards stays, even with a list without times.
 			join(t, dynamo.New(database(t), name), "1111", "key-new", time.Now().Add(time.Hour))
 			if _, _, err := s.inProcess(t.Context(), t, 2*time.Hour, noWait, "restore", "-to", name, "-yes", "-deleted", list, "-from", s.table); err != nil {
 				t.Errorf("restore again: got error %v, want none", err)

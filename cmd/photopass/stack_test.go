@@ -25,6 +25,7 @@ import (
 	"photopass/internal/account"
 	"photopass/internal/secret"
 	"photopass/internal/store/dynamo"
+	"photopass/internal/test/apptest"
 	"photopass/internal/test/dynamotest"
 	"photopass/internal/test/mototest"
 
@@ -117,26 +118,9 @@ func sealedUnder(t *testing.T, ring, id string) []byte {
 func (s *stack) connect(t *testing.T, a account.Account, keys ...string) {
 	t.Helper()
 	for n, key := range keys {
-		l := account.Login{
-			Account: a,
-			Session: account.Session{
-				AccountID: a.ID, Key: key, Connection: a.Connection,
-				CreatedAt:  at.Add(time.Duration(n) * time.Minute),
-				LastUsedAt: at.Add(24 * time.Hour),
-				ExpiresAt:  at.Add(30 * 24 * time.Hour),
-			},
-			State: account.RandomID(), Attempt: account.RandomID(), Result: []byte("result"),
-		}
-		if _, err := s.store.UseState(t.Context(), account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: at}); err != nil {
-			t.Fatalf("use state: %v", err)
-		}
-		var err error
-		if l.Existing, err = s.store.Existing(t.Context(), a.ID, a.UserID); err != nil {
-			t.Fatalf("read existing: %v", err)
-		}
-		if err := s.store.Connect(t.Context(), l); err != nil {
-			t.Fatalf("connect: %v", err)
-		}
+		apptest.PutAccount(t, s.store, a, account.Session{
+			Key: key, CreatedAt: at.Add(time.Duration(n) * time.Minute), LastUsedAt: at.Add(24 * time.Hour), ExpiresAt: at.Add(30 * 24 * time.Hour),
+		})
 	}
 }
 

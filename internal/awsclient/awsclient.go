@@ -98,7 +98,7 @@ func OpenWith(ctx context.Context, aws aws.Config, c config.Config, log *telemet
 const primeTimeout = 2 * time.Second
 
 // prime runs calls side by side while the execution environment starts, where
-// the processor is faster and nobody waits yet: the first request then finds
+// the processor is faster and no request waits yet: the first request then finds
 // connections open, certificates loaded and caches filled. A call that fails is
 // logged and made again by the first request that needs it.
 func prime(ctx context.Context, log *telemetry.Logger, calls ...func(context.Context) error) {

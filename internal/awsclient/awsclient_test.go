@@ -20,7 +20,7 @@ import (
 )
 
 // The line of a request says how often AWS was called. An attempt that failed
-// went over the wire as well; a call outside of any request is nobody's.
+// went over the wire as well; a call outside of any request is not counted.
 func TestCallsAreCounted(t *testing.T) {
 	for _, tt := range []struct {
 		name     string

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(mototest.Main(m)) }
 
-// After a freeze every connection may be dead. A call is answered all the same,
+// After a freeze every connection may be dead. A call is still answered,
 // with pauses far below 0.1 s in all, and meets no more dead connections than it
 // has attempts to spare.
 func TestAllConnectionsDead(t *testing.T) {

@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -30,8 +29,7 @@ func ValidConnectCode(s string) bool {
 // HashConnectCode returns what the store knows a code by. The code holds 256 random bits,
 // so a plain hash can't be searched.
 func HashConnectCode(code secret.Value) string {
-	sum := sha256.Sum256([]byte("photopass/connect-code-hash/v1:" + code.Reveal()))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	return secret.Hash("connect-code-hash/v1", code.Reveal())
 }
 
 // NewConnectCode returns the record of a code for a, which is redeemable for [ConnectCodeLife] from now.

@@ -2,7 +2,6 @@ package backend_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -24,7 +23,9 @@ func TestInvokeEnds(t *testing.T) {
 	for _, payload := range []string{by("id", acmeID), checked("id", acmeID)} {
 		t.Run(payload, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &slow{Store: memory.New(time.Now), ring: apptest.Ring(t)}
+				writes := map[string]time.Duration{"Lease": 3 * time.Second, "PutToken": 4 * time.Second}
+				store := &apptest.Spy{Store: memory.New(time.Now), Before: func(ctx context.Context, method string) error { return pause(ctx, writes[method]) }}
+				s := &slow{Spy: store, ring: apptest.Ring(t)}
 				connectDue(t, s)
 				began := time.Now()
 				f, err := backend.New(backend.Settings{
@@ -48,7 +49,7 @@ func TestInvokeEnds(t *testing.T) {
 // A slow one is a store, a key ring and an Instagram that take as long as they may.
 type slow struct {
 	instagram.Client
-	account.Store
+	*apptest.Spy
 	ring  *secret.Ring
 	asked bool // the ring is slow to answer once Instagram was asked whether the token works
 }
@@ -61,19 +62,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 	}
 	return ctx.Err()
-}
-
-// Lease implements [account.Store].
-func (s *slow) Lease(ctx context.Context, id, rev string, l account.Lease) error {
-	return errors.Join(pause(ctx, 3*time.Second), s.Store.Lease(ctx, id, rev, l))
-}
-
-// PutToken implements [account.Store].
-func (s *slow) PutToken(ctx context.Context, id, rev string, t account.TokenState) error {
-	if err := pause(ctx, 4*time.Second); err != nil {
-		return err
-	}
-	return s.Store.PutToken(ctx, id, rev, t)
 }
 
 // Refresh implements [instagram.Client].
@@ -107,17 +95,8 @@ func connectDue(t *testing.T, s *slow) {
 		t.Fatalf("Seal: got error %v, want none", err)
 	}
 	now := time.Now().UTC()
-	if _, err := s.UseState(t.Context(), account.Marker{State: "S", Attempt: "A", ExpiresAt: now.Add(time.Hour)}); err != nil {
-		t.Fatalf("UseState: got error %v, want none", err)
-	}
-	err = s.Connect(t.Context(), account.Login{
-		Account: account.Account{
-			ID: acmeID, Connection: "C", TokenRev: "R", Status: account.Active,
-			Token: account.Token{Sealed: sealed, IssuedAt: now.AddDate(0, 0, -30), ExpiresAt: now.AddDate(0, 0, 30), RefreshAt: now},
-		},
-		Session: account.Session{AccountID: acmeID, Key: "K", Connection: "C"}, State: "S", Attempt: "A", Result: []byte("result"),
-	})
-	if err != nil {
-		t.Fatalf("Connect: got error %v, want none", err)
-	}
+	apptest.PutAccount(t, s, account.Account{
+		ID: acmeID, Connection: "C", TokenRev: "R", Status: account.Active,
+		Token: account.Token{Sealed: sealed, IssuedAt: now.AddDate(0, 0, -30), ExpiresAt: now.AddDate(0, 0, 30), RefreshAt: now},
+	}, account.Session{Key: "K"})
 }

@@ -49,15 +49,11 @@ func TestConnectCodeToToken(t *testing.T) {
 	if want := []string{"instagram_business_basic"}; !slices.Equal(a.Permissions, want) {
 		t.Errorf("permissions: got %v, want %v", a.Permissions, want)
 	}
-	if got, want := r.store.Calls(), "RedeemCode Account"; got != want {
-		t.Errorf("calls of the store: got %q, want %q", got, want)
-	}
+	r.store.Want(t, "RedeemCode Account")
 
 	r.wantToken("id", r.invoke(by("id", acmeID)))
 	r.wantToken("user_id", r.invoke(by("user_id", acmeUserID)))
-	if got, want := r.store.Calls(), "Account AccountByUserID"; got != want {
-		t.Errorf("calls of the store: got %q, want %q", got, want)
-	}
+	r.store.Want(t, "Account AccountByUserID")
 	r.wantAudit("connect_code "+acmeID+" given", "id "+acmeID+" given", "user_id "+acmeID+" given")
 }
 
@@ -234,9 +230,7 @@ func TestInvalidRequests(t *testing.T) {
 					t.Errorf("message: got %q, which quotes the payload", a.Error.Message)
 				}
 			}
-			if got := r.store.Calls(); got != "" {
-				t.Errorf("calls of the store: got %q, want none", got)
-			}
+			r.store.Want(t, "")
 		})
 	}
 	for _, line := range r.audit() {

@@ -12,7 +12,7 @@ import (
 	"photopass/internal/telemetry"
 )
 
-// A cause stands beside reconnect_required, whoever found out, until a login.
+// A cause stands beside reconnect_required until a login, however it was found out.
 func TestCauses(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

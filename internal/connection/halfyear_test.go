@@ -100,7 +100,7 @@ const (
 	passwordChanged fate = "password changed"
 	appRemoved      fate = "app removed"
 	// Instagram ends the old token with the answer that brings the new one, and
-	// that answer is lost. Nobody can keep such a token.
+	// that answer is lost. Such a token can't be kept.
 	rotatedAway fate = "new token lost"
 )
 
@@ -304,7 +304,7 @@ func (y *halfYear) connect(p *person) {
 			RefreshAt: connection.RefreshAt(grant.IssuedAt, grant.ExpiresAt),
 		},
 	}
-	apptest.PutAccount(y.t, y.store, a, account.Session{AccountID: p.id, Key: "K", Connection: a.Connection, ExpiresAt: now.Add(30 * dayLong)})
+	apptest.PutAccount(y.t, y.store, a, account.Session{Key: "K", ExpiresAt: now.Add(30 * dayLong)})
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.byToken[grant.Token.Reveal()] = p

@@ -57,7 +57,7 @@ func TestRefreshOnceAcrossProcesses(t *testing.T) {
 			store := dynamo.New(table, table.name)
 			c := connect(t, 24*time.Hour, "")
 			a := stored(t, c.app)
-			apptest.PutAccount(t, store, a, account.Session{AccountID: a.ID, Key: "K", Connection: a.Connection, ExpiresAt: a.ConnectedAt.Add(time.Hour)})
+			apptest.PutAccount(t, store, a, account.Session{Key: "K", ExpiresAt: a.ConnectedAt.Add(time.Hour)})
 			c.app.Fake.SetShape(shape)
 
 			p := process{mototest.OneAtATime(t), table.name, c.app.FakeURL, c.app.Clock.Now()}

@@ -192,8 +192,8 @@ func TestWaitersBehindNobody(t *testing.T) {
 	})
 }
 
-// One who has died holds the account for twenty seconds. Nobody waits for longer
-// than five, and one who waits when they end asks in their place.
+// A process that has died holds the account for twenty seconds. No visit waits longer
+// than five, and one that waits when they end asks in its place.
 func TestWaitersWhenTheWinnerDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVisits(t, never, 25*time.Hour)
@@ -256,7 +256,7 @@ func TestProfileOfAConnectionThatIsOver(t *testing.T) {
 					if err := v.store.Delete(t.Context(), v.id, account.Version{}, time.Now()); err != nil {
 						t.Fatalf("Delete: got error %v, want none", err)
 					}
-					apptest.PutAccount(t, v.store, again, account.Session{AccountID: v.id, Key: "K2", Connection: "C2"})
+					apptest.PutAccount(t, v.store, again, account.Session{Key: "K2"})
 				}
 				if !tt.later {
 					connectAgain()
@@ -451,12 +451,12 @@ func TestPictureThatEnds(t *testing.T) {
 
 // failing returns a store that fails in one method, after it has spared some calls.
 func failing(s account.Store, method string, spared int, err error) account.Store {
-	return &apptest.Recorder{Store: s, Before: map[string]func() error{method: func() error {
+	return &apptest.Spy{Store: s, Before: apptest.On(method, func() error {
 		if spared--; spared >= 0 {
 			return nil
 		}
 		return err
-	}}}
+	})}
 }
 
 // Only the connection that asks for it is removed.

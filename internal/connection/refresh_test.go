@@ -351,7 +351,7 @@ func outcomes(r connection.Report) string {
 	return strings.Join(list, ", ")
 }
 
-// The second look at an account of which Instagram said, a week before, that the
+// The second look at an account, a week after Instagram said that the
 // person removed the app.
 func TestSecondLook(t *testing.T) {
 	const rr = account.ReconnectRequired
@@ -452,7 +452,7 @@ func TestSecondLookHealsSessions(t *testing.T) {
 	}
 }
 
-// Whoever saw it first, a read of the profile or a refresh, the sweep looks a
+// Whether a read of the profile or a refresh saw it first, the sweep looks a
 // second time.
 func TestSecondLookAfterAVisit(t *testing.T) {
 	app := apptest.New(t, apptest.Options{})
@@ -502,9 +502,7 @@ func TestSecondLookSparesALogin(t *testing.T) {
 	c.sweep(t)
 	c.app.Clock.Advance(168 * time.Hour)
 	c.app.Fake.Order(gone)
-	c.Store = &apptest.Recorder{Store: c.app.Memory, Before: map[string]func() error{
-		"Delete": func() error { c.app.Browser().Login(); return nil },
-	}}
+	c.Store = &apptest.Spy{Store: c.app.Memory, Before: apptest.On("Delete", func() error { c.app.Browser().Login(); return nil })}
 	if got := c.sweep(t); got != "held" {
 		t.Errorf("Sweep: got %q, want held", got)
 	}

@@ -247,36 +247,13 @@ func (s *partial) Account(ctx context.Context, id string) (account.Account, erro
 // so.
 func TestSweepWhenDueFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, k, _ := due(t, 5, takes(time.Second))
-		k.Store = &dueFails{store, 3}
+		store, k, ids := due(t, 5, takes(time.Second))
+		k.Store = &index{store, ids[:3], errTable}
 		r, err := k.service().Sweep(t.Context())
 		if !errors.Is(err, errTable) || outcomes(r) != "3 refreshed" {
 			t.Errorf("Sweep: got %+v and error %v, want 3 refreshed and %v", r, err, errTable)
 		}
 	})
-}
-
-// dueFails yields some ids, then an error.
-type dueFails struct {
-	account.Store
-	after int
-}
-
-// Due implements [account.Store].
-func (s *dueFails) Due(ctx context.Context, at time.Time) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		n := 0
-		for id, err := range s.Store.Due(ctx, at) {
-			if n == s.after {
-				yield("", errTable)
-				return
-			}
-			if !yield(id, err) {
-				return
-			}
-			n++
-		}
-	}
 }
 
 // A run that ended without an error of its own leaves its time, whatever it left
@@ -289,7 +266,7 @@ func TestSweepIsRecorded(t *testing.T) {
 		name    string
 		due     int
 		refresh func(context.Context) (instagram.RefreshResponse, error)
-		store   func(account.Store) account.Store
+		store   func(s account.Store, ids []string) account.Store
 		time    time.Duration
 		err     error
 		want    string
@@ -298,18 +275,18 @@ func TestSweepIsRecorded(t *testing.T) {
 		{"some refreshed", 3, takes(1500 * time.Millisecond), nil, time.Hour, nil, "2000-01-01T01:00:01Z"},
 		{"out of time", 30, takes(4 * time.Second), nil, 20 * time.Second, nil, "2000-01-01T01:00:08Z"},
 		{"Instagram in trouble", 30, refused, nil, time.Hour, nil, "2000-01-01T01:00:00Z"},
-		{"what is due can't be read", 3, takes(0), func(s account.Store) account.Store { return &dueFails{s, 1} }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
-		{"the time can't be written", 0, nil, func(s account.Store) account.Store { return failing(s, "PutSweep", 0, errTable) }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
+		{"what is due can't be read", 3, takes(0), func(s account.Store, ids []string) account.Store { return &index{s, ids[:1], errTable} }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
+		{"the time can't be written", 0, nil, func(s account.Store, _ []string) account.Store { return failing(s, "PutSweep", 0, errTable) }, time.Hour, errTable, "2000-01-01T00:00:00Z"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store, k, _ := due(t, tt.due, tt.refresh)
+				store, k, ids := due(t, tt.due, tt.refresh)
 				if err := store.PutSweep(t.Context(), time.Now()); err != nil {
 					t.Fatalf("PutSweep: got error %v, want none", err)
 				}
 				time.Sleep(time.Hour) // of synctest's clock
 				if tt.store != nil {
-					k.Store = tt.store(store)
+					k.Store = tt.store(store, ids)
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), tt.time)
 				defer cancel()
@@ -338,26 +315,30 @@ func TestSweepOfWhatIsOutOfDate(t *testing.T) {
 		if err := store.Lease(t.Context(), ids[1], "R", lease); err != nil {
 			t.Fatalf("Lease: got error %v, want none", err)
 		}
-		k.Store = &dueIs{store, ids}
+		k.Store = &index{store, ids, nil}
 		if r, err := k.service().Sweep(t.Context()); err != nil || outcomes(r) != "refreshed, held" {
 			t.Errorf("Sweep: got %+v and error %v, want one refreshed, one held", r, err)
 		}
 	})
 }
 
-// dueIs is a store whose index names ids.
-type dueIs struct {
+// An index is a store whose Due yields ids, then err.
+type index struct {
 	account.Store
 	ids []string
+	err error
 }
 
 // Due implements [account.Store].
-func (s *dueIs) Due(context.Context, time.Time) iter.Seq2[string, error] {
+func (s *index) Due(context.Context, time.Time) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for _, id := range slices.Clone(s.ids) {
 			if !yield(id, nil) {
 				return
 			}
+		}
+		if s.err != nil {
+			yield("", s.err)
 		}
 	}
 }

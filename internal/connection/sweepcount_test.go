@@ -171,7 +171,7 @@ func (s *swept) fill(t testing.TB, stored, every int) {
 func (s *swept) connect(t testing.TB, id string, token account.Token) {
 	t.Helper()
 	a := account.Account{ID: id, Connection: "connection", TokenRev: "rev", Status: account.Active, Token: token, ConnectedAt: issuedAt}
-	apptest.PutAccount(t, s.store, a, account.Session{AccountID: id, Key: "key", Connection: "connection", ExpiresAt: expiresAt})
+	apptest.PutAccount(t, s.store, a, account.Session{Key: "key", ExpiresAt: expiresAt})
 }
 
 // makeDue gives an account a token that is due.

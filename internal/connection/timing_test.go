@@ -54,7 +54,7 @@ func addDue(t *testing.T, s account.Store, id string, sealed []byte) {
 		ConnectedAt: now.AddDate(0, 0, -30), LastLoginAt: now.AddDate(0, 0, -30),
 		Token: account.Token{Sealed: sealed, IssuedAt: now.AddDate(0, 0, -30), ExpiresAt: now.AddDate(0, 0, 30), RefreshAt: now},
 	}
-	apptest.PutAccount(t, s, a, account.Session{AccountID: id, Key: "K", Connection: "C", ExpiresAt: now.Add(time.Hour)})
+	apptest.PutAccount(t, s, a, account.Session{Key: "K", ExpiresAt: now.Add(time.Hour)})
 }
 
 // takes returns an Instagram that renews a token after d.
@@ -317,8 +317,8 @@ func TestInstagramIsLeftAlone(t *testing.T) {
 	})
 }
 
-// What Instagram has given is stored, whoever has lost interest meanwhile. But
-// nothing is begun for somebody who has.
+// What Instagram has given is stored even if the caller has gone meanwhile. But
+// nothing is begun for a caller that has gone.
 func TestRefreshWhenTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, k, ids := due(t, 2, takes(2*time.Second))

@@ -130,7 +130,7 @@ func TestVaultReady(t *testing.T) {
 	}
 }
 
-// The ring is asked for anew each time, so a rotation needs no restart.
+// The ring is asked for each time, so a rotation needs no restart.
 func TestVaultFollowsRotation(t *testing.T) {
 	k := &keys{ring: parse(t, ringOfK1)}
 	v := connection.NewVault(k)
@@ -145,7 +145,7 @@ func TestVaultFollowsRotation(t *testing.T) {
 }
 
 // A token under a key that another instance already uses is a reason to read
-// the ring anew, once; a token that is broken is none.
+// the ring again, once; a token that is broken is none.
 func TestVaultRereadsRing(t *testing.T) {
 	const both = `{"current":"k2","k1":"Zx3vQpT8mN1kR5wY7bC2dF6gH9jL0sAe","k2":"q0W9e8R7t6Y5u4I3o2P1a0S9d8F7g6H5"}`
 	unreadable := errors.New("secret can't be read")

@@ -329,7 +329,7 @@ func wantPrefix(t *testing.T, name, got, text string, n int) {
 	}
 }
 
-// The rows of which pictures a page may show. The client's Instagram is on
+// Which pictures a page may show. The client's Instagram is on
 // this machine.
 func TestPictureURL(t *testing.T) {
 	long := "https://scontent.example/" + strings.Repeat("x", 2048-len("https://scontent.example/"))

@@ -102,7 +102,7 @@ func TestErrorsDoNotEchoMalformedHTTP(t *testing.T) {
 // the long-lived token in that of the call that refreshes.
 func TestErrorsDoNotQuoteURL(t *testing.T) {
 	refused := httptest.NewServer(nil)
-	refused.Close() // nobody listens there now
+	refused.Close() // nothing listens there now
 	https := httptest.NewUnstartedServer(nil)
 	https.Config.ErrorLog = log.New(io.Discard, "", 0)
 	https.StartTLS()

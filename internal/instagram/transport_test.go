@@ -150,7 +150,7 @@ func (p *padding) Read(b []byte) (int, error) {
 }
 
 // Whatever happens to the connection, the code is sent once: it is good for
-// one use, and nobody knows whether that was it.
+// one use, and it is unknown whether that was it.
 func TestCodeIsSentOnce(t *testing.T) {
 	for _, api := range []string{instagram.Graph, instagram.Legacy} {
 		for _, kind := range []fakeinstagram.Kind{

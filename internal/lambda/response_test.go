@@ -111,8 +111,8 @@ func bodyNotAllowed(status int) http.HandlerFunc {
 	}
 }
 
-// A panic outside web's own handlers, or in writing what they answer, is told of to
-// nobody but the log, and ends no later request.
+// A panic outside web's own handlers, or in writing what they answer, is only
+// logged, and ends no later request.
 func TestPanic(t *testing.T) {
 	for _, tt := range []struct {
 		name, err string

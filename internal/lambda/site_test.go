@@ -11,7 +11,7 @@ import (
 	"photopass/internal/telemetry"
 )
 
-// A callback that nobody has told the public URL is a login that failed, for the
+// A callback that does not know the public URL is a login that failed, for the
 // metrics too.
 func TestCallbackWithoutPublicURLIsCounted(t *testing.T) {
 	var b bytes.Buffer

@@ -93,9 +93,7 @@ func TestAuthorizationRequestsAreDistinctAndLeaveNothing(t *testing.T) {
 	if string(a.Memory.Dump()) != before {
 		t.Error("store: changed by GET /authorize")
 	}
-	if got := s.Calls(); got != "" {
-		t.Errorf("calls of the store: got %s, want none", got)
-	}
+	s.Want(t, "")
 	wantCalls(t, "GET /authorize", a, 0)
 }
 

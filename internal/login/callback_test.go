@@ -28,9 +28,7 @@ func TestWhatALoginCosts(t *testing.T) {
 			a := apptest.New(t, apptest.Options{API: tt.api, Store: s.Around})
 			for _, round := range []string{"first login", "second login"} {
 				b, back := consented(t, a)
-				if got := s.Calls(); got != "" {
-					t.Errorf("%s: calls of the store before the callback: got %s, want none", round, got)
-				}
+				s.Want(t, "")
 				wantLogin(t, round, b.Get(back), "/profile")
 				requests := a.Fake.Requests()
 				if len(requests) != len(tt.want) {
@@ -41,9 +39,7 @@ func TestWhatALoginCosts(t *testing.T) {
 						t.Errorf("%s: request %d: got %s, want %s", round, n+1, r.Operation, tt.want[n])
 					}
 				}
-				if got, want := s.Calls(), "UseState Existing Connect"; got != want {
-					t.Errorf("%s: calls of the store: got %s, want %s", round, got, want)
-				}
+				s.Want(t, "UseState Existing Connect")
 			}
 		})
 	}
@@ -287,7 +283,7 @@ func TestFlowOfAnotherIssuerDoesNotMatch(t *testing.T) {
 	other := s.with(t, func(s *login.CallbackSettings) { s.Instagram = &stub{issuer: "https://other.example"} })
 	v := other.begin(t, "")
 	wantProblem(t, "GET /callback", s.visit(v), http.StatusBadRequest, "flow_mismatch")
-	if got := instagram.called(); got != 0 {
+	if got := instagram.calls.Load(); got != 0 {
 		t.Errorf("calls to Instagram: got %d, want 0", got)
 	}
 	wantStored(t, "GET /callback", s.store, 0, 0, 0)
@@ -422,7 +418,7 @@ func TestDeniedUsesTheStateUp(t *testing.T) {
 		if got := time.Since(start); got != 0 {
 			t.Errorf("visits after the denial: took %v, want none to wait", got)
 		}
-		if got := instagram.called(); got != 0 {
+		if got := instagram.calls.Load(); got != 0 {
 			t.Errorf("calls to Instagram: got %d, want 0", got)
 		}
 		wantStored(t, "code for the same state", s.store, 0, 0, 1)

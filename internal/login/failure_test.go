@@ -55,9 +55,7 @@ func TestUnreadableSecretsUseNothingUp(t *testing.T) {
 			denied := strings.Replace(back, "code=", "error=access_denied&x=", 1)
 			wantProblem(t, "denied", b.Get(denied), http.StatusInternalServerError, tt.code)
 			wantCalls(t, "GET /callback", a, 0)
-			if got := s.Calls(); got != "" {
-				t.Errorf("calls of the store: got %s, want none", got)
-			}
+			s.Want(t, "")
 			if !strings.Contains(a.Logs(), tt.err.Error()) {
 				t.Error("logs: do not say why")
 			}
@@ -140,9 +138,7 @@ func TestStoreFailures(t *testing.T) {
 			broken.Store(true)
 			wantProblem(t, "GET /callback", b.Get(back), http.StatusInternalServerError, "internal")
 			wantCalls(t, "GET /callback", a, tt.requests)
-			if got := s.Calls(); got != tt.calls {
-				t.Errorf("calls of the store: got %s, want %s", got, tt.calls)
-			}
+			s.Want(t, tt.calls)
 			broken.Store(false)
 			wantStored(t, "GET /callback", a.Memory, 1, 1, 1+tt.markers)
 			if got := stored(t, a.Memory).Accounts[acmeID].TokenRev; got != before.TokenRev {
@@ -184,9 +180,7 @@ func TestConflicts(t *testing.T) {
 			b, back := consented(t, a)
 			left.Store(tt.conflicts)
 			r := b.Get(back)
-			if got := s.Calls(); got != tt.calls {
-				t.Errorf("calls of the store: got %s, want %s", got, tt.calls)
-			}
+			s.Want(t, tt.calls)
 			wantCalls(t, "GET /callback", a, 3)
 			if tt.status == 303 {
 				wantLogin(t, "GET /callback", r, "/profile")
@@ -333,7 +327,7 @@ func TestSlowAnswers(t *testing.T) {
 	}
 }
 
-// Which error is of which class is the matter of package instagram. Here is what the
+// Package instagram says which error is of which class. This is what the
 // person is told of each class, call by call.
 func TestErrorsOfInstagram(t *testing.T) {
 	const (

@@ -68,14 +68,7 @@ func parseFlow(value string) (flow, bool) {
 // derive hashes the cookie's value for one purpose. The value holds 256 random
 // bits, so what is derived for one purpose tells nothing of the others. It is for
 // what a login sends out; what it hands out needs the code too (see [visit]).
-func (f flow) derive(purpose string) string {
-	return hash("photopass/" + purpose + ":" + f.value)
-}
-
-func hash(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return b64.EncodeToString(sum[:])
-}
+func (f flow) derive(purpose string) string { return secret.Hash(purpose, f.value) }
 
 // state binds the answer to this browser (RFC 9700, section 4.7) and to the
 // issuer that was asked (section 4.4): after a change of dialect no flow that
@@ -84,13 +77,16 @@ func (f flow) state(issuer string) string { return f.derive("state/v1 " + issuer
 
 // flowID names a flow in the log: in the lines of its authorization request and
 // of all its callbacks. It is a hash, so it does not tell the state.
-func flowID(state string) string { return hash("photopass/flow-id/v1:" + state)[:12] }
+func flowID(state string) string { return secret.Hash("flow-id/v1", state)[:12] }
 
 // verifier is PKCE's code_verifier (RFC 7636, section 4.1), 43 characters.
 func (f flow) verifier() secret.Value { return secret.New(f.derive("pkce/v1")) }
 
 // challenge is PKCE's code_challenge by the method S256 (RFC 7636, section 4.2).
-func (f flow) challenge() string { return hash(f.verifier().Reveal()) }
+func (f flow) challenge() string {
+	sum := sha256.Sum256([]byte(f.verifier().Reveal()))
+	return b64.EncodeToString(sum[:])
+}
 
 // flowCookieName names the cookie after the flow, so that the flows of many tabs
 // stand side by side.

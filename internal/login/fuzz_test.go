@@ -49,7 +49,7 @@ func FuzzCallback(f *testing.F) {
 	}
 	before := string(s.store.Dump())
 	f.Fuzz(func(t *testing.T, query, cookie, accept string) {
-		calls := i.called()
+		calls := i.calls.Load()
 		r := httptest.NewRequest(http.MethodGet, "/callback", nil)
 		r.URL.RawQuery = query
 		r.Header.Set("Cookie", cookie)
@@ -64,7 +64,7 @@ func FuzzCallback(f *testing.F) {
 		if strings.HasPrefix(w.Header.Get("Content-Type"), "text/html") && strings.Count(w.Body, "<script") != 1 {
 			t.Error("page: holds another script than ours")
 		}
-		if got := i.called() - calls; got != 0 {
+		if got := i.calls.Load() - calls; got != 0 {
 			t.Errorf("calls to Instagram: got %d, want 0", got)
 		}
 		if string(s.store.Dump()) != before {

@@ -69,7 +69,7 @@ func TestParallelCallbacksWait(t *testing.T) {
 		v := s.begin(t, "?return_to=https://app.example/done")
 		start := time.Now()
 		wantAlike(t, parallel(50, func() apptest.Response { return s.visit(v) }), "https://app.example/done")
-		if got := i.called(); got != 2 { // the exchange and the profile
+		if got := i.calls.Load(); got != 2 { // the exchange and the profile
 			t.Errorf("calls to Instagram: got %d, want 2", got)
 		}
 		wantStored(t, "50 visits", s.store, 1, 1, 1)
@@ -334,7 +334,7 @@ func TestRepeatOfAFailedLogin(t *testing.T) {
 				v := s.begin(t, "")
 				start := time.Now()
 				wantProblem(t, "first visit", s.visit(v), tt.status, tt.code)
-				calls := i.called()
+				calls := i.calls.Load()
 				wantProblem(t, "second visit", s.visit(v), tt.status, tt.code)
 				page := s.visit(v, "Accept", "text/html")
 				if page.Status != tt.status || len(page.Cookies) != 0 {
@@ -345,7 +345,7 @@ func TestRepeatOfAFailedLogin(t *testing.T) {
 				if got, want := time.Since(start), 9*time.Minute; got != want {
 					t.Errorf("visits: waited %v, want none to wait", got-want)
 				}
-				if got := i.called(); got != calls {
+				if got := i.calls.Load(); got != calls {
 					t.Errorf("calls to Instagram of the repeats: got %d, want none", got-calls)
 				}
 				wantStored(t, "all visits", s.store, 0, 0, 1)
@@ -402,12 +402,12 @@ func TestEachEndOfALoginIsRecorded(t *testing.T) {
 				s := newService(t, i).over(t, tt.store)
 				v := s.begin(t, "")
 				wantProblem(t, "first visit", s.visit(v), http.StatusInternalServerError, "internal")
-				calls, start := i.called(), time.Now()
+				calls, start := i.calls.Load(), time.Now()
 				wantProblem(t, "repeat", s.visit(v), http.StatusInternalServerError, "internal")
 				if got := time.Since(start); got != 0 {
 					t.Errorf("repeat: waited %v, want it at once", got)
 				}
-				if got := i.called(); got != calls {
+				if got := i.calls.Load(); got != calls {
 					t.Errorf("calls to Instagram of the repeat: got %d, want none", got-calls)
 				}
 				wantStored(t, "both visits", s.store, 0, 0, 1)
@@ -448,7 +448,7 @@ func TestMadeUpCodesAreNotHeld(t *testing.T) {
 		if got := time.Since(start); got != 0 {
 			t.Errorf("80 visits: waited %v, want none to wait", got)
 		}
-		if got := i.called(); got != 1 {
+		if got := i.calls.Load(); got != 1 {
 			t.Errorf("exchanges: got %d, want 1", got)
 		}
 		wantStored(t, "all visits", s.store, 0, 0, 1)
@@ -483,7 +483,7 @@ func TestOnlyTheSameVisitWaits(t *testing.T) {
 		if got := time.Since(start); got < 3*time.Second || got > 4*time.Second {
 			t.Errorf("visits that bring the same: took %v, want about 3 s", got)
 		}
-		if got := i.called(); got != 1 {
+		if got := i.calls.Load(); got != 1 {
 			t.Errorf("exchanges: got %d, want 1", got)
 		}
 	})

@@ -199,7 +199,7 @@ func TestReturnToIsCheckedAgainAtTheCallback(t *testing.T) {
 	listed := s.listing(t, "https://app.example")
 	v := listed.begin(t, "?return_to=https%3A%2F%2Fapp.example%2Fdone")
 	wantProblem(t, "GET /callback", s.visit(v), http.StatusBadRequest, "invalid_request")
-	if got := instagram.called(); got != 0 {
+	if got := instagram.calls.Load(); got != 0 {
 		t.Errorf("calls to Instagram: got %d, want 0", got)
 	}
 	wantStored(t, "GET /callback", s.store, 0, 0, 0)

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -156,8 +155,7 @@ type stub struct {
 	issuer   string
 	exchange func(context.Context) error // nil: succeeds at once
 
-	mu    sync.Mutex // guards calls
-	calls int
+	calls atomic.Int32
 }
 
 // AuthorizationURL implements [instagram.Client].
@@ -173,7 +171,7 @@ func (s *stub) RequiredPermission() string { return "instagram_business_basic" }
 
 // Exchange implements [instagram.Client].
 func (s *stub) Exchange(ctx context.Context, _ instagram.Exchange) (instagram.TokenResponse, error) {
-	s.count()
+	s.calls.Add(1)
 	if s.exchange != nil {
 		if err := s.exchange(ctx); err != nil {
 			return instagram.TokenResponse{}, err
@@ -189,20 +187,8 @@ func (s *stub) Exchange(ctx context.Context, _ instagram.Exchange) (instagram.To
 
 // Profile implements [instagram.Client].
 func (s *stub) Profile(context.Context, secret.Value) (account.Profile, instagram.Usage, error) {
-	s.count()
+	s.calls.Add(1)
 	return account.Profile{ID: acmeID, UserID: acmeUserID, Username: "acme", AccountType: "BUSINESS", FetchedAt: time.Now().UTC()}, instagram.Usage{}, nil
-}
-
-func (s *stub) count() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls++
-}
-
-func (s *stub) called() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls
 }
 
 // A service is the two handlers in process, around a stub.

@@ -119,30 +119,12 @@ func (b *bench) wantCalls(op string, want ...string) {
 // the key.
 func (b *bench) login(id, userID, key string) {
 	b.t.Helper()
-	ctx := b.t.Context()
-	existing, err := b.memory.Existing(ctx, id, userID)
-	if err != nil {
-		b.t.Fatalf("Existing: %v", err)
-	}
 	a := account.Account{
-		ID: id, UserID: userID, Connection: account.RandomID(), TokenRev: account.RandomID(), Status: account.Active,
+		ID: id, UserID: userID, TokenRev: account.RandomID(), Status: account.Active,
 		ConnectedAt: b.now, LastLoginAt: b.now, Token: account.Token{Sealed: []byte("sealed token of " + id)},
 		Profile: account.Profile{ID: id, UserID: userID, Username: "acme"},
 	}
-	if existing.Account != nil {
-		a.Connection = existing.Account.Connection
-	}
-	m := account.Marker{State: account.RandomID(), Attempt: account.RandomID(), ExpiresAt: b.now.Add(time.Hour)}
-	if _, err := b.memory.UseState(ctx, m); err != nil {
-		b.t.Fatalf("UseState: %v", err)
-	}
-	err = b.memory.Connect(ctx, account.Login{
-		Existing: existing, Account: a, State: m.State, Attempt: m.Attempt, Result: []byte("result"),
-		Session: account.Session{AccountID: id, Key: key, Connection: a.Connection, CreatedAt: b.now, LastUsedAt: b.now, ExpiresAt: b.now.Add(720 * time.Hour)},
-	})
-	if err != nil {
-		b.t.Fatalf("Connect: %v", err)
-	}
+	apptest.PutAccount(b.t, b.memory, a, account.Session{Key: key, CreatedAt: b.now, LastUsedAt: b.now, ExpiresAt: b.now.Add(720 * time.Hour)})
 }
 
 // refresh stores a new token of acme.
@@ -164,25 +146,6 @@ func (b *bench) wantAccounts(op string, want ...string) {
 	got := slices.Sorted(maps.Keys(stored(b.t, b.memory).Accounts))
 	if !slices.Equal(got, want) {
 		b.t.Errorf("%s: accounts: got %q, want %q", op, got, want)
-	}
-}
-
-// wantGone checks that nothing of acme is left but its tombstone, the SHA-256
-// of its id.
-func wantGone(t testing.TB, op string, m *memory.Store) {
-	t.Helper()
-	c := stored(t, m)
-	if len(c.Accounts) != 0 || len(c.Aliases) != 0 || len(c.Sessions) != 0 {
-		t.Errorf("%s: store: got %d accounts, %d aliases, %d sessions, want none", op, len(c.Accounts), len(c.Aliases), len(c.Sessions))
-	}
-	const hash = "36baea55bf0be9880b16bdc0ecadc378682d131ed549fe1f932a9542762a5324"
-	if _, ok := c.Tombstones[hash]; !ok || len(c.Tombstones) != 1 {
-		t.Errorf("%s: store: got %d tombstones, want the one of the account", op, len(c.Tombstones))
-	}
-	for _, personal := range []string{acmeID, acmeUserID, "acme", "Acme", "/picture/", "sealed token"} {
-		if strings.Contains(string(m.Dump()), personal) {
-			t.Errorf("%s: store: %q is still in it", op, personal)
-		}
 	}
 }
 
@@ -245,6 +208,7 @@ func (b *bench) wantAudit(op string, want ...string) {
 var (
 	wantProblem = apptest.WantProblem
 	wantProfile = apptest.WantProfile
+	wantGone    = apptest.WantGone
 	stored      = apptest.Stored
 )
 

@@ -35,7 +35,7 @@ func wantHeaders(t *testing.T, request string, got http.Header, want map[string]
 }
 
 // readableBy are the headers by which the pages of origin may read an answer
-// that is not one to a preflight. Empty: nobody may.
+// that is not one to a preflight. Empty: none may.
 func readableBy(origin string) map[string]string {
 	h := map[string]string{
 		"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "", "Access-Control-Expose-Headers": "",
@@ -251,8 +251,8 @@ func TestFrontEndReadsErrors(t *testing.T) {
 		{"store in trouble", "POST /logout", func(*apptest.App, *apptest.Browser) {}, 500, "internal", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			calls := &apptest.Recorder{Before: map[string]func() error{"EndSession": func() error { return errBroken }}}
-			app := newListed(t, apptest.Options{Store: calls.Wrap})
+			store := &apptest.Spy{Before: apptest.On("EndSession", func() error { return errBroken })}
+			app := newListed(t, apptest.Options{Store: store.Around})
 			b := app.Browser()
 			login(t, b)
 			tt.before(app, b)

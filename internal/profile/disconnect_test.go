@@ -1,7 +1,6 @@
 package profile_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -34,7 +33,7 @@ func TestDisconnect(t *testing.T) {
 			t.Errorf("POST /disconnect, %s: got status %d, want %d", name, got, want)
 		}
 	}
-	wantTombstoneOnly(t, app)
+	apptest.WantGone(t, "disconnect", app.Memory)
 	if got := app.Fake.Count(""); got != 0 {
 		t.Errorf("calls to Instagram: got %d, want 0", got)
 	}
@@ -46,33 +45,6 @@ func TestDisconnect(t *testing.T) {
 	}
 	if got, want := thief.Get("/profile").Status, http.StatusUnauthorized; got != want {
 		t.Errorf("GET /profile with the old cookie after a new login: got status %d, want %d", got, want)
-	}
-}
-
-// wantTombstoneOnly checks that nothing of acme is left but its tombstone, the
-// SHA-256 of its id. Markers of used states name nobody and may stay.
-func wantTombstoneOnly(t *testing.T, app *apptest.App) {
-	t.Helper()
-	dump := app.Memory.Dump()
-	var content struct {
-		Accounts, Aliases, Tombstones map[string]json.RawMessage
-		Sessions                      []json.RawMessage
-	}
-	if err := json.Unmarshal(dump, &content); err != nil {
-		t.Fatalf("decode dump: %v", err)
-	}
-	if len(content.Accounts) != 0 || len(content.Aliases) != 0 || len(content.Sessions) != 0 {
-		t.Errorf("store: got %d accounts, %d aliases, %d sessions, want none",
-			len(content.Accounts), len(content.Aliases), len(content.Sessions))
-	}
-	const hash = "36baea55bf0be9880b16bdc0ecadc378682d131ed549fe1f932a9542762a5324"
-	if _, ok := content.Tombstones[hash]; !ok || len(content.Tombstones) != 1 {
-		t.Errorf("store: got %d tombstones, want the one of the account", len(content.Tombstones))
-	}
-	for _, personal := range []string{acmeID, "17841405793187218", "acme", "Acme", "/picture/"} {
-		if strings.Contains(string(dump), personal) {
-			t.Errorf("store: %q is still in it", personal)
-		}
 	}
 }
 
@@ -102,8 +74,8 @@ func TestDisconnectDuringRefetch(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			gate := newGate()
-			calls := &apptest.Recorder{Before: map[string]func() error{tt.at: gate.pass}}
-			app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+			store := &apptest.Spy{Before: apptest.On(tt.at, gate.pass)}
+			app := apptest.New(t, apptest.Options{Store: store.Around})
 			b, other := app.Browser(), app.Browser()
 			b.Login()
 			other.Login()
@@ -118,22 +90,22 @@ func TestDisconnectDuringRefetch(t *testing.T) {
 			if got := decode(t, r).Code; r.Status != http.StatusUnauthorized || got != "unauthenticated" {
 				t.Errorf("GET /profile: got status %d, code %q, want 401, unauthenticated", r.Status, got)
 			}
-			wantTombstoneOnly(t, app)
+			apptest.WantGone(t, "disconnect", app.Memory)
 		})
 	}
 }
 
 // The person connects again while a session of the connection before disconnects.
 func TestDisconnectSparesTheNextConnection(t *testing.T) {
-	calls := &apptest.Recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	store := &apptest.Spy{}
+	app := apptest.New(t, apptest.Options{Store: store.Around})
 	b, other := app.Browser(), app.Browser()
 	b.Login()
-	calls.Before = map[string]func() error{"Delete": func() error {
+	store.Before = apptest.On("Delete", func() error {
 		err := app.Memory.Delete(t.Context(), acmeID, account.Version{}, app.Clock.Now())
 		other.Login()
 		return err
-	}}
+	})
 	r := b.Post("/disconnect", nil)
 	if got := decode(t, r).Code; r.Status != http.StatusUnauthorized || got != "unauthenticated" {
 		t.Errorf("POST /disconnect: got status %d, code %q, want 401, unauthenticated", r.Status, got)

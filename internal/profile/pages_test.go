@@ -92,8 +92,8 @@ func TestProfilePage(t *testing.T) {
 		`<dt>Professional account id</dt><dd><code id="user-id">17841405793187219</code></dd></dl></details></section>`+forms)
 }
 
-// Members that Instagram did not send are not there, and a token of which it is
-// not known when it is renewed is not promised to be.
+// Members that Instagram did not send are not there, and a token whose renewal date is
+// unknown is not promised to be renewed.
 func TestProfilePageOfLittle(t *testing.T) {
 	a := account.Account{
 		ID: "1", Status: account.Active, ConnectedAt: now,

@@ -14,18 +14,24 @@ import (
 	"photopass/internal/config"
 	"photopass/internal/connection"
 	"photopass/internal/instagram"
-	"photopass/internal/secret"
 	"photopass/internal/session"
 	"photopass/internal/telemetry"
 	"photopass/internal/web"
 )
+
+// A store is what the handler calls of [account.Store].
+type store interface {
+	Session(context.Context, account.SessionRef) (account.Account, account.Session, error)
+	TouchSession(ctx context.Context, ref account.SessionRef, at time.Time) error
+	EndSession(context.Context, account.SessionRef) error
+}
 
 // Settings configure [New]. All but Words and ReturnToOrigins are required.
 type Settings struct {
 	PublicURL       string
 	Words           config.Words
 	ReturnToOrigins []string
-	Store           account.Store
+	Store           store
 	Connections     *connection.Service
 	Sessions        session.Policy
 	Now             func() time.Time
@@ -88,9 +94,10 @@ func problemOf(err error) *web.Problem {
 	case errors.Is(err, account.ErrNotFound): // the session is dead
 		return &web.Problem{Code: web.Unauthenticated}
 	case !ok:
-		return &web.Problem{Code: web.Internal, Err: err}
+		return web.ProblemOf(err)
 	}
-	p := &web.Problem{Code: web.Internal, Cause: e.Reconnect, RetryAfter: e.RetryAfter, Err: e.Err}
+	p := web.ProblemOf(e.Err)
+	p.Cause, p.RetryAfter = e.Reconnect, e.RetryAfter
 	refusal, refused := errors.AsType[*instagram.Error](e.Err)
 	switch {
 	case e.Reconnect != "":
@@ -99,8 +106,6 @@ func problemOf(err error) *web.Problem {
 		p.Code = web.InstagramUnavailable
 	case refused:
 		p.Code = web.Code(refusal.Class.Meaning().Visit)
-	case errors.Is(e.Err, secret.ErrMisconfigured):
-		p.Code = web.AppMisconfigured
 	}
 	return p
 }

@@ -20,7 +20,7 @@ var acme = fakeinstagram.Account{
 	Followers: 123, Follows: 45, Media: 67, Picture: "https://cdn.example/acme.jpg?a=1&b=2",
 }
 
-// bare is an account of which Instagram tells little.
+// bare is an account that Instagram tells little about.
 var bare = fakeinstagram.Account{ID: "17841405793187219", Username: "lima_tests", NoPicture: true}
 
 const sessionCookie = "__Host-session"
@@ -302,19 +302,19 @@ func TestSessionIsCheckedBeforeIfNoneMatch(t *testing.T) {
 
 // That a token is due is no reason to ask Instagram.
 func TestCachedProfileCostsOneRead(t *testing.T) {
-	calls := &apptest.Recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	store := &apptest.Spy{}
+	app := apptest.New(t, apptest.Options{Store: store.Around})
 	b := app.Browser()
 	b.Login()
 	makeDue(t, app)
 	app.Clock.Advance(15*time.Minute - time.Second)
 	app.Fake.ResetRequests()
 	for _, accept := range []string{"application/json", "text/html"} {
-		calls.Reset()
+		store.Calls()
 		if got, want := b.Get("/profile", "Accept", accept).Status, http.StatusOK; got != want {
 			t.Fatalf("GET /profile: got status %d, want %d", got, want)
 		}
-		calls.Want(t, "Session")
+		store.Want(t, "Session")
 	}
 	if got := app.Fake.Count(""); got != 0 {
 		t.Errorf("calls to Instagram: got %d, want 0", got)
@@ -322,13 +322,13 @@ func TestCachedProfileCostsOneRead(t *testing.T) {
 }
 
 func TestProfileIsReadAnewAfterTTL(t *testing.T) {
-	calls := &apptest.Recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	store := &apptest.Spy{}
+	app := apptest.New(t, apptest.Options{Store: store.Around})
 	app.Fake.PutAccount(acme)
 	b := app.Browser()
 	b.Login()
 	app.Fake.ResetRequests()
-	calls.Reset()
+	store.Calls()
 	renamed := acme
 	renamed.Username = "acme_inc"
 	app.Fake.PutAccount(renamed)
@@ -354,7 +354,7 @@ func TestProfileIsReadAnewAfterTTL(t *testing.T) {
 			t.Errorf("reads from Instagram at %s: got %d, want %d", app.Clock.Now().Format(time.TimeOnly), got, tt.reads)
 		}
 	}
-	calls.Want(t, "Session", "Session", "Lease", "PutProfile", "Session", "Session", "Lease", "PutProfile")
+	store.Want(t, "Session Session Lease PutProfile Session Session Lease PutProfile")
 	if got, want := app.Fake.Count(""), 2; got != want {
 		t.Errorf("calls to Instagram: got %d, want %d, all for the profile", got, want)
 	}

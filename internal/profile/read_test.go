@@ -19,19 +19,19 @@ func TestManyReadersAskInstagramOnce(t *testing.T) {
 	t.Run("while one asks", func(t *testing.T) {
 		var served sync.WaitGroup // all but the one who asks
 		served.Add(readers - 1)
-		calls := &apptest.Recorder{Before: map[string]func() error{"PutProfile": func() error { served.Wait(); return nil }}}
-		manyReaders(t, readers, calls, served.Done)
+		store := &apptest.Spy{Before: apptest.On("PutProfile", func() error { served.Wait(); return nil })}
+		manyReaders(t, readers, store, served.Done)
 	})
 	t.Run("as it comes", func(t *testing.T) {
-		manyReaders(t, readers, &apptest.Recorder{}, func() {})
+		manyReaders(t, readers, &apptest.Spy{}, func() {})
 	})
 }
 
 // manyReaders has n visits at once. It calls stale for each that was served the
 // last profile.
-func manyReaders(t *testing.T, n int, calls *apptest.Recorder, stale func()) {
+func manyReaders(t *testing.T, n int, store *apptest.Spy, stale func()) {
 	t.Helper()
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	app := apptest.New(t, apptest.Options{Store: store.Around})
 	b := app.Browser()
 	b.Login()
 	app.Clock.Advance(15 * time.Minute)
@@ -62,8 +62,8 @@ func TestProfileThatAnotherBroughtMeanwhile(t *testing.T) {
 	for _, age := range []time.Duration{15 * time.Minute, 25 * time.Hour} {
 		t.Run(age.String(), func(t *testing.T) {
 			gate := newGate()
-			calls := &apptest.Recorder{Before: map[string]func() error{"Lease": gate.pass}}
-			app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+			store := &apptest.Spy{Before: apptest.On("Lease", gate.pass)}
+			app := apptest.New(t, apptest.Options{Store: store.Around})
 			b, other := app.Browser(), app.Browser()
 			b.Login()
 			other.SetCookie(sessionCookie, b.Cookie(sessionCookie))
@@ -101,18 +101,18 @@ func TestCoolDown(t *testing.T) {
 	} {
 		tt.fault.Operation = opProfile
 		t.Run(tt.name, func(t *testing.T) {
-			calls := &apptest.Recorder{}
-			app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+			store := &apptest.Spy{}
+			app := apptest.New(t, apptest.Options{Store: store.Around})
 			b := app.Browser()
 			b.Login()
 			app.Clock.Advance(20 * time.Minute)
 			app.Fake.Order(tt.fault)
 			app.Fake.ResetRequests()
 			wantAge(t, b, "1200")
-			calls.Reset()
+			store.Calls()
 			app.Clock.Advance(tt.wait - time.Second)
 			wantAge(t, b, tt.age)
-			calls.Want(t, "Session")
+			store.Want(t, "Session")
 			wantCalls(t, app, 0, 1)
 			app.Clock.Advance(time.Second)
 			wantAge(t, b, "0")
@@ -151,7 +151,7 @@ func wantAge(t *testing.T, b *apptest.Browser, want string) {
 
 // A refresh waits for the end of a cool-down as well.
 func TestCoolDownOfARefresh(t *testing.T) {
-	app, b := newDue(t, &apptest.Recorder{})
+	app, b := newDue(t, &apptest.Spy{})
 	app.Fake.Order(fakeinstagram.Fault{Operation: opRefresh, Code: 999999}) // so the visit goes on to read
 	app.Fake.Order(fakeinstagram.Fault{Operation: opProfile, Code: 4, RetryAfter: 10 * time.Minute})
 	wantAge(t, b, "3600")
@@ -224,17 +224,17 @@ func TestUsageSlowsReads(t *testing.T) {
 // Instagram's, nor the token from being refreshed, and costs no further write.
 func TestUsageSlowsNothingButReads(t *testing.T) {
 	usage := &withHeader{}
-	calls := &apptest.Recorder{}
-	app := apptest.New(t, apptest.Options{HTTP: &http.Client{Transport: usage}, Store: calls.Wrap})
+	store := &apptest.Spy{}
+	app := apptest.New(t, apptest.Options{HTTP: &http.Client{Transport: usage}, Store: store.Around})
 	b := app.Browser()
 	b.Login()
 	app.Clock.Advance(25 * time.Hour) // at a day of age Instagram refreshes the token
 	wantAge(t, b, "0")
 	app.Clock.Advance(15 * time.Minute)
 	usage.name, usage.value = "X-App-Usage", `{"call_count":95}`
-	calls.Reset()
+	store.Calls()
 	wantAge(t, b, "0")
-	calls.Want(t, "Session", "Lease", "PutProfile")
+	store.Want(t, "Session Lease PutProfile")
 
 	app.Clock.Advance(30 * time.Minute)
 	r, err := app.Connections.Check(t.Context(), acmeAccount(t, app))

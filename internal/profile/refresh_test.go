@@ -15,20 +15,20 @@ const opRefresh = fakeinstagram.OpRefresh
 
 // newDue runs an app in which acme's token is a day old and due, and the profile
 // of its browser an hour.
-func newDue(t *testing.T, calls *apptest.Recorder) (*apptest.App, *apptest.Browser) {
+func newDue(t *testing.T, store *apptest.Spy) (*apptest.App, *apptest.Browser) {
 	t.Helper()
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	app := apptest.New(t, apptest.Options{Store: store.Around})
 	b := app.Browser()
 	b.Login()
 	app.Clock.Advance(23 * time.Hour)
-	// The token's age shall not make the profile's, so the latter is read anew.
+	// The token's age must not decide the profile's, so the profile is read again.
 	if got, want := decode(t, b.Get("/profile")).FetchedAt, "2026-11-25T11:00:00Z"; got != want {
 		t.Fatalf("GET /profile: got fetched_at %s, want %s", got, want)
 	}
 	app.Clock.Advance(time.Hour)
 	makeDue(t, app)
 	app.Fake.ResetRequests()
-	calls.Reset()
+	store.Calls()
 	return app, b
 }
 
@@ -71,8 +71,8 @@ func TestRefreshedAndReadInOneVisit(t *testing.T) {
 		"new token":  {RotateOnRefresh: true, InvalidateOnRotate: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			calls := &apptest.Recorder{}
-			app, b := newDue(t, calls)
+			store := &apptest.Spy{}
+			app, b := newDue(t, store)
 			app.Fake.SetShape(shape)
 			r := b.Get("/profile")
 			d := decode(t, r)
@@ -83,13 +83,12 @@ func TestRefreshedAndReadInOneVisit(t *testing.T) {
 				t.Errorf("GET /profile: got %s, want %s in it", r.Body, want)
 			}
 			wantCalls(t, app, 1, 1)
-			calls.Want(t, "Session", "Lease", "PutToken", "Lease", "PutProfile")
+			store.Want(t, "Session Lease PutToken Lease PutProfile")
 
 			app.Fake.ResetRequests()
-			calls.Reset()
 			b.Get("/profile")
 			wantCalls(t, app, 0, 0)
-			calls.Want(t, "Session")
+			store.Want(t, "Session")
 		})
 	}
 }
@@ -112,7 +111,7 @@ func TestTroubleWhileRefreshing(t *testing.T) {
 		{"app switched off", fakeinstagram.Fault{Code: 200, Message: "API access deactivated."}, 503, "instagram_unavailable", "600"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			app, b := newDue(t, &apptest.Recorder{})
+			app, b := newDue(t, &apptest.Spy{})
 			tt.fault.Operation, tt.fault.Count = opRefresh, -1
 			app.Fake.Order(tt.fault)
 			r := b.Get("/profile")
@@ -140,7 +139,7 @@ func TestTroubleWhileRefreshing(t *testing.T) {
 
 // Until the refresh is tried again, visits read the profile as ever.
 func TestVisitsBetweenTwoRefreshes(t *testing.T) {
-	app, b := newDue(t, &apptest.Recorder{})
+	app, b := newDue(t, &apptest.Spy{})
 	app.Fake.Order(fakeinstagram.Fault{Operation: opRefresh, Code: 2})
 	b.Get("/profile") // puts it off for an hour
 	app.Clock.Advance(time.Hour - time.Second)
@@ -153,12 +152,12 @@ func TestVisitsBetweenTwoRefreshes(t *testing.T) {
 	wantCalls(t, app, 2, 2)
 }
 
-// An account that goes or is connected anew while its token is refreshed: the
+// An account that goes or is connected again while its token is refreshed: the
 // session that asked is dead.
 func TestAccountChangesDuringRefresh(t *testing.T) {
 	gate := newGate()
-	calls := &apptest.Recorder{Before: map[string]func() error{"PutToken": gate.pass}}
-	app, b := newDue(t, calls)
+	store := &apptest.Spy{Before: apptest.On("PutToken", gate.pass)}
+	app, b := newDue(t, store)
 	other := app.Browser()
 	other.SetCookie(sessionCookie, b.Cookie(sessionCookie))
 	r := gate.during(t, b, func() {
@@ -175,7 +174,7 @@ func TestAccountChangesDuringRefresh(t *testing.T) {
 	}
 
 	gate = newGate()
-	calls.Before["PutToken"] = gate.pass
+	store.Before = apptest.On("PutToken", gate.pass)
 	app.Clock.Advance(24 * time.Hour)
 	makeDue(t, app)
 	b.SetCookie(sessionCookie, other.Cookie(sessionCookie))

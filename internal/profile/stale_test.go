@@ -201,8 +201,8 @@ func TestReconnect(t *testing.T) {
 // A login may have replaced the token that Instagram refuses.
 func TestTokenReplacedMeanwhileIsNotMarked(t *testing.T) {
 	gate := newGate()
-	calls := &apptest.Recorder{Before: map[string]func() error{"PutToken": gate.pass}}
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	store := &apptest.Spy{Before: apptest.On("PutToken", gate.pass)}
+	app := apptest.New(t, apptest.Options{Store: store.Around})
 	b, other := app.Browser(), app.Browser()
 	b.Login()
 	app.Clock.Advance(15 * time.Minute)
@@ -227,8 +227,8 @@ func TestTokenReplacedMeanwhileIsNotMarked(t *testing.T) {
 // heals the account. The first one's session belongs to the dead connection.
 func TestHealedMeanwhile(t *testing.T) {
 	gate := newGate()
-	calls := &apptest.Recorder{Before: map[string]func() error{"Lease": gate.pass}}
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	store := &apptest.Spy{Before: apptest.On("Lease", gate.pass)}
+	app := apptest.New(t, apptest.Options{Store: store.Around})
 	b, other := app.Browser(), app.Browser()
 	b.Login()
 	other.Login()
@@ -249,17 +249,32 @@ func TestHealedMeanwhile(t *testing.T) {
 	}
 }
 
-// Whoever can write to the table may put another account's token into a
-// record. It must not open there; and since the fault is ours, nobody is
+// A swapped store changes the accounts that it returns with their sessions.
+type swapped struct {
+	apptest.Spy
+	swap func(*account.Account)
+}
+
+// Session implements [account.Store].
+func (s *swapped) Session(ctx context.Context, ref account.SessionRef) (account.Account, account.Session, error) {
+	a, of, err := s.Spy.Session(ctx, ref)
+	if s.swap != nil {
+		s.swap(&a)
+	}
+	return a, of, err
+}
+
+// An attacker who can write to the table may put another account's token into a
+// record. It must not open there; and since the fault is ours, no account is
 // deleted or asked to connect again for it.
 func TestSwappedTokens(t *testing.T) {
-	calls := &apptest.Recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	store := &swapped{}
+	app := apptest.New(t, apptest.Options{Store: func(s account.Store) account.Store { store.Store = s; return store }})
 	acme, lima := app.Browser(), app.Browser()
 	acme.Login()
 	app.Fake.SignIn("17841405793187219")
 	lima.Login()
-	calls.AfterSession = func(a *account.Account) {
+	store.swap = func(a *account.Account) {
 		with := map[string]string{acmeID: "17841405793187219", "17841405793187219": acmeID}[a.ID]
 		other, err := app.Memory.Account(t.Context(), with)
 		if err != nil {
@@ -269,7 +284,7 @@ func TestSwappedTokens(t *testing.T) {
 	}
 	before := app.Memory.Dump()
 	app.Fake.ResetRequests()
-	calls.Reset()
+	store.Calls()
 
 	app.Clock.Advance(15*time.Minute - time.Second)
 	if got, want := acme.Get("/profile").Status, http.StatusOK; got != want {
@@ -285,7 +300,7 @@ func TestSwappedTokens(t *testing.T) {
 	if got := app.Fake.Count(""); got != 0 {
 		t.Errorf("calls to Instagram: got %d, want 0", got)
 	}
-	calls.Want(t, "Session", "Session", "Session")
+	store.Want(t, "Session Session Session")
 	if !bytes.Equal(app.Memory.Dump(), before) {
 		t.Error("store: changed, want nothing deleted and nothing marked")
 	}
@@ -293,7 +308,7 @@ func TestSwappedTokens(t *testing.T) {
 		t.Errorf("log: got no line with %s", want)
 	}
 
-	calls.AfterSession = nil
+	store.swap = nil
 	if got, want := acme.Get("/profile").Status, http.StatusOK; got != want {
 		t.Errorf("GET /profile with its own token again: got status %d, want %d", got, want)
 	}
@@ -355,13 +370,13 @@ func TestReadIsFinishedWhenTheBrowserGoes(t *testing.T) {
 	}
 }
 
-// Without the key ring no token opens, so nothing can be read anew.
+// Without the key ring no token opens, so nothing can be read again.
 func TestKeyRingMisconfigured(t *testing.T) {
-	keys := &brokenKeys{good: apptest.Ring(t)}
+	keys := &apptest.Secrets{Plain: secret.Plain{Keys: apptest.Ring(t)}}
 	app := apptest.New(t, apptest.Options{Keys: keys})
 	b := app.Browser()
 	b.Login()
-	keys.err = secret.ErrMisconfigured
+	keys.Before = func(string) error { return secret.ErrMisconfigured }
 	app.Clock.Advance(24*time.Hour - time.Second)
 	if r := b.Get("/profile"); r.Status != http.StatusOK || r.Header.Get("Age") != "86399" {
 		t.Errorf("GET /profile: got status %d, Age %s, want 200, 86399", r.Status, r.Header.Get("Age"))
@@ -376,15 +391,3 @@ func TestKeyRingMisconfigured(t *testing.T) {
 		t.Errorf("Account: got status %q, error %v, want active", a.Status, err)
 	}
 }
-
-// brokenKeys hands out good until err is set.
-type brokenKeys struct {
-	good *secret.Ring
-	err  error
-}
-
-// Ring implements [connection.Keys].
-func (k *brokenKeys) Ring(context.Context) (*secret.Ring, error) { return k.good, k.err }
-
-// RereadRing implements [connection.Keys].
-func (k *brokenKeys) RereadRing(context.Context) (*secret.Ring, error) { return k.good, k.err }

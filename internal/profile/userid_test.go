@@ -46,18 +46,17 @@ func wantUserID(t *testing.T, app *apptest.App, b *apptest.Browser, want string)
 const acmeUserID = "17841405793187218"
 
 func TestUserIDThatComesLater(t *testing.T) {
-	calls := &apptest.Recorder{}
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	store := &apptest.Spy{}
+	app := apptest.New(t, apptest.Options{Store: store.Around})
 	b := withoutUserID(t, app)
-	calls.Reset()
+	store.Calls()
 	wantUserID(t, app, b, acmeUserID)
-	calls.Want(t, "Session", "Lease", "PutUserID", "PutProfile", "Session")
+	store.Want(t, "Session Lease PutUserID PutProfile Session")
 
 	// Known by now, it costs nothing more.
 	app.Clock.Advance(16 * time.Minute)
-	calls.Reset()
 	wantUserID(t, app, b, acmeUserID)
-	calls.Want(t, "Session", "Lease", "PutProfile", "Session")
+	store.Want(t, "Session Lease PutProfile Session")
 
 	// A read without it takes nothing away.
 	app.Fake.SetShape(fakeinstagram.Shape{OmitFields: []string{"user_id"}})
@@ -78,7 +77,7 @@ func TestUserIDThatChanges(t *testing.T) {
 	}
 }
 
-// A read removes nobody: an id that leads to another account stays there until the
+// A read removes no account: an id that leads to another account stays there until the
 // next login, which moves it.
 func TestUserIDOfAnotherAccount(t *testing.T) {
 	app := apptest.New(t, apptest.Options{})
@@ -108,15 +107,15 @@ func TestUserIDOfAnotherAccount(t *testing.T) {
 
 // What can't be stored is not shown, since nothing else would find it.
 func TestUserIDThatCannotBeStored(t *testing.T) {
-	calls := &apptest.Recorder{Before: map[string]func() error{"PutUserID": func() error { return errBroken }}}
-	app := apptest.New(t, apptest.Options{Store: calls.Wrap})
+	store := &apptest.Spy{Before: apptest.On("PutUserID", func() error { return errBroken })}
+	app := apptest.New(t, apptest.Options{Store: store.Around})
 	b := withoutUserID(t, app)
 	wantUserID(t, app, b, "")
 	wantUserID(t, app, b, "") // from the cache
 	if !strings.Contains(app.Logs(), `"msg":"store professional id","account":"27640875392278831","err":"table is on fire"`) {
 		t.Error("log: got no line about the professional id")
 	}
-	delete(calls.Before, "PutUserID")
+	store.Before = nil
 	app.Clock.Advance(16 * time.Minute)
 	wantUserID(t, app, b, acmeUserID)
 }

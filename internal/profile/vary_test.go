@@ -7,7 +7,7 @@ import (
 	"photopass/internal/test/apptest"
 )
 
-// Once origins are listed, an answer depends on who asks, whoever asked first.
+// Once origins are listed, an answer depends on who asks, not on who asked first.
 func TestVaryNamesOriginOnceOriginsAreListed(t *testing.T) {
 	for _, tt := range []struct {
 		origins []string

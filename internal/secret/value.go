@@ -1,6 +1,8 @@
 package secret
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,3 +40,11 @@ func (s Value) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText implements [encoding.TextMarshaler], which serves JSON values
 // and JSON map keys alike.
 func (s Value) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Hash returns the SHA-256 of value for one purpose, in base64url. A value of 256
+// random bits can't be searched for by it, and its hash for one purpose tells nothing of
+// that for another.
+func Hash(purpose, value string) string {
+	sum := sha256.Sum256([]byte("photopass/" + purpose + ":" + value))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}

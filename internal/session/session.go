@@ -8,8 +8,6 @@ package session
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -63,10 +61,7 @@ func Ref(accountID string, secret secret.Value) account.SessionRef {
 
 // key is what the store knows a cookie by. The cookie holds 256 random bits, so
 // a plain hash can't be searched.
-func key(cookie string) string {
-	sum := sha256.Sum256([]byte("photopass/session-key/v1:" + cookie))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
+func key(cookie string) string { return secret.Hash("session-key/v1", cookie) }
 
 // SetCookie adds the session cookie to an answer.
 func (p Policy) SetCookie(w http.ResponseWriter, value secret.Value) {

@@ -17,6 +17,7 @@ import (
 	"photopass/internal/session"
 	"photopass/internal/store/memory"
 	"photopass/internal/telemetry"
+	"photopass/internal/test/apptest"
 )
 
 const (
@@ -338,18 +339,8 @@ func (c *counter) TouchSession(ctx context.Context, ref account.SessionRef, at t
 func connected(t testing.TB) *counter {
 	t.Helper()
 	store := memory.New(func() time.Time { return login })
-	m := account.Marker{State: "S1", Attempt: account.RandomID(), ExpiresAt: login.Add(10 * time.Minute)}
-	if _, err := store.UseState(t.Context(), m); err != nil {
-		t.Fatalf("UseState: %v", err)
-	}
 	a := account.Account{ID: id, Connection: account.RandomID(), TokenRev: account.RandomID(), Status: account.Active, ConnectedAt: login}
-	err := store.Connect(t.Context(), account.Login{
-		Account: a, Session: policy.New(a, secret.New(random), login),
-		State: m.State, Attempt: m.Attempt, Result: []byte("result"),
-	})
-	if err != nil {
-		t.Fatalf("Connect: %v", err)
-	}
+	apptest.PutAccount(t, store, a, policy.New(a, secret.New(random), login))
 	return &counter{Store: store}
 }
 

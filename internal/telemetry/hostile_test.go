@@ -187,7 +187,7 @@ func (h hostile) event() lambda.Request {
 	}
 }
 
-// Ten thousand requests that belong to no login bring nobody at Instagram a call,
+// Ten thousand requests that belong to no login bring Instagram no call,
 // CloudWatch no name, and the log no member that is not on a list.
 func TestHostileRequests(t *testing.T) {
 	for _, tt := range []struct {

@@ -1,7 +1,6 @@
 package telemetry_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -40,8 +39,8 @@ type scene struct {
 	t *testing.T
 	*apptest.App
 	*apptest.Browser
-	store *brokenStore
-	keys  *keys
+	store *apptest.Spy
+	keys  *apptest.Secrets
 }
 
 func newScene(t *testing.T, o apptest.Options) *scene {
@@ -49,51 +48,21 @@ func newScene(t *testing.T, o apptest.Options) *scene {
 	if o.Log == nil {
 		o.Log = inLambda
 	}
-	store := &brokenStore{}
-	o.Store = func(s account.Store) account.Store {
-		store.Store = s
-		return store
-	}
-	k := &keys{apptest.Ring(t)}
+	store := &apptest.Spy{}
+	o.Store = store.Around
+	k := &apptest.Secrets{Plain: secret.Plain{Keys: apptest.Ring(t)}}
 	o.Keys = k
 	a := apptest.New(t, o)
 	return &scene{t, a, a.Browser(), store, k}
 }
 
-// keys are a ring that a test can replace.
-type keys struct{ ring *secret.Ring }
-
-// Ring implements [connection.Keys].
-func (k *keys) Ring(context.Context) (*secret.Ring, error) { return k.ring, nil }
-
-// RereadRing implements [connection.Keys].
-func (k *keys) RereadRing(context.Context) (*secret.Ring, error) { return k.ring, nil }
-
 // swapKeys leaves every stored token broken.
 func (s *scene) swapKeys() {
 	s.t.Helper()
 	var err error
-	if s.keys.ring, err = secret.ParseRing([]byte(`{"current":"k1","k1":"another entry of more than 32 characters"}`)); err != nil {
+	if s.keys.Keys, err = secret.ParseRing([]byte(`{"current":"k1","k1":"another entry of more than 32 characters"}`)); err != nil {
 		s.t.Fatalf("secret.ParseRing: %v", err)
 	}
-}
-
-// A brokenStore fails where a test wants it to.
-type brokenStore struct {
-	account.Store
-	broken error
-	panics bool
-}
-
-// UseState implements [account.Store].
-func (s *brokenStore) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
-	if s.panics {
-		panic("a panic of the store")
-	}
-	if s.broken != nil {
-		return account.Marker{}, s.broken
-	}
-	return s.Store.UseState(ctx, m)
 }
 
 // decided returns the address of the callback that Instagram sends the browser to,
@@ -101,6 +70,13 @@ func (s *brokenStore) UseState(ctx context.Context, m account.Marker) (account.M
 func (s *scene) decided(decision string) string {
 	s.t.Helper()
 	return s.Decide(s.Authorize(""), decision)
+}
+
+// broken ends a login whose state is used up by f.
+func (s *scene) broken(f func() error) {
+	back := s.decided("allow")
+	s.store.Before = apptest.On("UseState", f)
+	s.Get(back)
 }
 
 // login ends a login that Instagram spoils with f.
@@ -223,9 +199,9 @@ func TestLines(t *testing.T) {
 			"ERROR /callback GET 503 flow instagram_unavailable, 1 calls; Callbacks ExchangeFailures"},
 		{"app_misconfigured", func(s *scene) { s.login(misconfigured) },
 			"ERROR /callback GET 500 flow app_misconfigured, 1 calls; Callbacks ExchangeFailures Misconfigured"},
-		{"internal", func(s *scene) { back := s.decided("allow"); s.store.broken = errors.New("out of reach"); s.Get(back) },
+		{"internal", func(s *scene) { s.broken(func() error { return errors.New("out of reach") }) },
 			"ERROR /callback GET 500 flow internal, 0 calls; Callbacks ExchangeFailures"},
-		{"panic in the callback", func(s *scene) { back := s.decided("allow"); s.store.panics = true; s.Get(back) },
+		{"panic in the callback", func(s *scene) { s.broken(func() error { panic("a panic of the store") }) },
 			"ERROR /callback GET 500 flow internal, 0 calls; Callbacks ExchangeFailures"},
 		{"prefetch of the callback", func(s *scene) { s.Get(s.decided("allow"), "Sec-Purpose", "prefetch") }, "/callback GET 400 invalid_request, 0 calls"},
 		{"HEAD of the callback", func(s *scene) { s.Do(http.MethodHead, s.decided("allow"), "") }, "/callback HEAD 405 method_not_allowed, 0 calls"},

@@ -25,7 +25,7 @@ const (
 	LoggedOut    Outcome = "logged_out"   // a session was ended
 	Disconnected Outcome = "disconnected" // an account was deleted, by its person
 	Deleted      Outcome = "deleted"      // an account was deleted, by Meta's notice
-	Unknown      Outcome = "unknown"      // Meta's notice named nobody who is connected
+	Unknown      Outcome = "unknown"      // Meta's notice named no connected account
 	Superseded   Outcome = "superseded"   // Meta's notice is older than the last login
 	Given        Outcome = "given"        // a token, to the application's backend
 )

@@ -62,7 +62,7 @@ func TestRecordIsShared(t *testing.T) {
 	}
 }
 
-// Where nobody began a Record, all of it does nothing.
+// Without a Record, all of it does nothing.
 func TestNoRecord(t *testing.T) {
 	r := telemetry.Of(t.Context())
 	r.SetOutcome(telemetry.Started)

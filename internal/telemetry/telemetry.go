@@ -2,8 +2,9 @@
 // them, and a last line of defence that takes secrets out of them.
 //
 // Secrets are kept out of the log by their type, [secret.Value], and by
-// errors that quote nothing. The redaction here is for what slips through. It works on the finished bytes, so no kind of attribute, group or
-// nested error gets round it. [Redactor] says what it takes out;
+// errors that quote nothing. The redaction here is for what slips through. It works
+// on the finished bytes, so no kind of attribute, group or nested error gets round
+// it. [Redactor] says what it takes out;
 // [Logger.Hide] and [Logger.HideRecent] tell of secrets that have no shape.
 package telemetry
 

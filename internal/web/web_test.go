@@ -261,7 +261,7 @@ func TestHead(t *testing.T) {
 }
 
 // What a route does before anything else is done for every method, holds for its
-// errors, and may be the answer, which has the security headers all the same.
+// errors, and may be the answer, which still has the security headers.
 func TestBefore(t *testing.T) {
 	site := web.Site{PublicURL: "https://photopass.example", Log: telemetry.Wrap(slog.New(slog.DiscardHandler))}
 	h := site.Handler(web.Routes{

@@ -73,8 +73,8 @@ type Restored struct {
 	Tombstones, Receipts int // written
 }
 
-// NewRestoration returns a Restoration of the store's table, of which it knows
-// nothing yet. It makes no request.
+// NewRestoration returns a Restoration of the store's table that knows
+// of no deletion yet. It makes no request.
 func NewRestoration(s *Store) *Restoration {
 	return &Restoration{
 		store:   s,

@@ -37,7 +37,7 @@ func (s *scanner) Scan(ctx context.Context, in *dynamodb.ScanInput, _ ...func(*d
 	return s.Client.Scan(ctx, &page)
 }
 
-// Each login leaves four items, of which one is an account: with pages of three
+// Each login leaves four items, one of them an account: with pages of three
 // some hold none.
 func TestAccounts(t *testing.T) {
 	d := openDB(t)

@@ -259,7 +259,7 @@ func TestDuePages(t *testing.T) {
 	api.want(t, "Due")
 }
 
-// TestDueBreaksOff: a page that nobody wants is not read.
+// TestDueBreaksOff: a page that is not wanted is not read.
 func TestDueBreaksOff(t *testing.T) {
 	d := openDue(t)
 	for _, tt := range []struct{ after, pages int }{{1, 1}, {100, 1}, {101, 2}, {250, 3}} {

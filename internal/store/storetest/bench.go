@@ -55,7 +55,7 @@ func (b *bench) deleted() account.Account {
 	return a
 }
 
-// reconnected returns two logins of one account, of which the second healed
+// reconnected returns two logins of one account. The second healed
 // ReconnectRequired and so has another Connection.
 func (b *bench) reconnected() (first, second account.Login) {
 	b.Helper()

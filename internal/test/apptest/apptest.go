@@ -7,6 +7,7 @@ package apptest
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"log/slog"
 	"net/http"
@@ -234,16 +235,27 @@ func Connections(t testing.TB, c connection.Config) *connection.Service {
 	return s
 }
 
-// PutAccount stores a with one session, as a login does.
+// PutAccount stores a with one session, as a login does. Without a Connection it goes
+// on with the one that is stored, or begins one.
 func PutAccount(t testing.TB, s account.Store, a account.Account, session account.Session) {
 	t.Helper()
-	l := account.Login{Account: a, Session: session, State: account.RandomID(), Attempt: account.RandomID(), Result: []byte("result")}
-	_, err := s.UseState(t.Context(), account.Marker{State: l.State, Attempt: l.Attempt, ExpiresAt: Start.AddDate(100, 0, 0)})
+	existing, err := s.Existing(t.Context(), a.ID, a.UserID)
+	if was := existing.Account; was != nil && a.Connection == "" {
+		a.Connection, a.ConnectedAt = was.Connection, was.ConnectedAt
+	}
+	a.Connection = cmp.Or(a.Connection, account.RandomID())
+	session.AccountID, session.Connection = a.ID, a.Connection
+	m := account.Marker{State: account.RandomID(), Attempt: account.RandomID(), ExpiresAt: Start.AddDate(100, 0, 0)}
 	if err == nil {
-		err = s.Connect(t.Context(), l)
+		_, err = s.UseState(t.Context(), m)
+	}
+	if err == nil {
+		err = s.Connect(t.Context(), account.Login{
+			Existing: existing, Account: a, Session: session, State: m.State, Attempt: m.Attempt, Result: []byte("result"),
+		})
 	}
 	if err != nil {
-		t.Fatalf("UseState, Connect: got error %v, want none", err)
+		t.Fatalf("Existing, UseState, Connect: got error %v, want none", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"photopass/internal/account"
@@ -13,6 +14,7 @@ import (
 
 // A Spy is a Store around another one. It records which methods are called, and lets
 // a test step in. Like a store behind a network it fails when the context has ended.
+// It leaves Due alone.
 type Spy struct {
 	account.Store
 
@@ -23,6 +25,16 @@ type Spy struct {
 
 	mu    sync.Mutex // guards calls
 	calls []string
+}
+
+// On returns a [Spy.Before] that runs f ahead of one method.
+func On(method string, f func() error) func(context.Context, string) error {
+	return func(_ context.Context, called string) error {
+		if called != method {
+			return nil
+		}
+		return f()
+	}
 }
 
 // Around returns the Spy around a store, for [Options.Store].
@@ -38,6 +50,14 @@ func (s *Spy) Calls() string {
 	calls := strings.Join(s.calls, " ")
 	s.calls = nil
 	return calls
+}
+
+// Want checks the calls so far, in their order, and forgets them.
+func (s *Spy) Want(t testing.TB, want string) {
+	t.Helper()
+	if got := s.Calls(); got != want {
+		t.Errorf("calls to the store: got %q, want %q", got, want)
+	}
 }
 
 // Call records a call of method, which f makes.
@@ -60,16 +80,20 @@ func (s *Spy) Call(ctx context.Context, method string, f func() error) error {
 	return err
 }
 
+// get is [Spy.Call] for a method that returns a value.
+func get[T any](ctx context.Context, s *Spy, method string, f func() (T, error)) (v T, err error) {
+	err = s.Call(ctx, method, func() (err error) { v, err = f(); return err })
+	return v, err
+}
+
 // UseState implements [account.Store].
-func (s *Spy) UseState(ctx context.Context, m account.Marker) (used account.Marker, err error) {
-	err = s.Call(ctx, "UseState", func() (err error) { used, err = s.Store.UseState(ctx, m); return err })
-	return used, err
+func (s *Spy) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
+	return get(ctx, s, "UseState", func() (account.Marker, error) { return s.Store.UseState(ctx, m) })
 }
 
 // Marker implements [account.Store].
-func (s *Spy) Marker(ctx context.Context, state string) (m account.Marker, err error) {
-	err = s.Call(ctx, "Marker", func() (err error) { m, err = s.Store.Marker(ctx, state); return err })
-	return m, err
+func (s *Spy) Marker(ctx context.Context, state string) (account.Marker, error) {
+	return get(ctx, s, "Marker", func() (account.Marker, error) { return s.Store.Marker(ctx, state) })
 }
 
 // PutResult implements [account.Store].
@@ -78,9 +102,8 @@ func (s *Spy) PutResult(ctx context.Context, m account.Marker) error {
 }
 
 // Existing implements [account.Store].
-func (s *Spy) Existing(ctx context.Context, id, userID string) (e account.Existing, err error) {
-	err = s.Call(ctx, "Existing", func() (err error) { e, err = s.Store.Existing(ctx, id, userID); return err })
-	return e, err
+func (s *Spy) Existing(ctx context.Context, id, userID string) (account.Existing, error) {
+	return get(ctx, s, "Existing", func() (account.Existing, error) { return s.Store.Existing(ctx, id, userID) })
 }
 
 // Connect implements [account.Store].
@@ -94,27 +117,39 @@ func (s *Spy) Session(ctx context.Context, ref account.SessionRef) (a account.Ac
 	return a, of, err
 }
 
+// TouchSession implements [account.Store].
+func (s *Spy) TouchSession(ctx context.Context, ref account.SessionRef, at time.Time) error {
+	return s.Call(ctx, "TouchSession", func() error { return s.Store.TouchSession(ctx, ref, at) })
+}
+
 // EndSession implements [account.Store].
 func (s *Spy) EndSession(ctx context.Context, ref account.SessionRef) error {
 	return s.Call(ctx, "EndSession", func() error { return s.Store.EndSession(ctx, ref) })
 }
 
 // Account implements [account.Store].
-func (s *Spy) Account(ctx context.Context, id string) (a account.Account, err error) {
-	err = s.Call(ctx, "Account", func() (err error) { a, err = s.Store.Account(ctx, id); return err })
-	return a, err
+func (s *Spy) Account(ctx context.Context, id string) (account.Account, error) {
+	return get(ctx, s, "Account", func() (account.Account, error) { return s.Store.Account(ctx, id) })
 }
 
 // AccountByUserID implements [account.Store].
-func (s *Spy) AccountByUserID(ctx context.Context, userID string) (a account.Account, err error) {
-	err = s.Call(ctx, "AccountByUserID", func() (err error) { a, err = s.Store.AccountByUserID(ctx, userID); return err })
-	return a, err
+func (s *Spy) AccountByUserID(ctx context.Context, userID string) (account.Account, error) {
+	return get(ctx, s, "AccountByUserID", func() (account.Account, error) { return s.Store.AccountByUserID(ctx, userID) })
 }
 
 // RedeemCode implements [account.Store].
-func (s *Spy) RedeemCode(ctx context.Context, hash, attempt string) (c account.ConnectCode, err error) {
-	err = s.Call(ctx, "RedeemCode", func() (err error) { c, err = s.Store.RedeemCode(ctx, hash, attempt); return err })
-	return c, err
+func (s *Spy) RedeemCode(ctx context.Context, hash, attempt string) (account.ConnectCode, error) {
+	return get(ctx, s, "RedeemCode", func() (account.ConnectCode, error) { return s.Store.RedeemCode(ctx, hash, attempt) })
+}
+
+// PutProfile implements [account.Store].
+func (s *Spy) PutProfile(ctx context.Context, id, connection string, p account.Profile) error {
+	return s.Call(ctx, "PutProfile", func() error { return s.Store.PutProfile(ctx, id, connection, p) })
+}
+
+// PutUserID implements [account.Store].
+func (s *Spy) PutUserID(ctx context.Context, a account.Account, userID string) error {
+	return s.Call(ctx, "PutUserID", func() error { return s.Store.PutUserID(ctx, a, userID) })
 }
 
 // Lease implements [account.Store].
@@ -125,6 +160,11 @@ func (s *Spy) Lease(ctx context.Context, id, tokenRev string, l account.Lease) e
 // PutToken implements [account.Store].
 func (s *Spy) PutToken(ctx context.Context, id, tokenRev string, t account.TokenState) error {
 	return s.Call(ctx, "PutToken", func() error { return s.Store.PutToken(ctx, id, tokenRev, t) })
+}
+
+// PutSweep implements [account.Store].
+func (s *Spy) PutSweep(ctx context.Context, at time.Time) error {
+	return s.Call(ctx, "PutSweep", func() error { return s.Store.PutSweep(ctx, at) })
 }
 
 // Delete implements [account.Store].
@@ -143,9 +183,8 @@ func (s *Spy) PutReceipt(ctx context.Context, r account.Receipt) error {
 }
 
 // Receipt implements [account.Store].
-func (s *Spy) Receipt(ctx context.Context, code string) (r account.Receipt, err error) {
-	err = s.Call(ctx, "Receipt", func() (err error) { r, err = s.Store.Receipt(ctx, code); return err })
-	return r, err
+func (s *Spy) Receipt(ctx context.Context, code string) (account.Receipt, error) {
+	return get(ctx, s, "Receipt", func() (account.Receipt, error) { return s.Store.Receipt(ctx, code) })
 }
 
 // Secrets hands out the client secret and the key ring of [secret.Plain], unless a

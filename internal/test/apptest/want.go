@@ -77,7 +77,7 @@ type Content struct {
 	Markers    map[string]account.Marker
 	Codes      map[string]account.ConnectCode
 	Receipts   map[string]account.Receipt
-	Tombstones map[string]json.RawMessage
+	Tombstones map[string]json.RawMessage // by the hash of the account's id
 }
 
 // Stored returns what a memory store holds.
@@ -88,4 +88,23 @@ func Stored(t testing.TB, m *memory.Store) Content {
 		t.Fatalf("decode dump: %v", err)
 	}
 	return c
+}
+
+// WantGone checks that nothing of the fake's first account is left but its tombstone,
+// the SHA-256 of its id. Markers of used states name no account and may stay.
+func WantGone(t testing.TB, op string, m *memory.Store) {
+	t.Helper()
+	c := Stored(t, m)
+	if len(c.Accounts) != 0 || len(c.Aliases) != 0 || len(c.Sessions) != 0 {
+		t.Errorf("%s: store: got %d accounts, %d aliases, %d sessions, want none", op, len(c.Accounts), len(c.Aliases), len(c.Sessions))
+	}
+	const hash = "36baea55bf0be9880b16bdc0ecadc378682d131ed549fe1f932a9542762a5324"
+	if _, ok := c.Tombstones[hash]; !ok || len(c.Tombstones) != 1 {
+		t.Errorf("%s: store: got %d tombstones, want the one of the account", op, len(c.Tombstones))
+	}
+	for _, personal := range []string{"27640875392278831", "17841405793187218", "acme", "Acme", "/picture/", "sealed token"} {
+		if strings.Contains(string(m.Dump()), personal) {
+			t.Errorf("%s: store: %q is still in it", op, personal)
+		}
+	}
 }

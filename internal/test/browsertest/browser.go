@@ -91,7 +91,7 @@ func Start() (*Browser, error) {
 // Close ends the browser.
 func (b *Browser) Close() { b.close() }
 
-// A Visitor is a person with a browser of their own: nobody else sees their
+// A Visitor is a person with a browser of their own: no other sees their
 // cookies.
 type Visitor struct{ ctx context.Context }
 

@@ -2,7 +2,6 @@ package browsertest_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,11 +13,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"photopass/internal/account"
 	"photopass/internal/config"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/test/apptest"
@@ -45,20 +42,6 @@ func newStage(t *testing.T, o apptest.Options) *stage {
 	t.Helper()
 	visitor := newVisitor(t)
 	return &stage{apptest.New(t, o), visitor}
-}
-
-// A breakableStore records no state while it is broken.
-type breakableStore struct {
-	account.Store
-	broken atomic.Bool
-}
-
-// UseState implements [account.Store].
-func (s *breakableStore) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
-	if s.broken.Load() {
-		return account.Marker{}, errors.New("the store is broken")
-	}
-	return s.Store.UseState(ctx, m)
 }
 
 // A way leads a tab to a page, or checks what the tab shows there.
@@ -193,10 +176,11 @@ func (s *stage) supersededDeletion(t *testing.T, tab *browsertest.Tab) {
 }
 
 // internal leads to the problem of a login that nothing can be recorded of.
-func (s *stage) internal(store *breakableStore) way {
+func (s *stage) internal(store *apptest.Spy) way {
 	return func(t *testing.T, tab *browsertest.Tab) {
-		s.failedLogin(func() { store.broken.Store(true) })(t, tab)
-		store.broken.Store(false)
+		broken := apptest.On("UseState", func() error { return errors.New("the store is broken") })
+		s.failedLogin(func() { store.Before = broken })(t, tab)
+		store.Before = nil
 	}
 }
 
@@ -296,14 +280,11 @@ func TestPages(t *testing.T) {
 // TestProblemPages visits the pages of what can go wrong, and those of an
 // operator who has much to say.
 func TestProblemPages(t *testing.T) {
-	store := &breakableStore{}
+	store := &apptest.Spy{}
 	s := newStage(t, apptest.Options{
 		Words:           config.Words{AppName: longName, PrivacyPolicyURL: privacyPolicy, Contact: contact},
 		ReturnToOrigins: []string{app},
-		Store: func(memory account.Store) account.Store {
-			store.Store = memory
-			return store
-		},
+		Store:           store.Around,
 	})
 	const returning = "/authorize?return_to=https%3A%2F%2Fapp.a-rather-long-name-of-a-studio.example%3A8443%2Fa%3Fb%3Dc%23d"
 	s.lookAt(t, []page{

@@ -293,7 +293,7 @@ func (s *samRun) invoke(function, payload string) []byte {
 }
 
 // refresh lets the account's token grow old: at Instagram by its clock, in the table
-// by its item, since nobody moves the clock of a container.
+// by its item, since the clock of a container can't be moved.
 func (s *samRun) refresh() {
 	s.t.Helper()
 	s.Control("clock", url.Values{"advance": {"25h"}})

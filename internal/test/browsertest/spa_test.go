@@ -142,7 +142,7 @@ func TestSPAElsewhere(t *testing.T) {
 	t.Run("another site, listed", func(t *testing.T) {
 		tab := v.Tab(t)
 		tab.Open(f.Elsewhere + "/")
-		tab.Wait(spaSignedOut) // no cookie is sent, so nobody is known
+		tab.Wait(spaSignedOut) // no cookie is sent, so no session is found
 		refused(t, tab, "401")
 	})
 	if c := v.Cookies(t)[sessionCookie]; c == nil || c.Value != session {
@@ -192,7 +192,7 @@ func TestSPAReturnsWithError(t *testing.T) {
 	}
 }
 
-// Whoever is connected learns nothing from a login that failed, but what became
+// A connected person learns nothing from a login that failed, only what became
 // of one that was finished before.
 func TestSPAReturnsWithErrorWhileConnected(t *testing.T) {
 	v, _, f := visitSPA(t)
@@ -211,7 +211,7 @@ func TestSPAReturnsWithErrorWhileConnected(t *testing.T) {
 	}
 }
 
-// wantStatusRendered checks that the notice is empty and rendered all the same,
+// wantStatusRendered checks that the notice is empty and still rendered,
 // without looks: a status that only appears with its words is not announced.
 func wantStatusRendered(t *testing.T, tab *browsertest.Tab) {
 	t.Helper()
@@ -227,7 +227,7 @@ func wantStatusRendered(t *testing.T, tab *browsertest.Tab) {
 // A standIn answers the front end as photopass does, with what a real one can't
 // be brought to.
 type standIn struct {
-	profile string // of whoever is connected; empty after a log-out
+	profile string // of the connected account; empty after a log-out
 	refuse  bool   // the next log-out
 }
 

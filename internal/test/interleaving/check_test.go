@@ -130,7 +130,7 @@ func (r *rig) check() {
 
 // checkAccounts checks that those accounts are there that should be, each with
 // its alias and no other, and a tombstone for each that was deleted.
-func (r *rig) checkAccounts(f forecast, c content) {
+func (r *rig) checkAccounts(f forecast, c apptest.Content) {
 	r.t.Helper()
 	got, want := slices.Sorted(maps.Keys(c.Accounts)), slices.Sorted(maps.Keys(f.logins))
 	if !slices.Equal(got, want) {
@@ -160,7 +160,7 @@ func (r *rig) checkAccounts(f forecast, c content) {
 
 // checkSessions checks that those sessions open that should, and that none is
 // left of an account that is gone.
-func (r *rig) checkSessions(f forecast, c content) {
+func (r *rig) checkSessions(f forecast, c apptest.Content) {
 	r.t.Helper()
 	open := map[account.SessionRef]bool{}
 	for _, s := range c.Sessions {
@@ -235,7 +235,7 @@ func (r *rig) accepted(token secret.Value) bool {
 // checkBrowser checks that a browser reads its profile if its session opens. With
 // DynamoDB, whose stand-in is slow, it looks at the browser of a login that was one
 // of the operations: checkSessions knows of the others.
-func (r *rig) checkBrowser(f forecast, c content, b *apptest.Browser) {
+func (r *rig) checkBrowser(f forecast, c apptest.Content, b *apptest.Browser) {
 	r.t.Helper()
 	cookie := b.Cookie(session.CookieName)
 	id, value, _ := strings.Cut(cookie, ".")

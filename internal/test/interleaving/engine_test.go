@@ -2,6 +2,7 @@ package interleaving_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"photopass/internal/account"
 	"photopass/internal/store/dynamo"
+	"photopass/internal/test/apptest"
 	"photopass/internal/test/dynamotest"
 	"photopass/internal/test/mototest"
 )
@@ -65,7 +67,7 @@ func (d *table) store(s *store) account.Store {
 }
 
 // take makes the accounts and sessions of c all that the table holds.
-func (d *table) take(t *testing.T, c content) {
+func (d *table) take(t *testing.T, c apptest.Content) {
 	t.Helper()
 	o := offline{items: map[string]item{}}
 	for _, s := range c.Sessions {
@@ -121,9 +123,9 @@ func (d *table) batch(t *testing.T, writes []types.WriteRequest) {
 }
 
 // content returns what the table holds.
-func (d *table) content(t *testing.T) content {
+func (d *table) content(t *testing.T) apptest.Content {
 	t.Helper()
-	c := content{Accounts: map[string]account.Account{}, Aliases: map[string]string{}, Tombstones: map[string]any{}}
+	c := apptest.Content{Accounts: map[string]account.Account{}, Aliases: map[string]string{}, Tombstones: map[string]json.RawMessage{}}
 	out, err := d.Scan(t.Context(), &dynamodb.ScanInput{TableName: &d.name, ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		t.Fatalf("Scan: got error %v, want none", err)

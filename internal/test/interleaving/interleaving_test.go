@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// worlds are what operations may meet in. A profile is read anew from 15 minutes
+// worlds are what operations may meet in. A profile is read again from 15 minutes
 // on, and not served any more from 24 hours on.
 func worlds() []world {
 	return []world{

@@ -2,7 +2,6 @@ package interleaving_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -83,7 +82,7 @@ func (p *services) borrow(t *testing.T, w world) *service {
 type rig struct {
 	*service
 	t    *testing.T
-	dump func() content
+	dump func() apptest.Content
 
 	first, second *apptest.Browser // logged in, the second one's use is due to be recorded
 	browsers      []*apptest.Browser
@@ -92,14 +91,6 @@ type rig struct {
 	begun   map[string]account.Account
 	begunAt int    // by the store's journal
 	cookie  string // of the session that was made last
-}
-
-// A content is what a store holds.
-type content struct {
-	Accounts   map[string]account.Account
-	Aliases    map[string]string
-	Sessions   []account.Session
-	Tombstones map[string]any // by the hash of the account's id
 }
 
 // A world is what the operations find.
@@ -163,7 +154,7 @@ func (s *service) rig(t *testing.T, table *table) *rig {
 	s.line.put(s.tokens.clone())
 	s.store.begin(m, s.journal)
 	r := &rig{service: s, t: t}
-	r.dump = func() content { return contentOf(t, m) }
+	r.dump = func() apptest.Content { return apptest.Stored(t, m) }
 	r.first, r.second = r.browser(), r.browser()
 	for i, cookies := range s.cookies {
 		for pair := range strings.SplitSeq(cookies, "; ") {
@@ -176,7 +167,7 @@ func (s *service) rig(t *testing.T, table *table) *rig {
 	if table != nil {
 		table.take(t, c)
 		s.store.Store, s.store.quiet = table.store(s.store), true
-		r.dump = func() content { return table.content(t) }
+		r.dump = func() apptest.Content { return table.content(t) }
 	}
 	return r
 }
@@ -257,22 +248,13 @@ func (r *rig) get(b *apptest.Browser) apptest.Response {
 	return r.answer("GET /profile", b.Get("/profile", "Accept", "application/json"))
 }
 
-// answer checks that an answer blames nobody here.
+// answer checks that an answer does not blame photopass.
 func (r *rig) answer(op string, resp apptest.Response) apptest.Response {
 	r.t.Helper()
 	if resp.Status == http.StatusInternalServerError {
 		r.t.Errorf("%s: got status 500, want another", op)
 	}
 	return resp
-}
-
-func contentOf(t *testing.T, m *memory.Store) content {
-	t.Helper()
-	var c content
-	if err := json.Unmarshal(m.Dump(), &c); err != nil {
-		t.Fatalf("decode dump: %v", err)
-	}
-	return c
 }
 
 // An operation is one of those that meet. prepare does what comes before the

@@ -8,11 +8,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"photopass/internal/account"
 	"photopass/internal/app"
 	"photopass/internal/fakeinstagram"
 	"photopass/internal/lambda"
@@ -227,70 +225,12 @@ func withAnotherCode(s situation) situation {
 // broken is s with a store that can't be reached any more.
 func broken(s situation) situation {
 	return func(t *testing.T, o apptest.Options) visit {
-		store := &unreachable{}
-		o.Store = func(inner account.Store) account.Store {
-			store.Store = inner
-			return store
-		}
+		store := &apptest.Spy{}
+		o.Store = store.Around
 		v := s(t, o)
-		store.now.Store(true)
+		store.Before = func(context.Context, string) error { return errors.New("the store can't be reached") }
 		return v
 	}
-}
-
-// An unreachable store fails from now on in what comes first on each route.
-type unreachable struct {
-	account.Store
-	now atomic.Bool
-}
-
-var errUnreachable = errors.New("the store can't be reached")
-
-func (u *unreachable) err() error {
-	if u.now.Load() {
-		return errUnreachable
-	}
-	return nil
-}
-
-// UseState implements [account.Store].
-func (u *unreachable) UseState(ctx context.Context, m account.Marker) (account.Marker, error) {
-	if err := u.err(); err != nil {
-		return account.Marker{}, err
-	}
-	return u.Store.UseState(ctx, m)
-}
-
-// Session implements [account.Store].
-func (u *unreachable) Session(ctx context.Context, ref account.SessionRef) (account.Account, account.Session, error) {
-	if err := u.err(); err != nil {
-		return account.Account{}, account.Session{}, err
-	}
-	return u.Store.Session(ctx, ref)
-}
-
-// EndSession implements [account.Store].
-func (u *unreachable) EndSession(ctx context.Context, ref account.SessionRef) error {
-	if err := u.err(); err != nil {
-		return err
-	}
-	return u.Store.EndSession(ctx, ref)
-}
-
-// Account implements [account.Store].
-func (u *unreachable) Account(ctx context.Context, id string) (account.Account, error) {
-	if err := u.err(); err != nil {
-		return account.Account{}, err
-	}
-	return u.Store.Account(ctx, id)
-}
-
-// Receipt implements [account.Store].
-func (u *unreachable) Receipt(ctx context.Context, code string) (account.Receipt, error) {
-	if err := u.err(); err != nil {
-		return account.Receipt{}, err
-	}
-	return u.Store.Receipt(ctx, code)
 }
 
 // withoutPublicURL asks a function that is told its public URL neither by its

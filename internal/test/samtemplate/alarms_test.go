@@ -280,7 +280,7 @@ func TestAlarmTopic(t *testing.T) {
 }
 
 // wantWritten checks that something writes a metric: one that is misspelt looks like
-// one of which there is no value yet.
+// one that has no value yet.
 func wantWritten(t *testing.T, template samtemplate.Template, m metric) {
 	t.Helper()
 	known := false

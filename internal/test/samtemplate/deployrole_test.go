@@ -10,7 +10,7 @@ import (
 	"photopass/internal/test/samtemplate"
 )
 
-// ARNs in an account of which dev is one environment.
+// ARNs in an account with dev as one environment.
 const (
 	account  = ":eu-central-1:123456789012:"
 	table    = "arn:aws:dynamodb" + account + "table/photopass-dev-Table-1"

@@ -46,7 +46,7 @@ func TestLocalAPIFindsABusyPort(t *testing.T) {
 	}
 }
 
-// freePort returns a port of localhost that nobody listens on.
+// freePort returns a port of localhost that is free.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -23,7 +23,7 @@ import (
 	"photopass/internal/test/testtool"
 )
 
-// A Template is a stack of template.yaml, of which all conditions and intrinsic
+// A Template is a stack of template.yaml whose conditions and intrinsic
 // functions are evaluated. The id of a resource is its logical id, and an attribute of
 // it "Id.Attribute". The stack is called photopass, in eu-central-1.
 type Template struct {

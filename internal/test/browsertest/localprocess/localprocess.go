@@ -1,12 +1,12 @@
 // Package localprocess builds cmd/local and runs it as a process, the way a
 // person does, for tests that mean the program and not its parts.
 //
-// [Main] is all of a TestMain; then [Program.Start] for each process. [Start] is for another command that says what cmd/local says when it is running.
+// [Main] is all of a TestMain; then [Program.Start] for each process. [Start] is for
+// another command that says what cmd/local says when it is running.
 package localprocess
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,9 +15,9 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
+	"photopass/internal/test/apptest"
 	"photopass/internal/test/testtool"
 )
 
@@ -57,8 +57,8 @@ type Process struct {
 
 	t      testing.TB
 	cmd    *exec.Cmd
-	output buffer        // after the banner; standard error from the start
-	exited chan struct{} // closed when the process has ended
+	output apptest.Buffer // after the banner; standard error from the start
+	exited chan struct{}  // closed when the process has ended
 }
 
 var (
@@ -163,24 +163,4 @@ func (s *Process) Control(name string, form url.Values) {
 	if resp.StatusCode != http.StatusOK {
 		s.t.Fatalf("POST /_fake/%s: got status %d, want 200", name, resp.StatusCode)
 	}
-}
-
-// buffer is a bytes.Buffer that may be read while a process writes.
-type buffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-// Write implements [io.Writer].
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-// String returns what was written.
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
