@@ -24,7 +24,7 @@ import (
 	"photopass/internal/test/mototest"
 )
 
-// A cost is a row of the table of costs in docs/operations.md. What is done is
+// A cost is a row of the table of costs in docs/costs.md. What is done is
 // measured; the rest is assumed there.
 type cost struct {
 	what     string
@@ -57,12 +57,12 @@ func (m *meter) check(c cost, do func()) {
 
 func (m *meter) wantRow(row string) {
 	m.s.t.Helper()
-	doc, err := os.ReadFile("../docs/operations.md")
+	doc, err := os.ReadFile("../docs/costs.md")
 	if err != nil {
 		m.s.t.Fatal(err)
 	}
 	if !strings.Contains(string(doc), "\n"+row+"\n") {
-		m.s.t.Errorf("docs/operations.md: got no row %s", row)
+		m.s.t.Errorf("docs/costs.md: got no row %s", row)
 	}
 }
 
