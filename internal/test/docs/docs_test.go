@@ -9,11 +9,12 @@ import (
 	"testing"
 )
 
-const root = "../../../"
+const root = "../../.."
 
 var (
-	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
-	link    = regexp.MustCompile(`\]\(([^)\s:#]*)(?:#([^)\s]+))?\)`)
+	heading     = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	link        = regexp.MustCompile(`\]\(([^)\s:#]*)(?:#([^)\s]+))?\)`)
+	punctuation = regexp.MustCompile(`[^\w\- ]`)
 	// A mark counts until the next one or the next heading.
 	mark    = regexp.MustCompile(`<!-- (?:run by (\S+)\.(Test\w+)|not run( in this file)?: .+) -->`)
 	command = regexp.MustCompile("^(?: {4}| {7})(?:[A-Z_]+=\\S+ )*(?:aws|cd|curl|export|git|go|make|photopass|pip|python3?|umask) " +
@@ -30,7 +31,7 @@ func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := make(map[string]string)
 	for _, pattern := range []string{"*.md", "llms.txt", "docs/*.md", "docs/decisions/*.md", "examples/*/README.md"} {
-		paths, err := filepath.Glob(root + pattern)
+		paths, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(paths) == 0 {
 			t.Errorf("got no document %s and error %v, want one", pattern, err)
 		}
@@ -41,27 +42,24 @@ func documents(t *testing.T) map[string]string {
 	return texts
 }
 
-// anchors returns the anchors that GitHub gives the headings of text.
-func anchors(text string) []string {
-	var found []string
-	for _, m := range heading.FindAllStringSubmatch(text, -1) {
-		plain := regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(m[1]), "")
-		found = append(found, strings.ReplaceAll(plain, " ", "-"))
-	}
-	return found
+// hasAnchor reports whether GitHub gives one of the headings of text this anchor.
+func hasAnchor(text, anchor string) bool {
+	return slices.ContainsFunc(heading.FindAllStringSubmatch(text, -1), func(m []string) bool {
+		return strings.ReplaceAll(punctuation.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-") == anchor
+	})
 }
 
 func TestLinks(t *testing.T) {
 	texts := documents(t)
 	for path, text := range texts {
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			target := path
-			if m[1] != "" {
-				target = root + filepath.Clean(strings.TrimPrefix(filepath.Join(filepath.Dir(path), m[1]), root))
+			target := filepath.Join(filepath.Dir(path), m[1])
+			if m[1] == "" {
+				target = path
 			}
 			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: %s: there is no such file", path, m[0])
-			} else if m[2] != "" && !slices.Contains(anchors(texts[target]), m[2]) {
+			} else if m[2] != "" && !hasAnchor(texts[target], m[2]) {
 				t.Errorf("%s: %s: there is no such heading", path, m[0])
 			}
 		}
@@ -75,7 +73,7 @@ func TestCommands(t *testing.T) {
 		for i, line := range strings.Split(text, "\n") {
 			if m := mark.FindStringSubmatch(line); m != nil {
 				marked, file = true, file || m[3] != ""
-				files, _ := filepath.Glob(root + m[1] + "/*_test.go")
+				files, _ := filepath.Glob(filepath.Join(root, m[1], "*_test.go"))
 				isTest := func(file string) bool { return strings.Contains(read(file), "func "+m[2]+"(") }
 				if m[2] != "" && !slices.ContainsFunc(files, isTest) {
 					t.Errorf("%s:%d: there is no test %s.%s", path, i+1, m[1], m[2])
