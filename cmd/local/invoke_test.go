@@ -308,20 +308,35 @@ print(json.dumps(answer))
 	return i
 }
 
-// So is the call of those who have no AWS command line.
+// So are the calls of localhost that the documents make with curl. The first one gets
+// the token that the others use.
 func TestCurlOfTheDocs(t *testing.T) {
-	docs, err := os.ReadFile("../../docs/backend.md")
-	if err != nil {
-		t.Fatalf("read docs: %v", err)
-	}
-	line := regexp.MustCompile(`(?m)^    (curl -s --user local:local .*)$`).FindSubmatch(docs)
-	if line == nil {
-		t.Fatal("docs/backend.md: got no call with curl, want one")
-	}
 	s := connected(t)
-	out, err := exec.Command("sh", "-c", strings.ReplaceAll(string(line[1]), "http://localhost:8080", s.URL)).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), `"username":"acme"`) {
-		t.Errorf("%s: got %d bytes and error %v, want acme's token", line[1], len(out), err)
+	here := strings.NewReplacer("http://localhost:8080", s.URL, "http://localhost:8090", s.FakeURL, " localhost:8090", " "+s.FakeURL, "curl ", "curl -fsS ")
+	var token string
+	for _, document := range []string{"backend", "development", "fake-instagram", "meta-app"} {
+		text, err := os.ReadFile("../../docs/" + document + ".md")
+		if err != nil {
+			t.Fatalf("read docs: %v", err)
+		}
+		calls := regexp.MustCompile("(?m)^    (curl .*localhost.*)$|`(curl [^`]*localhost[^`]*)`").FindAllSubmatch(text, -1)
+		if calls == nil {
+			t.Errorf("docs/%s.md: got no call with curl, want one", document)
+		}
+		for _, call := range calls {
+			cmd := exec.Command("sh", "-c", here.Replace(string(call[1])+string(call[2])))
+			cmd.Env = append(os.Environ(), "TOKEN="+token)
+			out, err := cmd.CombinedOutput()
+			if err != nil || strings.Contains(string(out), `"error"`) {
+				t.Errorf("%s: got %d bytes and error %v, want an answer without an error", call[0], len(out), err)
+			}
+			if m := regexp.MustCompile(`"access_token":"([^"]+)"`).FindSubmatch(out); m != nil {
+				token = string(m[1])
+			}
+		}
+	}
+	if token == "" {
+		t.Error("docs/backend.md: got no token, want acme's")
 	}
 }
 
