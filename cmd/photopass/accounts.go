@@ -140,21 +140,26 @@ func (s accountSummary) String() string {
 	return fmt.Sprintf("%s (%s)", s.ID, printable(s.Username))
 }
 
+// choice returns a flag that takes one of values.
+func choice[T ~string](name, usage string, values ...T) cli.Flag {
+	var names []string
+	for _, v := range values {
+		names = append(names, string(v))
+	}
+	list := strings.Join(names, ", ")
+	return &cli.StringFlag{Name: name, Usage: usage + ": " + list, Validator: func(v string) error {
+		if !slices.Contains(names, v) {
+			return errors.New("it is one of " + list)
+		}
+		return nil
+	}}
+}
+
 // listFlags choose among accounts, or count them.
 func listFlags() []cli.Flag {
-	choice := func(name, usage string, values ...string) cli.Flag {
-		list := strings.Join(values, ", ")
-		return &cli.StringFlag{Name: name, Usage: usage + ": " + list, Validator: func(v string) error {
-			if !slices.Contains(values, v) {
-				return errors.New("it is one of " + list)
-			}
-			return nil
-		}}
-	}
 	return []cli.Flag{
-		choice("status", "only accounts of that `STATUS`", string(account.Active), string(account.ReconnectRequired)),
-		choice("cause", "only accounts that must be connected again for that `CAUSE`", string(account.PasswordChanged),
-			string(account.Checkpoint), string(account.Expired), string(account.AppRemoved), string(account.TokenInvalid)),
+		choice("status", "only accounts of that `STATUS`", account.Active, account.ReconnectRequired),
+		choice("cause", "only accounts that must be connected again for that `CAUSE`", account.ReconnectCauses...),
 		&cli.IntFlag{Name: "older-than", Usage: "only accounts connected at least so many `DAYS` ago"},
 		choice("count", "count the accounts `BY` one of", "status", "cause", "age"),
 	}

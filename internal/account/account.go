@@ -34,6 +34,9 @@ const (
 	ActivityOff     Cause = "activity_off"  // of a login alone: a setting of the person's keeps apps from connecting
 )
 
+// ReconnectCauses are those of an account that is ReconnectRequired.
+var ReconnectCauses = []Cause{PasswordChanged, Checkpoint, Expired, AppRemoved, TokenInvalid}
+
 // An Account is one connected Instagram account.
 type Account struct {
 	ID     string // app-scoped id, /me.id: decimal digits

@@ -10,15 +10,15 @@ type Class int
 const (
 	Unknown Class = iota
 	Transient
-	Throttled     // an account, or the app as far as we know
-	AppThrottled  // the app as a whole
-	Rejected      // the code: a new login helps
-	ActivityOff   // a setting of the person's keeps apps from connecting
-	Misconfigured // client id, client secret or redirect URI
-	AppRefused    // the app is switched off at Meta, or a switch of it is set
-	TokenDead     // the token; the next three say why
-	PasswordChanged
-	Checkpoint // the person has to finish a check at Instagram
+	Throttled       // an account, or the app as far as we know
+	AppThrottled    // the app as a whole
+	Rejected        // the code: a new login helps
+	ActivityOff     // a setting of the person's keeps apps from connecting
+	Misconfigured   // client id, client secret or redirect URI
+	AppRefused      // the app is switched off at Meta, or a switch of it is set
+	TokenDead       // the token, and Instagram does not say why
+	PasswordChanged // so the token is dead, as in the next two
+	Checkpoint      // the person has to finish a check at Instagram
 	Expired
 	AppRemoved // by the person; Meta says the same of an app that it disabled
 	PermissionMissing

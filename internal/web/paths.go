@@ -13,8 +13,8 @@ const (
 	DeletionStatusPath = DeletionPath + "/{code}" // any one segment stands in for {code}
 )
 
-// everyRoute has no answers: it finds the path's pattern for requests that are
-// answered before the routes of a function are there.
+// everyRoute names each of the paths above, without answers: it finds the path's
+// pattern for requests that are answered before the routes of a function are there.
 var everyRoute = Routes{
 	StartPath: {}, AuthorizePath: {}, CallbackPath: {}, ProfilePath: {}, LogoutPath: {}, DisconnectPath: {},
 	DeauthorizePath: {}, DeletionPath: {}, DeletionStatusPath: {},

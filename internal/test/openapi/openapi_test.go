@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"photopass/internal/account"
 	"photopass/internal/test/apptest"
 	"photopass/internal/test/testtool"
 )
@@ -106,6 +107,31 @@ func TestCodes(t *testing.T) {
 	slices.Sort(got)
 	if len(want) < 17 || !slices.Equal(got, want) {
 		t.Errorf("codes: got %q in openapi.yaml, want those of http-api.md, %q", got, want)
+	}
+}
+
+// A cause that an account may have is named in every document that lists causes.
+func TestCauses(t *testing.T) {
+	for name, list := range map[string]string{
+		"openapi.yaml": "(?m)^    Cause:(?s:.*?)enum: \\[(.*?)\\]",
+		"backend.md":   "(?s)\\| cause \\|(.*?)\n\n",
+		"http-api.md":  "(?s)comes with `cause`, one of(.*?)what they mean",
+		"logs.md":      "(?s)`cause` \\((.*?)\\)",
+	} {
+		text, err := os.ReadFile("../../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := regexp.MustCompile(list).FindSubmatch(text)
+		if m == nil {
+			t.Errorf("%s: got no list of causes", name)
+			continue
+		}
+		for _, cause := range account.ReconnectCauses {
+			if !regexp.MustCompile(`\b` + string(cause) + `\b`).Match(m[1]) {
+				t.Errorf("%s: got no cause %s in its list", name, cause)
+			}
+		}
 	}
 }
 
