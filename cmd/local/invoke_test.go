@@ -67,7 +67,7 @@ func connected(t *testing.T) *localprocess.Process {
 
 func TestInvoke(t *testing.T) {
 	s := connected(t)
-	if want := "aws lambda invoke --endpoint-url " + s.URL + " --function-name TokenFunction"; !strings.Contains(s.Banner, want) {
+	if want := "'{\"id\":\"27640875392278831\"}' " + s.URL + "/2015-03-31/functions/TokenFunction/invocations\n"; !strings.Contains(s.Banner, want) {
 		t.Errorf("banner: got %q, want it to hold %q", s.Banner, want)
 	}
 	const arn = "arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3A"

@@ -223,8 +223,8 @@ func TestBadArguments(t *testing.T) {
 	}{
 		{"unknown flag", []string{"-bogus"}, "flag provided but not defined: -bogus"},
 		{"argument", []string{"serve"}, `unexpected argument "serve"`},
-		{"address without a port", []string{"-addr", "localhost"}, "choose another address with -addr"},
-		{"port out of range", []string{"-instagram-addr", "localhost:99999"}, "choose another address with -instagram-addr"},
+		{"address without a port", []string{"-addr", "localhost"}, "choose another address, such as make run ARGS=\"-addr localhost:9000\""},
+		{"port out of range", []string{"-instagram-addr", "localhost:99999"}, "choose another address, such as make run ARGS=\"-instagram-addr localhost:9000\""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if line := failure(t, localprocess.Options{Args: tt.args}); !strings.Contains(line, tt.want) {

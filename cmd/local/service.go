@@ -136,7 +136,7 @@ func newParts(ctx context.Context, c config.Config, clientSecret secret.Value, n
 func listen(addr, option string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("can't listen on %s; choose another address with %s: %w", addr, option, err)
+		return nil, fmt.Errorf("can't listen on %s; choose another address, such as make run ARGS=\"%s localhost:9000\": %w", addr, option, err)
 	}
 	return l, nil
 }
@@ -266,7 +266,7 @@ func (s *service) banner() string {
 		if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !s.talksToLoopback() {
 			text += "Meta accepts https redirect URIs only, on localhost too: stop this and start it with -tls.\n"
 		}
-		return text + "Live tokens: aws lambda invoke --endpoint-url " + s.localURL() + " --function-name TokenFunction (docs/backend.md).\n" +
+		return text + "Live tokens: " + s.tokenCommand("ID") + "\n" +
 			"Data is kept in " + s.keptIn() + ". Stop with Ctrl-C.\n"
 	}
 	fake := fakeURL(s.fakeAt)
@@ -278,11 +278,22 @@ func (s *service) banner() string {
   Move the clock   curl -d advance=25h %[3]s/_fake/clock
   Remove the app   curl -X POST %[3]s/_fake/revoke
   Fail one login   curl -d operation=exchange -d kind=html %[3]s/_fake/fail
-  Get a token      aws lambda invoke --endpoint-url %[5]s --function-name TokenFunction …
-                   as docs/backend.md says
+  Get a token      %[5]s
+                   (acme's, once connected)
+  Graph API        %[3]s
 
 Data is kept in %[4]s. Stop with Ctrl-C.
-`, version.Version, c.PublicURL, fake, s.keptIn(), s.localURL())
+`, version.Version, c.PublicURL, fake, s.keptIn(), s.tokenCommand("27640875392278831"))
+}
+
+// tokenCommand asks for a token without the AWS command line. With -tls the certificate
+// is the program's own.
+func (s *service) tokenCommand(id string) string {
+	insecure := ""
+	if s.tls != nil {
+		insecure = "-k "
+	}
+	return fmt.Sprintf(`curl %s--user local:local --aws-sigv4 aws:amz:eu-central-1:lambda -d '{"id":"%s"}' %s/2015-03-31/functions/TokenFunction/invocations`, insecure, id, s.localURL())
 }
 
 func (s *service) keptIn() string {
