@@ -178,7 +178,7 @@ func TestPortInUse(t *testing.T) {
 		t.Run(option, func(t *testing.T) {
 			address := strings.TrimPrefix(taken, "http://")
 			line := failure(t, localprocess.Options{Args: []string{option, address}})
-			for _, want := range []string{option + ":", address} {
+			for _, want := range []string{`make run ARGS="` + option + ` localhost:`, address} {
 				if !strings.Contains(line, want) {
 					t.Errorf("standard error: got %q, want it to name %s", line, want)
 				}
