@@ -94,7 +94,7 @@ func TestExampleBackends(t *testing.T) {
 }
 
 // Each example back end asks for a login only if that helps, and tells the browser
-// nothing about an unexpected answer.
+// nothing about an unexpected answer. Behind https its cookie is Secure.
 func TestExampleBackendsWithoutAToken(t *testing.T) {
 	for name, command := range backends {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestExampleBackendsWithoutAToken(t *testing.T) {
 			}))
 			t.Cleanup(photopass.Close)
 			origin := freeOrigin(t)
-			output := start(t, command(t), "ORIGIN="+origin, "PHOTOPASS="+photopass.URL)
+			output := start(t, command(t), "ORIGIN="+strings.Replace(origin, "http", "https", 1), "PHOTOPASS="+photopass.URL)
 			for _, test := range []struct {
 				functionError, payload string
 				status                 int
@@ -124,7 +124,11 @@ func TestExampleBackendsWithoutAToken(t *testing.T) {
 			} {
 				functionError, payload = test.functionError, test.payload
 				person := apptest.NewBrowser(t, origin)
-				state := regexp.MustCompile(`state%3D([\w-]+)`).FindStringSubmatch(person.Get("/").Body)[1]
+				home := person.Get("/")
+				if len(home.Cookies) != 1 || !home.Cookies[0].Secure || !home.Cookies[0].HttpOnly {
+					t.Fatalf("GET / on https: got cookies %v, want one that is Secure and HttpOnly", home.Cookies)
+				}
+				state := regexp.MustCompile(`state%3D([\w-]+)`).FindStringSubmatch(home.Body)[1]
 				r := person.Get("/connected?connect_code=1&state=" + state)
 				if r.Status != test.status || !strings.Contains(r.Body, test.want) || strings.Contains(r.Body, "IGAA") {
 					t.Errorf("GET /connected with %s %s: got status %d with %s, want %d with %q and no details",
@@ -174,7 +178,7 @@ func start(t *testing.T, cmd *exec.Cmd, env ...string) *apptest.Buffer {
 		cmd.Wait()
 	})
 	line := make([]byte, 200)
-	if n, _ := out.Read(line); !strings.HasPrefix(string(line[:n]), "Open http://localhost:") {
+	if n, _ := out.Read(line); !strings.HasPrefix(string(line[:n]), "Open http") {
 		cmd.Wait()
 		t.Fatalf("%s: got %q and %s, want a line that begins with Open", cmd.Path, line[:n], errors.String())
 	}

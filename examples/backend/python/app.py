@@ -75,7 +75,7 @@ def home(key, session):
             body = f"<p>Connected: {html.escape(session['account'])}</p><ul>{captions}</ul>"
         except Refused as e:
             if str(e) == "not_found":  # the person has disconnected: forget what was theirs
-                del session["account"]
+                session.pop("account", None)
             body = e.advice()
     state = secrets.token_urlsafe()
     session["states"] = session["states"][-4:] + [state]
