@@ -9,7 +9,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +18,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,6 +62,14 @@ type refusal string
 
 func (r refusal) Error() string { return "photopass: " + string(r) }
 
+// Advice says what the person can do. Only two codes require a login; the others are outages.
+func (r refusal) Advice() string {
+	if r == "reconnect_required" || r == "not_found" {
+		return "Please connect again."
+	}
+	return "Please try again in a minute."
+}
+
 // An app has our own users; a real application has a database.
 type app struct {
 	tokens *lambda.Client
@@ -70,8 +79,9 @@ type app struct {
 }
 
 type session struct {
-	state   string // of the login under way
-	account string // the id that photopass vouched for
+	states  []string        // of the last five logins begun: a person may have several tabs
+	used    map[string]bool // the states that came back
+	account string          // the id that photopass vouched for
 }
 
 // ask asks for a token by "connect_code" or by "id", with "check" or without.
@@ -141,9 +151,8 @@ func callInstagram(ctx context.Context, token string) (captions []string, code i
 }
 
 var page = template.Must(template.New("").Parse(`<!doctype html><title>Example</title>
-{{with .Account}}<p>Connected: {{.}}</p>{{end}}
-<ul>{{range .Captions}}<li>{{.}}</li>{{end}}</ul>
-{{with .Refused}}<p>Please connect again ({{.}}).</p>{{end}}
+{{if .Refused}}<p>{{.Refused.Advice}}</p>
+{{else if .Account}}<p>Connected: {{.Account}}</p><ul>{{range .Captions}}<li>{{.}}</li>{{end}}</ul>{{end}}
 <p><a href="{{.Link}}">Connect Instagram</a></p>
 `))
 
@@ -161,16 +170,15 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 		if errors.As(err, &shown.Refused) {
 			if shown.Refused == "not_found" { // the person has disconnected: forget what was theirs
 				a.update(func() { s.account = "" })
-				shown.Account = ""
 			}
 		} else if err != nil {
 			log.Print(err)
-			http.Error(w, "Something went wrong.", http.StatusInternalServerError)
+			http.Error(w, "Something went wrong. Please try again in a minute.", http.StatusInternalServerError)
 			return
 		}
 	}
 	state := rand.Text()
-	a.update(func() { s.state = state })
+	a.update(func() { s.states = append(s.states[max(0, len(s.states)-4):], state) })
 	back := origin + "/connected?state=" + state
 	shown.Link = photopass + "/authorize?" + url.Values{"return_to": {back}}.Encode()
 	w.Header().Set("Cache-Control", "no-store")
@@ -179,18 +187,28 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 
 func (a *app) connected(w http.ResponseWriter, r *http.Request) {
 	s := a.session(w, r)
-	var state string
-	a.update(func() { state, s.state = s.state, "" }) // used up, whatever comes
-	query := r.URL.Query()
-	if state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(query.Get("state"))) == 0 {
+	state, code := r.FormValue("state"), r.FormValue("connect_code")
+	var begun, used bool
+	a.update(func() {
+		begun, used = slices.Contains(s.states, state), s.used[state]
+		if begun {
+			s.used[state] = true // whatever comes
+		}
+	})
+	if !begun && !used {
 		http.Error(w, "This login was not begun here.", http.StatusBadRequest)
 		return
 	}
-	if code := query.Get("connect_code"); code != "" {
+	if code != "" && !used { // a reload brings a used state
 		c, err := a.ask(r.Context(), map[string]any{"connect_code": code})
+		var refused refusal
+		if errors.As(err, &refused) {
+			http.Error(w, refused.Advice(), http.StatusBadRequest)
+			return
+		}
 		if err != nil {
 			log.Print(err)
-			http.Error(w, "Please connect again.", http.StatusBadRequest)
+			http.Error(w, "Something went wrong. Please try again in a minute.", http.StatusInternalServerError)
 			return
 		}
 		a.update(func() { s.account = c.ID })
@@ -206,9 +224,10 @@ func (a *app) session(w http.ResponseWriter, r *http.Request) (s *session) {
 			return
 		}
 		key := rand.Text()
-		s = &session{}
+		s = &session{used: map[string]bool{}}
 		a.sessions[key] = s
-		http.SetCookie(w, &http.Cookie{Name: "app", Value: key, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		http.SetCookie(w, &http.Cookie{Name: "app", Value: key, Path: "/", HttpOnly: true,
+			SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(origin, "https:")})
 	})
 	return s
 }

@@ -4,7 +4,7 @@
 //     cd examples/backend/node && npm ci && node app.mjs
 
 import { createServer } from "node:http";
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 
 const {
@@ -24,13 +24,20 @@ const tokenFunction = new LambdaClient(
 const sessions = new Map(); // our own users; a real application has a database
 
 // What photopass answered: its code, such as "reconnect_required".
-class Refused extends Error {}
+class Refused extends Error {
+  // Says what the person can do. Only two codes require a login; the others are outages.
+  advice() {
+    const again = ["reconnect_required", "not_found"].includes(this.message);
+    return again ? "<p>Please connect again.</p>" : "<p>Please try again in a minute.</p>";
+  }
+}
 
 // Asks for a token by connect_code or by id. The answer holds the token: it must not get into a log.
 async function askPhotopass(request) {
-  const { Payload } = await tokenFunction.send(
+  const { FunctionError, Payload } = await tokenFunction.send(
     new InvokeCommand({ FunctionName: TOKEN_FUNCTION ?? "TokenFunction", Payload: JSON.stringify(request) }),
   );
+  if (FunctionError) throw new Error("photopass did not answer"); // such as a time-out: the payload is not photopass's
   const answer = JSON.parse(Buffer.from(Payload).toString());
   if (answer.error) throw new Refused(answer.error.code);
   return answer;
@@ -65,26 +72,30 @@ async function home(key, session) {
       if (!(e instanceof Refused)) throw e;
       // not_found: the person has disconnected. Forget what was theirs.
       if (e.message === "not_found") delete session.account;
-      body = `<p>Please connect again (${escape(e.message)}).</p>`;
+      body = e.advice();
     }
   }
-  session.state = random();
-  const returnTo = `${ORIGIN}/connected?state=${session.state}`;
+  const state = random();
+  session.states = [...session.states.slice(-4), state];
+  const returnTo = `${ORIGIN}/connected?state=${state}`;
   const link = `${PHOTOPASS}/authorize?${new URLSearchParams({ return_to: returnTo })}`;
   body += `<p><a href="${escape(link)}">Connect Instagram</a></p>`;
-  return [200, body, { "Set-Cookie": `app=${key}; HttpOnly; SameSite=Lax; Path=/` }];
+  const secure = ORIGIN.startsWith("https:") ? "; Secure" : "";
+  return [200, body, { "Set-Cookie": `app=${key}; HttpOnly; SameSite=Lax; Path=/${secure}` }];
 }
 
 async function connected(session, query) {
-  const state = session.state;
-  delete session.state; // used up, whatever comes
-  if (!state || !same(state, query.get("state") ?? "")) return [400, "<p>This login was not begun here.</p>"];
-  if (query.has("connect_code")) {
+  const state = query.get("state");
+  const code = query.get("connect_code");
+  const used = session.used.has(state);
+  if (!used && !session.states.includes(state)) return [400, "<p>This login was not begun here.</p>"];
+  session.used.add(state); // whatever comes
+  if (code && !used) { // a reload brings a used state
     try {
-      session.account = (await askPhotopass({ connect_code: query.get("connect_code") })).id;
+      session.account = (await askPhotopass({ connect_code: code })).id;
     } catch (e) {
       if (!(e instanceof Refused)) throw e;
-      return [400, "<p>Please connect again.</p>"];
+      return [400, e.advice()];
     }
   }
   return [303, "", { Location: "/" }]; // without the code; after a refusal, too
@@ -94,7 +105,8 @@ async function answer(request) {
   const url = new URL(request.url, ORIGIN);
   const cookie = /(?:^|;\s*)app=([\w-]+)/.exec(request.headers.cookie ?? "")?.[1];
   const key = sessions.has(cookie) ? cookie : random();
-  if (!sessions.has(key)) sessions.set(key, {});
+  // states: of the last five logins begun, as a person may have several tabs. used: those that came back.
+  if (!sessions.has(key)) sessions.set(key, { states: [], used: new Set() });
   const session = sessions.get(key);
   if (url.pathname === "/") return home(key, session);
   if (url.pathname === "/connected") return connected(session, url.searchParams);
@@ -102,14 +114,12 @@ async function answer(request) {
 }
 
 const random = () => randomBytes(32).toString("base64url");
-const hash = (s) => createHash("sha256").update(s).digest();
-const same = (a, b) => timingSafeEqual(hash(a), hash(b));
 const escape = (s) => s.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 createServer(async (request, response) => {
   const [status, body, headers] = await answer(request).catch((e) => {
-    console.error(e.name, e.message);
-    return [500, "<p>Something went wrong.</p>"];
+    console.error(e.name); // its message may quote the token
+    return [500, "<p>Something went wrong. Please try again in a minute.</p>"];
   });
   response.writeHead(status, { "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", ...headers });
   response.end(`<!doctype html><title>Example</title>${body}`);

@@ -7,6 +7,7 @@ import html
 import json
 import os
 import secrets
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -31,10 +32,18 @@ sessions = {}  # our own users; a real application has a database
 class Refused(Exception):
     """What photopass answered: its code, such as "reconnect_required"."""
 
+    def advice(self):
+        """Says what the person can do. Only two codes require a login; the others are outages."""
+        again = str(self) in ("reconnect_required", "not_found")
+        return "<p>Please connect again.</p>" if again else "<p>Please try again in a minute.</p>"
+
 
 def ask_photopass(**request):
     """Asks for a token by connect_code or by id. The answer holds the token: it must not get into a log."""
-    answer = json.load(token_function.invoke(FunctionName=FUNCTION, Payload=json.dumps(request))["Payload"])
+    out = token_function.invoke(FunctionName=FUNCTION, Payload=json.dumps(request))
+    if "FunctionError" in out:  # such as a time-out: the payload is not photopass's
+        raise RuntimeError("photopass did not answer")
+    answer = json.load(out["Payload"])
     if "error" in answer:
         raise Refused(answer["error"]["code"])
     return answer
@@ -58,53 +67,63 @@ def call_instagram(token):
         return [post.get("caption", "") for post in json.load(answer)["data"]]
 
 
+def home(key, session):
+    body = ""
+    if "account" in session:
+        try:
+            captions = "".join(f"<li>{html.escape(c)}</li>" for c in posts(session["account"]))
+            body = f"<p>Connected: {html.escape(session['account'])}</p><ul>{captions}</ul>"
+        except Refused as e:
+            if str(e) == "not_found":  # the person has disconnected: forget what was theirs
+                session.pop("account", None)
+            body = e.advice()
+    state = secrets.token_urlsafe()
+    session["states"] = session["states"][-4:] + [state]
+    return_to = f"{ORIGIN}/connected?state={state}"
+    link = f"{PHOTOPASS}/authorize?{urllib.parse.urlencode({'return_to': return_to})}"
+    secure = "; Secure" if ORIGIN.startswith("https:") else ""
+    return 200, body + f'<p><a href="{html.escape(link)}">Connect Instagram</a></p>', {
+        "Set-Cookie": f"app={key}; HttpOnly; SameSite=Lax; Path=/{secure}"}
+
+
+def connected(session, query):
+    state, code = query.get("state"), query.get("connect_code")
+    used = state in session["used"]
+    if not used and state not in session["states"]:
+        return 400, "<p>This login was not begun here.</p>", {}
+    session["used"].add(state)  # whatever comes
+    if code and not used:  # a reload brings a used state
+        try:
+            session["account"] = ask_photopass(connect_code=code)["id"]
+        except Refused as e:
+            return 400, e.advice(), {}
+    return 303, "", {"Location": "/"}  # without the code; after a refusal, too
+
+
 class App(BaseHTTPRequestHandler):
     def do_GET(self):
-        url = urllib.parse.urlsplit(self.path)
-        query = dict(urllib.parse.parse_qsl(url.query))
-        cookie = SimpleCookie(self.headers.get("Cookie")).get("app")
-        key = cookie.value if cookie and cookie.value in sessions else secrets.token_urlsafe()
-        session = sessions.setdefault(key, {})
-        if url.path == "/":
-            self.home(key, session)
-        elif url.path == "/connected":
-            self.connected(session, query)
-        else:
-            self.send_error(404)
-
-    def home(self, key, session):
-        body = ""
-        if "account" in session:
-            try:
-                captions = "".join(f"<li>{html.escape(c)}</li>" for c in posts(session["account"]))
-                body = f"<p>Connected: {html.escape(session['account'])}</p><ul>{captions}</ul>"
-            except Refused as e:  # not_found: the person has disconnected. Forget what was theirs.
-                if str(e) == "not_found":
-                    del session["account"]
-                body = f"<p>Please connect again ({html.escape(str(e))}).</p>"
-        session["state"] = secrets.token_urlsafe()
-        return_to = f"{ORIGIN}/connected?state={session['state']}"
-        link = f"{PHOTOPASS}/authorize?{urllib.parse.urlencode({'return_to': return_to})}"
-        self.answer(200, body + f'<p><a href="{html.escape(link)}">Connect Instagram</a></p>', {
-            "Set-Cookie": f"app={key}; HttpOnly; SameSite=Lax; Path=/"})
-
-    def connected(self, session, query):
-        state = session.pop("state", "")  # used up, whatever comes
-        if not state or not secrets.compare_digest(state, query.get("state", "")):
-            return self.answer(400, "<p>This login was not begun here.</p>")
-        if "connect_code" in query:
-            try:
-                session["account"] = ask_photopass(connect_code=query["connect_code"])["id"]
-            except Refused:
-                return self.answer(400, "<p>Please connect again.</p>")
-        self.answer(303, "", {"Location": "/"})  # without the code; after a refusal, too
-
-    def answer(self, status, body, headers={}):
+        try:
+            status, body, headers = self.answer()
+        except Exception as e:  # its text may quote the token
+            print(type(e).__name__, file=sys.stderr)
+            status, body, headers = 500, "<p>Something went wrong. Please try again in a minute.</p>", {}
         self.send_response(status)
         for name, value in {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(f"<!doctype html><title>Example</title>{body}".encode())
+
+    def answer(self):
+        url = urllib.parse.urlsplit(self.path)
+        cookie = SimpleCookie(self.headers.get("Cookie")).get("app")
+        key = cookie.value if cookie and cookie.value in sessions else secrets.token_urlsafe()
+        # states: of the last five logins begun, as a person may have several tabs. used: those that came back.
+        session = sessions.setdefault(key, {"states": [], "used": set()})
+        if url.path == "/":
+            return home(key, session)
+        if url.path == "/connected":
+            return connected(session, dict(urllib.parse.parse_qsl(url.query)))
+        return 404, "<p>There is nothing here.</p>", {}
 
     def log_request(self, *_):
         pass  # the address of /connected holds a code
