@@ -59,7 +59,8 @@ record is the basic one until then. The hourly sweep refreshes the token when ha
 
 Each line of the output says what became of one line of the input; -json prints it as a
 JSON object. An account that is already connected stays as it is. So after a failure
-or an interruption, import the same file again.
+or an interruption, import the same file again. An account that was deleted here is not
+imported: only a login connects it again.
 
 Requires dynamodb:GetItem, BatchGetItem, PutItem, UpdateItem and DeleteItem, and
 secretsmanager:GetSecretValue on the key ring. This machine must reach Instagram.`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -149,6 +150,10 @@ func (i importer) importLine(ctx context.Context, text string) (imported, error)
 		return r, &lineError{"expires_at is missing"}
 	case !line.ExpiresAt.IsZero() && !i.now().Before(line.ExpiresAt):
 		return r, &lineError{"the token has expired; only a login helps"}
+	case line.ExpiresAt.After(i.now().Add(tokenLife + 24*time.Hour)):
+		return r, &lineError{"expires_at is too late: a token lives 60 days"}
+	case strings.ContainsFunc(line.AccessToken, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return r, &lineError{"access_token has characters that no token has"}
 	}
 	token := secret.New(line.AccessToken)
 	profile, _, err := i.client.Profile(ctx, token)
@@ -163,15 +168,35 @@ func (i importer) importLine(ctx context.Context, text string) (imported, error)
 	if err != nil {
 		return r, i.failed(err)
 	}
-	if existing.Aliased != "" || existing.Account != nil && existing.Account.Status == account.Active {
+	switch {
+	case existing.Aliased != "":
+		return r, &lineError{"its professional id is connected as the account " + existing.Aliased}
+	case existing.Account != nil && existing.Account.Status == account.Active:
 		return r, nil
+	case existing.Account == nil:
+		if err := i.checkNotDeleted(ctx, profile.ID); err != nil {
+			return r, err
+		}
 	}
 	err = i.connect(ctx, existing, profile, token, line.ExpiresAt)
-	if errors.Is(err, account.ErrConflict) { // by a login meanwhile
-		return r, nil
+	if errors.Is(err, account.ErrConflict) {
+		return r, &lineError{"the account has changed meanwhile; import the line again"}
 	}
 	r.Result = "imported"
 	return r, err
+}
+
+// checkNotDeleted fails for an account whose person has disconnected or asked for
+// deletion: Instagram revokes no token, so theirs would still work.
+func (i importer) checkNotDeleted(ctx context.Context, id string) error {
+	at, err := i.DeletedAt(ctx, id)
+	switch {
+	case errors.Is(err, account.ErrNotFound):
+		return nil
+	case err != nil:
+		return i.failed(err)
+	}
+	return &lineError{"the account was deleted at " + at.UTC().Format(time.RFC3339) + "; only a login connects it again"}
 }
 
 // connect stores an account as a login does, but ends its session at once: no browser

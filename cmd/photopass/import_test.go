@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -64,6 +65,7 @@ func TestAccountsImport(t *testing.T) {
 	lines := []string{
 		importLine(id, live, expires), importLine("", live, expires), importLine("4711", live, expires),
 		importLine("", "IGAA-unknown", expires), importLine("", live, time.Time{}), importLine("", live, d.app.Clock.Now()), live,
+		importLine("", live, d.app.Clock.Now().AddDate(0, 0, 62)), `{"access_token": "IGAA\n", "expires_at": "2026-12-24T12:00:00Z"}`,
 	}
 	out, progress, err := d.importFile(t, live, lines...)
 	want := `line 1: imported 27640875392278831 (acme)
@@ -73,9 +75,11 @@ line 4: failed: instagram: profile: token dead, status 400, code 190/0, trace T
 line 5: failed: expires_at is missing
 line 6: failed: the token has expired; only a login helps
 line 7: failed: it is no JSON object such as {"id": "1", "access_token": "...", "expires_at": "2027-01-22T12:00:00Z"}
+line 8: failed: expires_at is too late: a token lives 60 days
+line 9: failed: access_token has characters that no token has
 `
-	if out := regexp.MustCompile(`trace \S+`).ReplaceAllString(out, "trace T"); out != want || progress != "" || err == nil || err.Error() != "5 lines could not be imported" {
-		t.Errorf("accounts import: got error %v, said %q, and\n%s\nwant 5 lines, and\n%s", err, progress, out, want)
+	if out := regexp.MustCompile(`trace \S+`).ReplaceAllString(out, "trace T"); out != want || progress != "" || err == nil || err.Error() != "7 lines could not be imported" {
+		t.Errorf("accounts import: got error %v, said %q, and\n%s\nwant 7 lines, and\n%s", err, progress, out, want)
 	}
 	d.wantAudit(t, "connect operator 27640875392278831 ")
 	a, err := d.store.Account(t.Context(), id)
@@ -97,6 +101,25 @@ line 7: failed: it is no JSON object such as {"id": "1", "access_token": "...", 
 	d.app.Fake.ResetRequests()
 	if out, _, err := d.importFile(t, live, lines[0]); err != nil || out != "line 1: connected 27640875392278831 (acme)\n" || d.app.Fake.Count("") != 0 {
 		t.Errorf("accounts import again: got error %v, %d calls to Instagram, and %s; want none, none, connected", err, d.app.Fake.Count(""), out)
+	}
+}
+
+// Who has disconnected stays deleted, though Instagram still accepts the token.
+func TestAccountsImportOfADeletedAccount(t *testing.T) {
+	d, id, live, expires := importing(t, "")
+	line := importLine(id, live, expires)
+	if _, _, err := d.importFile(t, live, line); err != nil {
+		t.Fatalf("accounts import: got error %v, want none", err)
+	}
+	when := d.app.Clock.Now()
+	wantNoErr(t, "delete", d.store.Delete(t.Context(), id, account.Version{}, when))
+	out, _, err := d.importFile(t, live, line)
+	want := "line 1: failed 27640875392278831 (acme): the account was deleted at " + when.UTC().Format(time.RFC3339) + "; only a login connects it again\n"
+	if err == nil || out != want {
+		t.Errorf("accounts import: got error %v and %s, want %s", err, out, want)
+	}
+	if _, err := d.store.Account(t.Context(), id); !errors.Is(err, account.ErrNotFound) {
+		t.Errorf("the account: got error %v, want it gone", err)
 	}
 }
 

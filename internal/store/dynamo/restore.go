@@ -27,6 +27,14 @@ const (
 	writesPerBatch = 25
 )
 
+// DeletedAt returns when the account id was last deleted, or [account.ErrNotFound] when
+// nothing tells of a deletion. A login since then does not change it.
+func (s *Store) DeletedAt(ctx context.Context, id string) (time.Time, error) {
+	hash := newTombstone(id, time.Time{}).hash
+	t, err := get(ctx, s, "tombstone", key(tombstonePrefix+hash, tombstoneSort), tombstoneFields)
+	return t.at, err
+}
+
 // Remains are what deletions have left in a table: tombstones and receipts.
 type Remains = []item
 
