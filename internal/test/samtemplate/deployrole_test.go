@@ -148,6 +148,38 @@ func TestDeployRole(t *testing.T) {
 	}
 }
 
+// The roles and their boundary allow these actions on data, keys, roles and code, and no other one: who
+// adds an action adds it here, knowingly.
+func TestDeployRoleActions(t *testing.T) {
+	guarded := regexp.MustCompile(`^(\*|(dynamodb|secretsmanager|kms|iam|lambda|sts|s3):.*)$`)
+	for id, want := range map[string]string{
+		"DeployRole": "dynamodb:DescribeContinuousBackups dynamodb:DescribeTable dynamodb:DescribeTimeToLive dynamodb:GetItem dynamodb:Query " +
+			"iam:PassRole s3:GetBucketLocation s3:GetObject s3:ListBucket s3:PutObject secretsmanager:GetSecretValue",
+		"StackRole": "dynamodb:CreateTable dynamodb:Describe* dynamodb:ListTagsOfResource dynamodb:TagResource dynamodb:UntagResource " +
+			"dynamodb:UpdateContinuousBackups dynamodb:UpdateTable dynamodb:UpdateTimeToLive " +
+			"iam:CreateRole iam:DeleteRole iam:DeleteRolePolicy iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies iam:ListRolePolicies " +
+			"iam:PassRole iam:PutRolePermissionsBoundary iam:PutRolePolicy iam:TagRole iam:UntagRole iam:UpdateAssumeRolePolicy iam:UpdateRole iam:UpdateRoleDescription " +
+			"kms:CreateKey kms:DescribeKey kms:EnableKeyRotation kms:GetKeyPolicy kms:GetKeyRotationStatus kms:ListResourceTags kms:PutKeyPolicy " +
+			"kms:ScheduleKeyDeletion kms:TagResource kms:UntagResource kms:UpdateKeyDescription " +
+			"lambda:AddPermission lambda:Create* lambda:Delete* lambda:Get* lambda:List* lambda:PublishVersion lambda:Put* lambda:RemovePermission " +
+			"lambda:TagResource lambda:UntagResource lambda:Update* s3:GetObject " +
+			"secretsmanager:CreateSecret secretsmanager:DescribeSecret secretsmanager:GetRandomPassword secretsmanager:TagResource secretsmanager:UntagResource secretsmanager:UpdateSecret",
+		"Boundary": "dynamodb:BatchGetItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem " +
+			"kms:Decrypt kms:DescribeKey lambda:GetAlias lambda:GetProvisionedConcurrencyConfig lambda:InvokeFunction lambda:UpdateAlias secretsmanager:GetSecretValue",
+	} {
+		var got []string
+		for _, s := range deployPolicies(t)[id] {
+			for _, action := range s.Actions {
+				if s.Effect == "Allow" && guarded.MatchString(action) {
+					got = append(got, action)
+				}
+			}
+		}
+		slices.Sort(got)
+		wantEqual(t, id+" allows", strings.Join(slices.Compact(got), " "), want)
+	}
+}
+
 // Beside what is asked above, the roles and the boundary reach what has the environment's name and
 // nothing else, but for actions on what has no name to go by.
 func TestDeployRoleIsForOneEnvironment(t *testing.T) {
