@@ -226,6 +226,7 @@ func processConfig() (connection.Config, error) {
 	return connection.Config{
 		Store: patient{dynamo.New(client, p.Table)}, Vault: connection.NewVault(secret.Plain{Keys: ring}),
 		Instagram: ig, Now: now, Log: telemetry.Wrap(slog.New(slog.DiscardHandler)),
+		TTL: 15 * time.Minute, MaxStale: 24 * time.Hour,
 	}, nil
 }
 
