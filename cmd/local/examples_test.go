@@ -2,8 +2,10 @@ package main_test
 
 import (
 	"cmp"
+	"fmt"
 	"html"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -185,17 +187,15 @@ func start(t *testing.T, cmd *exec.Cmd, env ...string) *apptest.Buffer {
 	return &errors
 }
 
-// freeOrigin returns an origin on this machine that nothing listens at.
+// freeOrigin returns an origin on this machine that nothing listens at. Its port is none
+// of those that the kernel hands out, so no other test gets it meanwhile.
 func freeOrigin(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "localhost:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", fmt.Sprint("localhost:", 20000+rand.IntN(10000)))
+		if err == nil {
+			defer l.Close()
+			return fmt.Sprint("http://localhost:", l.Addr().(*net.TCPAddr).Port)
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "http://localhost:" + port
 }

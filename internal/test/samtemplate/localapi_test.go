@@ -3,6 +3,7 @@ package samtemplate_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -46,15 +47,17 @@ func TestLocalAPIFindsABusyPort(t *testing.T) {
 	}
 }
 
-// freePort returns a port of localhost that is free.
+// freePort returns a port of localhost that is free. It is none of those that the
+// kernel hands out, so no other test gets it meanwhile.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20000+rand.IntN(10000)))
+		if err == nil {
+			defer l.Close()
+			return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+		}
 	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }
 
 // The SAM CLI finds an engine by DOCKER_HOST, the docker command by its context as well.
