@@ -38,7 +38,11 @@ const (
 // Configure returns c with how clients call AWS: attempts and their bounds, and the
 // count of calls. What the SDK has to say goes to log.
 func Configure(c aws.Config, log *telemetry.Logger) aws.Config {
-	c.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(keepFew)
+	client, ok := c.HTTPClient.(*awshttp.BuildableClient) // may know AWS_CA_BUNDLE
+	if !ok {
+		client = awshttp.NewBuildableClient()
+	}
+	c.HTTPClient = client.WithTimeout(attemptTimeout).WithTransportOptions(keepFew)
 	c.Retryer = newRetryer
 	c.Logger = logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
 		log.Warn("AWS SDK", "says", fmt.Sprintf(format, v...))

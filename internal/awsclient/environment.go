@@ -43,6 +43,22 @@ func (endpoints) GetServiceBaseEndpoint(_ context.Context, service string) (stri
 	return url, url != "", nil
 }
 
-func ignoresEndpoints() bool {
-	return strings.EqualFold(os.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true")
+// GetUseFIPSEndpoint is looked for in the same place.
+func (endpoints) GetUseFIPSEndpoint(context.Context) (aws.FIPSEndpointState, bool, error) {
+	if !isTrue("AWS_USE_FIPS_ENDPOINT") {
+		return aws.FIPSEndpointStateUnset, false, nil
+	}
+	return aws.FIPSEndpointStateEnabled, true, nil
 }
+
+// GetUseDualStackEndpoint is looked for in the same place.
+func (endpoints) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpointState, bool, error) {
+	if !isTrue("AWS_USE_DUALSTACK_ENDPOINT") {
+		return aws.DualStackEndpointStateUnset, false, nil
+	}
+	return aws.DualStackEndpointStateEnabled, true, nil
+}
+
+func isTrue(variable string) bool { return strings.EqualFold(os.Getenv(variable), "true") }
+
+func ignoresEndpoints() bool { return isTrue("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") }

@@ -27,6 +27,8 @@ func TestEnvironment(t *testing.T) {
 		{"one endpoint for all", map[string]string{"AWS_ENDPOINT_URL": all}, all, all},
 		{"an endpoint for each", map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": table, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets}, table, secrets},
 		{"one for all but one", map[string]string{"AWS_ENDPOINT_URL": all, "AWS_ENDPOINT_URL_DYNAMODB": table}, table, all},
+		{"FIPS", map[string]string{"AWS_REGION": "us-east-1", "AWS_USE_FIPS_ENDPOINT": "true"}, "", ""},
+		{"dual stack", map[string]string{"AWS_REGION": "us-east-1", "AWS_USE_DUALSTACK_ENDPOINT": "true"}, "", ""},
 		{"endpoints that are ignored", map[string]string{
 			"AWS_ENDPOINT_URL": all, "AWS_ENDPOINT_URL_DYNAMODB": table, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
 		}, "", ""},
@@ -51,6 +53,9 @@ func TestEnvironment(t *testing.T) {
 			keys, err := got.Credentials.Retrieve(t.Context())
 			if err != nil || keys.AccessKeyID != "id" || keys.SecretAccessKey != "secret" || keys.SessionToken != tt.env["AWS_SESSION_TOKEN"] {
 				t.Errorf("credentials: got those of %q and error %v, want id's", keys.AccessKeyID, err)
+			}
+			if got, want := dynamodb.NewFromConfig(got).Options().EndpointOptions, dynamodb.NewFromConfig(want).Options().EndpointOptions; got != want {
+				t.Errorf("kinds of endpoints: got %+v, want %+v", got, want)
 			}
 			for _, c := range []aws.Config{got, want} {
 				if e := aws.ToString(dynamodb.NewFromConfig(c).Options().BaseEndpoint); e != tt.table {
