@@ -96,7 +96,11 @@ func (i invoker) invoke(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	switch r.Header.Get("X-Amz-Invocation-Type") {
 	case "", "RequestResponse":
-		answer, _ := i.token.Invoke(r.Context(), payload) // its errors are answers
+		answer, err := i.token.Invoke(r.Context(), payload)
+		if err != nil {
+			invokeError(w, http.StatusInternalServerError, "ServiceException", "The function failed.")
+			return
+		}
 		w.Header().Set("X-Amz-Executed-Version", "$LATEST")
 		w.Write(answer)
 	case "DryRun":

@@ -42,9 +42,8 @@ func isAccount(i item) bool { return textOf(i, "sk") == accountSort }
 // accountFields are the attributes of an account. The lease is read only, since a
 // login ends it and [account.Store.Lease] writes it with its holder.
 func accountFields(a *account.Account) []field {
-	return append(tokenFields(a),
-		keyField("pk", accountPrefix, &a.ID),
-		fixedField("sk", accountSort),
+	fields := []field{keyField("pk", accountPrefix, &a.ID), fixedField("sk", accountSort)} // first: errors name the account
+	return append(append(fields, tokenFields(a)...),
 		textField("user_id", &a.UserID),
 		neededField("connection", &a.Connection),
 		timeField("checked_at", &a.CheckedAt),

@@ -126,17 +126,21 @@ func TestAccountsEndsWithAnError(t *testing.T) {
 
 // An account that is not as it was written is named, and its content is not.
 func TestAccountsOfABrokenItem(t *testing.T) {
-	d := openDB(t)
-	put(t, d, map[string]string{"pk": "ACCOUNT#1111", "sk": "ACCOUNT", "token_rev": "r1", "status": "active"})
-	putItem(t, d, attributes{
-		"pk": str("STATE#s1"), "sk": str("STATE"),
-	})
-	var got []string
-	for _, err := range dynamo.New(d, d.table).Accounts(t.Context()) {
-		got = append(got, fmt.Sprint(err))
-	}
-	if want := []string{"dynamo: scan: account 1111: attribute connection is not as it was written"}; !slices.Equal(got, want) {
-		t.Errorf("Accounts: got errors %q, want %q", got, want)
+	for _, missing := range []string{"token_rev", "status", "connection"} {
+		d := openDB(t)
+		broken := map[string]string{"pk": "ACCOUNT#1111", "sk": "ACCOUNT", "token_rev": "r1", "status": "active", "connection": "c1"}
+		delete(broken, missing)
+		put(t, d, broken)
+		putItem(t, d, attributes{
+			"pk": str("STATE#s1"), "sk": str("STATE"),
+		})
+		var got []string
+		for _, err := range dynamo.New(d, d.table).Accounts(t.Context()) {
+			got = append(got, fmt.Sprint(err))
+		}
+		if want := []string{"dynamo: scan: account 1111: attribute " + missing + " is not as it was written"}; !slices.Equal(got, want) {
+			t.Errorf("Accounts: got errors %q, want %q", got, want)
+		}
 	}
 }
 
