@@ -134,5 +134,6 @@ Each line of a -deleted FILE has an id and the time of its deletion. docs/restor
 whole procedure, and the permissions it requires.`
 
 	aboutCompletion = `In bash:  source <(photopass completion bash)
-In zsh:   source <(photopass completion zsh)`
+In zsh:   source <(photopass completion zsh)
+The one for bash requires the package bash-completion.`
 )

@@ -151,7 +151,8 @@ func TestDeployRole(t *testing.T) {
 // The roles and their boundary allow these actions on data, keys, roles and code, and no other one: who
 // adds an action adds it here, knowingly.
 func TestDeployRoleActions(t *testing.T) {
-	guarded := regexp.MustCompile(`^(\*|(dynamodb|secretsmanager|kms|iam|lambda|sts|s3):.*)$`)
+	// Everything else is compared, however it is written: to AWS, DynamoDB:Scan is dynamodb:Scan.
+	others := regexp.MustCompile(`^(apigateway|cloudformation|cloudwatch|codedeploy|logs|scheduler|sns|xray):`)
 	for id, want := range map[string]string{
 		"DeployRole": "dynamodb:DescribeContinuousBackups dynamodb:DescribeTable dynamodb:DescribeTimeToLive dynamodb:GetItem dynamodb:Query " +
 			"iam:PassRole s3:GetBucketLocation s3:GetObject s3:ListBucket s3:PutObject secretsmanager:GetSecretValue",
@@ -166,11 +167,13 @@ func TestDeployRoleActions(t *testing.T) {
 			"secretsmanager:CreateSecret secretsmanager:DescribeSecret secretsmanager:GetRandomPassword secretsmanager:TagResource secretsmanager:UntagResource secretsmanager:UpdateSecret",
 		"Boundary": "dynamodb:BatchGetItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem " +
 			"kms:Decrypt kms:DescribeKey lambda:GetAlias lambda:GetProvisionedConcurrencyConfig lambda:InvokeFunction lambda:UpdateAlias secretsmanager:GetSecretValue",
+		"DeployRole trust": "sts:AssumeRoleWithWebIdentity",
+		"StackRole trust":  "sts:AssumeRole",
 	} {
 		var got []string
 		for _, s := range deployPolicies(t)[id] {
 			for _, action := range s.Actions {
-				if s.Effect == "Allow" && guarded.MatchString(action) {
+				if s.Effect == "Allow" && !others.MatchString(action) {
 					got = append(got, action)
 				}
 			}
